@@ -1,0 +1,1 @@
+"""Where a scenario runs: virtual time, real processes, containers; one protocol for all."""

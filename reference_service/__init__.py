@@ -1,0 +1,1 @@
+"""A video-processing service: upload, queue, seven checkpointed stages, publish."""

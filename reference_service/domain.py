@@ -1,0 +1,131 @@
+"""The words and laws of the service: states, who moves each on and by when, legal moves, reasons.
+
+Pure: imports no time, socket, subprocess or threading.
+
+state             moved on by                                     by when
+----------------  ----------------------------------------------  ---------------------------------
+awaiting_upload   API (`complete`), relay (ObjectCreated),        `upload_deadline`, put off while a
+                  sweeper (object there: queued; else: expired)   multipart upload still moves
+queued            worker (claim), API (cancel)                    event within `reconcile_after_s`,
+                                                                  else the sweeper publishes again
+active            worker (holder of the token), sweeper           `lease_expires_at`, put off by each
+                  (lease expired: queued, or failed when          heartbeat
+                  attempts are used up)
+succeeded         nobody: final                                   -
+failed            nobody: final (retry makes a new job)           -
+cancelled         nobody: final                                   -
+expired           nobody: final                                   -
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job is in its life."""
+
+    AWAITING_UPLOAD = "awaiting_upload"
+    QUEUED = "queued"
+    ACTIVE = "active"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
+
+LEGAL_MOVES: frozenset[tuple[State | None, State]] = frozenset(
+    {
+        (None, State.AWAITING_UPLOAD),
+        (None, State.QUEUED),  # a retry of a job whose upload is still there
+        (State.AWAITING_UPLOAD, State.QUEUED),
+        (State.AWAITING_UPLOAD, State.EXPIRED),
+        (State.AWAITING_UPLOAD, State.FAILED),  # what was uploaded is not what was announced
+        (State.AWAITING_UPLOAD, State.CANCELLED),
+        (State.QUEUED, State.ACTIVE),
+        (State.QUEUED, State.CANCELLED),
+        (State.ACTIVE, State.QUEUED),  # handed back, or its lease expired
+        (State.ACTIVE, State.SUCCEEDED),
+        (State.ACTIVE, State.FAILED),
+        (State.ACTIVE, State.CANCELLED),
+    }
+)
+
+STAGES = ("inspect", "frames", "scenes", "captions", "thumbnails", "stitch", "publish")
+
+
+class Reason(StrEnum):
+    """Why a job is `failed`. The first group is permanent; the second is tried again first."""
+
+    INVALID_MEDIA = "invalid_media"
+    UPLOAD_MISMATCH = "upload_mismatch"
+    OBJECT_MISSING = "object_missing"
+
+    MEMORY_EXCEEDED = "memory_exceeded"  # only with evidence: an OOM kill counted, or MemoryError
+    TIMED_OUT = "timed_out"  # our own watchdog killed it: not an OOM
+    CRASHED = "crashed"  # it ended, and nothing says why
+    DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
+
+
+PERMANENT = frozenset({Reason.INVALID_MEDIA, Reason.UPLOAD_MISMATCH, Reason.OBJECT_MISSING})
+
+
+class Outcome(StrEnum):
+    """How an attempt ended; null in the attempts log while it runs."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    HANDED_BACK = "handed_back"  # a drain or a cancel: not charged against the attempt limit
+    LOST = "lost"  # its lease expired, or its instance was found dead
+
+
+class Defence(StrEnum):
+    """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
+
+    DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    STARTUP_CLEANUP = "startup_cleanup"
+    LEASE_RECOVERY = "lease_recovery"
+    FENCING = "fencing"
+    UPLOAD_EXPIRY = "upload_expiry"
+    OBJECT_CHECK = "object_check"
+    CLAIM_ONLY_QUEUED = "claim_only_queued"
+    COMPLETE_IDEMPOTENCY = "complete_idempotency"
+    ATTEMPT_LIMIT = "attempt_limit"
+    CHILD_ISOLATION = "child_isolation"
+    BOUNDED_MEMORY = "bounded_memory"
+    EVENT_RECONCILIATION = "event_reconciliation"
+    OUTBOX = "outbox"
+    CHECKPOINT_VALIDATION = "checkpoint_validation"
+    STABLE_EFFECT_KEY = "stable_effect_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One row of `jobs`. Times are seconds since 1970 by the database's clock."""
+
+    id: str
+    tenant: str
+    name: str
+    state: State
+    stage: str | None
+    attempt: int  # how many times it was claimed
+    charged: int  # attempts that count against the limit (hand-backs do not)
+    token: int  # fencing: grows with each claim; every write of a worker carries it
+    worker: str | None
+    lease_expires_at: float | None
+    upload_key: str
+    upload_deadline: float
+    upload_id: str | None  # of a multipart upload
+    expected_bytes: int | None  # announced by the client
+    etag: str | None  # of the object that was verified
+    size_bytes: int | None
+    retry_of: str | None
+    reason: Reason | None
+    result_prefix: str | None  # the published outputs; contains the token
+    rss_bytes: int | None  # of the running attempt, from the last heartbeat
+    created_at: float
+    updated_at: float
+    published_at: float | None  # when its event was last handed to the queue

@@ -1,0 +1,102 @@
+"""Configuration from environment variables `REFERENCE_…`; a missing or bad one is one clear line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from reference_service.domain import Defence
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class BadSettings(Exception):  # noqa: N818  the text is the message
+    """One line that names the variable, its value, the rule and the next step."""
+
+
+class Settings(BaseSettings):
+    """Defaults suit production; scenarios shorten the periods."""
+
+    model_config = SettingsConfigDict(env_prefix="REFERENCE_", frozen=True, extra="ignore")
+
+    instance: str = "local"  # a name for this process that outlives restarts
+    database_url: str = Field(description="postgresql+psycopg://… or sqlite:///…")
+    s3_endpoint: str | None = None  # None: AWS itself
+    s3_public_endpoint: str | None = None  # what clients can reach, for presigned URLs
+    sqs_endpoint: str | None = None
+    aws_region: str = "us-east-1"
+    aws_access_key_id: str = "test"
+    aws_secret_access_key: str = "test"  # noqa: S105  the emulators' word
+    bucket: str = "videos"
+    jobs_queue: str = "jobs"
+    uploads_queue: str = "uploads"
+    vision_url: str = Field(default="http://127.0.0.1:8099", description="captions are asked here")
+    sink_url: str = Field(description="downstream sink for published videos")
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=0, le=65535)
+    tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {
+        "dev-token": "dev"
+    }
+
+    upload_deadline_s: Seconds = 3600.0
+    upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
+    upload_bytes_max: int = Field(default=5 * 1024**3, gt=0)
+    lease_s: Seconds = 60.0
+    heartbeat_s: Seconds = 15.0
+    drain_grace_s: float = Field(
+        default=20.0, ge=0
+    )  # for the job to finish, before it is handed back
+    attempts_max: int = Field(default=3, ge=1)
+    job_timeout_s: Seconds = 3600.0
+    slots: int = Field(default=2, ge=1, le=64)  # jobs at a time in one worker
+    receive_wait_s: float = Field(default=1.0, ge=0, le=20)
+    sweep_every_s: Seconds = 15.0
+    reconcile_after_s: Seconds = 120.0
+    instance_dead_after_s: Seconds = 60.0  # no heartbeat of an instance for so long: dead
+    relay_every_s: Seconds = 0.5
+    work_folder: str | None = None  # temporary files; None: the system's
+    memory_limit_bytes: int | None = Field(default=None, gt=0)  # RLIMIT_AS of a job's child
+
+    defences_off: Annotated[frozenset[Defence], NoDecode] = frozenset()
+    allow_unsafe: bool = False
+    testpoints: str | None = None  # host:port of a harness; None in production
+
+    @field_validator("defences_off", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            names = [name.strip() for name in value.split(",") if name.strip()]
+            known = {str(defence) for defence in Defence}
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{name!r} is no defence. Known: {', '.join(sorted(known))}.")
+            return frozenset(names)
+        return value
+
+    @model_validator(mode="after")
+    def _unsafe_is_explicit(self) -> Settings:
+        if self.defences_off and not self.allow_unsafe:
+            raise ValueError(
+                "switching defences off loses jobs; set REFERENCE_ALLOW_UNSAFE=1 to mean it"
+            )
+        if self.heartbeat_s >= self.lease_s:
+            raise ValueError("heartbeat_s must be shorter than lease_s")
+        return self
+
+    def defended(self, defence: Defence) -> bool:
+        """True unless this defence was switched off."""
+        return defence not in self.defences_off
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises `BadSettings` with one line a user can act on."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "REFERENCE_" + "_".join(str(part) for part in first["loc"]).upper()
+        value = "" if first["type"] == "missing" or not first["loc"] else f"={first['input']!r}"
+        where = name if first["loc"] else "settings"
+        raise BadSettings(f"{where}{value}: {first['msg']}") from None
