@@ -128,9 +128,7 @@ class Vision(Protocol):
 class Sink(Protocol):
     """The downstream system that learns of a published video."""
 
-    def report(
-        self, *, job: str, key: str, attempt: int, token: int, facts: Mapping[str, Any]
-    ) -> bool:
+    def report(self, *, job: str, key: str, attempt: int, token: int, facts: Mapping[str, Any]) -> bool:
         """True when applied, False when this idempotency key was known. Raises `Unavailable`."""
         ...
 

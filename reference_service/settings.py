@@ -36,18 +36,14 @@ class Settings(BaseSettings):
     sink_url: str = Field(description="downstream sink for published videos")
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
-    tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {
-        "dev-token": "dev"
-    }
+    tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
 
     upload_deadline_s: Seconds = 3600.0
     upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
     upload_bytes_max: int = Field(default=5 * 1024**3, gt=0)
     lease_s: Seconds = 60.0
     heartbeat_s: Seconds = 15.0
-    drain_grace_s: float = Field(
-        default=20.0, ge=0
-    )  # for the job to finish, before it is handed back
+    drain_grace_s: float = Field(default=20.0, ge=0)  # for the job to finish, before it is handed back
     attempts_max: int = Field(default=3, ge=1)
     job_timeout_s: Seconds = 3600.0
     slots: int = Field(default=2, ge=1, le=64)  # jobs at a time in one worker
@@ -78,9 +74,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _unsafe_is_explicit(self) -> Settings:
         if self.defences_off and not self.allow_unsafe:
-            raise ValueError(
-                "switching defences off loses jobs; set REFERENCE_ALLOW_UNSAFE=1 to mean it"
-            )
+            raise ValueError("switching defences off loses jobs; set REFERENCE_ALLOW_UNSAFE=1 to mean it")
         if self.heartbeat_s >= self.lease_s:
             raise ValueError("heartbeat_s must be shorter than lease_s")
         return self

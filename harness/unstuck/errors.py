@@ -62,8 +62,7 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     if not close:  # 'SIGTREM' against 'SIGTERM' is found above; 'sigterm' only without case
         lowered = {name.lower(): name for name in names}
         close = [
-            lowered[name]
-            for name in difflib.get_close_matches(value.lower(), list(lowered), n=1, cutoff=0.6)
+            lowered[name] for name in difflib.get_close_matches(value.lower(), list(lowered), n=1, cutoff=0.6)
         ]
     if close:
         return f" Did you mean {close[0]!r}?"

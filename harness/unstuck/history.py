@@ -56,7 +56,7 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 class Event(NamedTuple):
     """One line of a history; the module's docstring says what each kind carries."""
 
-    index: int
+    number: int
     at_ns: int
     kind: str
     phase: str | None = None
