@@ -1,0 +1,28 @@
+"""The names that a scenario may use, as data: the loader checks against it and suggests from it.
+
+The loader sits below faults, checks and targets, so what they know is handed to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Everything that can be named in a scenario, for one target.
+
+    `faults` maps a fault's name to its frozen dataclass of parameters; `properties` maps a property's
+    name to its parameters (name -> types that a value may have; `*` allows any key).
+    """
+
+    faults: Mapping[str, type]
+    properties: Mapping[str, Mapping[str, tuple[type, ...]]]
+    roles: frozenset[str]
+    stages: tuple[str, ...]
+    points: frozenset[str]
+    links: frozenset[str]  # "worker.database", …
+    videos: frozenset[str]
+    defences: frozenset[str]
+    settings: Mapping[str, type] = field(default_factory=dict)  # the target's own settings

@@ -1,0 +1,84 @@
+"""What a fault is: parameters, what it needs of a world, inject and heal, and what counts as landed.
+
+One fault a module. A module is a fault when it has NAME, NEEDS, LANDS, Parameters and inject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from unstuck.worlds.port import Scheduler, World
+
+
+class Missed(Exception):  # noqa: N818  an observation, not a bug
+    """The fault could not land: nobody got the signal, nothing matched. The run is inconclusive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """Where a fault struck: what its trigger saw. `process` is who stands at the place, if anybody."""
+
+    event: int
+    job: str | None
+    process: str | None
+    message: Mapping[str, Any] | None = None
+    pid: int | None = None
+
+
+class Hand(Protocol):
+    """What a fault may do: everything goes through here, so the history sees it."""
+
+    world: World
+    scheduler: Scheduler
+    occasion: Occasion
+
+    def struck(self, **facts: Any) -> None:
+        """The blow is dealt: `while:` is judged now, and whoever is held at the place goes on."""
+        ...
+
+    def holder_of(self, job: str) -> str | None:
+        """The process that holds the job's lease, as the harness last saw it."""
+        ...
+
+    def held_by(self, process: str) -> Sequence[str]:
+        """The active jobs that a process holds."""
+        ...
+
+    def names(self, role: str, which: str) -> Sequence[str]:
+        """Running processes: `all`, `any` (the oldest), or `holder` of the occasion's job."""
+        ...
+
+    def replace(self, name: str, *, version: str | None = None) -> str:
+        """Starts a process like `name` beside it, and returns its name once it is ready."""
+        ...
+
+    def link_state(self, link: str, state: str) -> None: ...
+
+    def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
+        """An ability of the target itself (`notifications_off`); returns what was read back."""
+        ...
+
+    def record(self, kind: str, phase: str | None = None, **data: Any) -> None: ...
+
+    def until(self, what: str, seen: Any, timeout_s: float) -> bool:
+        """Waits until `seen()` is true, waking at each event; False after `timeout_s`."""
+        ...
+
+
+class FaultModule(Protocol):
+    NAME: str
+    NEEDS: frozenset[str]  # capabilities of the world
+    LANDS: str  # what counts as landed, for the docs
+    LASTING: bool  # it goes on until it is healed; recovery counts from there
+
+    Parameters: type
+
+    def inject(self, hand: Hand, parameters: Any) -> Mapping[str, Any]:
+        """Strikes (`hand.struck`), waits until the blow has landed, and returns how. Raises `Missed`."""
+        ...
+
+    def heal(self, hand: Hand, parameters: Any) -> None:
+        """Undoes; idempotent. Called in teardown whatever happened, for what was injected."""
+        ...
