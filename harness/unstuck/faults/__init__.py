@@ -1,0 +1,39 @@
+"""Faults: what can be done to a service. One a module; each says what counts as landed."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from unstuck.faults import (
+    allocate_here,
+    crash_here,
+    cut_message,
+    delay_message,
+    down,
+    duplicate_message,
+    kill,
+    link_down,
+    notifications_off,
+    pause,
+    rolling_replace,
+    swallow,
+)
+
+FAULTS: dict[str, ModuleType] = {
+    module.NAME: module
+    for module in (
+        allocate_here,
+        crash_here,
+        cut_message,
+        delay_message,
+        down,
+        duplicate_message,
+        kill,
+        link_down,
+        notifications_off,
+        pause,
+        rolling_replace,
+        swallow,
+    )
+}
+"""Every fault by its name in scenarios."""

@@ -50,6 +50,24 @@ class Hand(Protocol):
         """Running processes: `all`, `any` (the oldest), or `holder` of the occasion's job."""
         ...
 
+    memory: dict[str, Any]  # of this injection, from inject to heal
+
+    def stop(self, name: str, *, grace_s: float) -> None:
+        """Stop signal, grace, kill; strikes when the signal is out; returns when the process is gone."""
+        ...
+
+    def direct(self, directive: Mapping[str, Any]) -> bool:
+        """Tells the process that stands at the place what to do; False when nobody stands there."""
+        ...
+
+    def gone(self) -> bool:
+        """True when the process that stood at the place has ended."""
+        ...
+
+    def message_landed(self) -> Mapping[str, Any]:
+        """For faults that a link does by itself: waits until the link says that it is done."""
+        ...
+
     def replace(self, name: str, *, version: str | None = None) -> str:
         """Starts a process like `name` beside it, and returns its name once it is ready."""
         ...

@@ -1,0 +1,50 @@
+"""Kills a process, its group, its tree, or one of its executing children; the supervisor restarts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from unstuck.faults.port import Hand, Missed
+from unstuck.worlds.port import Scope
+
+NAME = "kill"
+NEEDS = frozenset({"processes", "signals"})
+LANDS = "every pid that got the signal is gone"
+LASTING = False
+GONE_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """`which`: who of the role: `here` (who stands at the trigger's place), the job's `holder`, any, all."""
+
+    role: str
+    which: Literal["here", "holder", "any", "all"] = "any"
+    signal: str = "SIGKILL"
+    scope: Scope = "tree"
+
+
+def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
+    names = hand.names(parameters.role, parameters.which)
+    if not names:
+        raise Missed(f"no process of role {parameters.role} was there ({parameters.which})")
+    victims = [job for name in names for job in hand.held_by(name)]
+    if parameters.scope == "child" and hand.occasion.job is not None:
+        victims = [hand.occasion.job]
+    hit = {name: hand.world.signal(name, parameters.signal, parameters.scope) for name in names}
+    hand.struck()
+    if not any(hit.values()):
+        raise Missed(f"nobody got {parameters.signal}: {', '.join(names)} had no {parameters.scope}")
+    for name, pids in hit.items():
+        if not hand.world.wait_gone(name, pids, GONE_TIMEOUT_S):
+            raise Missed(f"{name} is still there {GONE_TIMEOUT_S:g} s after {parameters.signal}")
+    return {
+        "how": "; ".join(f"{name}: pid {', '.join(map(str, pids))} gone" for name, pids in hit.items()),
+        "victims": victims,
+    }
+
+
+def heal(hand: Hand, parameters: Parameters) -> None:
+    """The supervisor restarts what it killed."""

@@ -1,0 +1,111 @@
+"""The target's protocol: what a run needs of the system under test, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from unstuck.plan import Plan
+from unstuck.scenario import Scenario
+from unstuck.worlds.port import ProcessSpec, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """How an op of a client ended. `info`: unknown, it may have happened."""
+
+    phase: Literal["ok", "fail", "info"]
+    data: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointReached:
+    """A process stands at a test point and waits. `answer` lets it go on and may be called once.
+
+    Directives: `go`, `crash` (it kills itself there), `allocate` (with `bytes`).
+    `gone` becomes true when the process has ended without another word.
+    """
+
+    point: str
+    process: str
+    pid: int
+    job: str | None
+    facts: Mapping[str, Any]
+    answer: Callable[[Mapping[str, Any]], None]
+    gone: Callable[[], bool]
+
+
+class Emit(Protocol):
+    """Appends to the run's history (see `unstuck.history` for the kinds)."""
+
+    def __call__(
+        self,
+        kind: str,
+        phase: str | None = None,
+        *,
+        job: str | None = None,
+        process: str | None = None,
+        at_ns: int | None = None,
+        **data: Any,
+    ) -> Any: ...
+
+
+class Running(Protocol):
+    """One running system under test: its own database, bucket, queues and processes."""
+
+    def call(self, action: str, values: Mapping[str, Any]) -> Reply:
+        """Performs one op as a client would, over the wire. Never raises for what the service does."""
+        ...
+
+    def specs(self) -> Sequence[ProcessSpec]:
+        """The processes of the service, in the order in which they start."""
+        ...
+
+    def spec(self, name: str, *, like: str, version: str | None) -> ProcessSpec:
+        """A process like `like` under another name, for a replacement."""
+        ...
+
+    def ability(self, action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A fault that the target itself offers (`notifications_off`); returns what was read back."""
+        ...
+
+    def link_state(self, link: str, state: str) -> None: ...
+
+    def arm_message(self, rule_id: str, when: Any, action: Mapping[str, Any]) -> None:
+        """Puts a rule on a link (`unstuck.scenario.OnMessage`); matches come as `message` events."""
+        ...
+
+    def release_message(self, rule_id: str, then: str) -> None: ...
+
+    def quiet(self) -> bool:
+        """True when nothing is under way: no event waits, none is being handled."""
+        ...
+
+    def look(self) -> None:
+        """The final look: records `said` and `outcome` for every job, from our own reading."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Target(Protocol):
+    """A system that can be run. One `Target` serves many runs, several at a time."""
+
+    name: str
+    capabilities: frozenset[str]
+
+    def start(
+        self,
+        *,
+        world: World,
+        scenario: Scenario,
+        plan: Plan,
+        folder: str,
+        emit: Emit,
+        on_point: Callable[[PointReached], None],
+        defences_off: Sequence[str],
+    ) -> Running:
+        """Starts everything and waits until it is ready. Raises `TargetError`; leaves nothing then."""
+        ...
