@@ -1,0 +1,161 @@
+"""Judges an MP4 by its boxes alone, before FFmpeg sees it: a few reads, no decoding, no large buffer.
+
+FFmpeg trusts several numbers of the header enough to allocate by them: the size of a picture, how many
+samples a track has, how often an edit list repeats them. A file of a kilobyte can so claim gigabytes.
+Box layouts: ISO/IEC 14496-12.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from reference_service.ports import InvalidMedia
+
+SIDE_PX_MAX = 8192
+PICTURE_PX_MAX = 36_000_000
+SAMPLES_MAX = 4_000_000  # in all tracks; six hours of 60 pictures/s and AAC are 2.3 million
+EDITS_MAX = 64  # FFmpeg indexes the samples anew for each edit
+HEADER_BYTES_MAX = 64 * 1024**2
+BOXES_MAX = 100_000
+DEPTH_MAX = 12
+
+# Boxes that hold boxes, as FFmpeg reads them: it takes a sample table wherever it stands.
+_PARENTS = frozenset(
+    {b"dinf", b"edts", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"stbl", b"traf", b"trak", b"udta"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Box:
+    kind: bytes
+    body: int  # where its content begins, in bytes of the file
+    end: int
+
+
+def check_boxes(path: Path) -> None:
+    """Returns when the file's own header is whole and claims nothing absurd.
+
+    Raises `InvalidMedia`. Takes time and memory bounded by the limits above, whatever the file holds.
+    """
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if size == 0:
+            raise InvalidMedia("the file is empty")
+        _Judge(file).judge(size)
+
+
+class _Judge:
+    """One pass over the boxes of one file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._boxes = 0
+        self._samples = 0
+        self._handler = b""  # of the track that is being read: `vide`, `soun`, …
+
+    def judge(self, size: int) -> None:
+        seen: set[bytes] = set()
+        for box in self._children(0, size, kind=b""):
+            if not seen and box.kind not in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"}:
+                raise InvalidMedia("not an MP4: it does not begin with a known box")
+            seen.add(box.kind)
+            if box.kind in {b"moov", b"moof"}:
+                if box.end - box.body > HEADER_BYTES_MAX:
+                    raise InvalidMedia(f"header of {box.end - box.body} bytes (most: {HEADER_BYTES_MAX})")
+                self._descend(box, depth=1)
+        if b"moov" not in seen:
+            raise InvalidMedia("truncated or not an MP4: it has no `moov` box")
+
+    def _descend(self, parent: _Box, *, depth: int) -> None:
+        if depth > DEPTH_MAX:
+            raise InvalidMedia(f"boxes nested deeper than {DEPTH_MAX}")
+        if parent.kind == b"trak":
+            self._handler = b""
+        for box in self._children(parent.body, parent.end, kind=parent.kind):
+            if box.kind in _PARENTS:
+                self._descend(box, depth=depth + 1)
+            else:
+                self._check(box)
+
+    def _children(self, start: int, end: int, *, kind: bytes) -> Iterator[_Box]:
+        at = start
+        while end - at >= 8:
+            self._boxes += 1
+            if self._boxes > BOXES_MAX:
+                raise InvalidMedia(f"more than {BOXES_MAX} boxes")
+            length, name = struct.unpack(">I4s", self._read(at, 8))
+            body = at + 8
+            if length == 1 and end - at >= 16:
+                (length,) = struct.unpack(">Q", self._read(body, 8))
+                body += 8
+            elif length == 0:
+                if kind:  # `udta` ends with a zero instead of a box
+                    return
+                length = end - at
+            if length < body - at:
+                raise InvalidMedia(f"broken box at byte {at}: length {length}")
+            if at + length > end:
+                raise InvalidMedia(
+                    f"truncated: box {name.decode('latin-1')!r} at byte {at} claims {length} bytes, "
+                    f"{end - at} are there"
+                )
+            yield _Box(kind=name, body=body, end=at + length)
+            at += length
+
+    def _check(self, box: _Box) -> None:
+        match box.kind:
+            case b"cmov":
+                raise InvalidMedia("a compressed header is not accepted")
+            case b"hdlr":
+                self._handler = self._read(box.body + 8, 4, box)
+            case b"tkhd":
+                version = self._read(box.body, 1, box)[0]
+                width, height = struct.unpack(">II", self._read(box.body + (88 if version else 76), 8, box))
+                check_picture(width >> 16, height >> 16)  # 16.16 fixed point
+            case b"stsd":
+                self._check_entries(box)
+            case b"stsz" | b"stz2":
+                self._count_samples(self._u32(box, 8))
+            case b"trun":
+                self._count_samples(self._u32(box, 4))
+            case b"elst":
+                edits = self._u32(box, 4)
+                if edits > EDITS_MAX:
+                    raise InvalidMedia(f"edit list of {edits} entries (most: {EDITS_MAX})")
+
+    def _check_entries(self, box: _Box) -> None:
+        if self._handler != b"vide":
+            return
+        for entry in self._children(box.body + 8, box.end, kind=b"stsd"):
+            width, height = struct.unpack(">HH", self._read(entry.body + 24, 4, box))
+            check_picture(width, height)
+
+    def _count_samples(self, count: int) -> None:
+        self._samples += count
+        if self._samples > SAMPLES_MAX:
+            raise InvalidMedia(f"tracks of {self._samples} samples (most: {SAMPLES_MAX})")
+
+    def _u32(self, box: _Box, offset: int) -> int:
+        return int.from_bytes(self._read(box.body + offset, 4, box), "big")
+
+    def _read(self, at: int, length: int, box: _Box | None = None) -> bytes:
+        if box is not None and at + length > box.end:
+            raise InvalidMedia(f"broken box {box.kind.decode('latin-1')!r}: too short")
+        self._file.seek(at)
+        found = self._file.read(length)
+        if len(found) < length:
+            raise InvalidMedia("truncated: the file ends within a box")
+        return found
+
+
+def check_picture(width: int, height: int) -> None:
+    """Raises `InvalidMedia` when a picture of this many pixels is more than we take."""
+    if width > SIDE_PX_MAX or height > SIDE_PX_MAX or width * height > PICTURE_PX_MAX:
+        raise InvalidMedia(
+            f"absurd resolution: the header claims {width}x{height} "
+            f"(most: {SIDE_PX_MAX} a side, {PICTURE_PX_MAX} pixels)"
+        )

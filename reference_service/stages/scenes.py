@@ -1,0 +1,44 @@
+"""Stage 3: where one scene ends and the next begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reference_service.ports import StageInput, StageOutput
+from reference_service.stages.artefacts import read_json, write_json
+from reference_service.stages.jpeg import JpegReader
+
+SCENES_MAX = 60  # each costs a caption
+CUT_LUMA = 12.0  # of 255
+
+
+def run(given: StageInput) -> StageOutput:
+    """Writes `scenes.json`: start and end in seconds, and the sampled frame that shows the scene."""
+    folder = given.artefacts["frames"]
+    frames: list[dict[str, Any]] = read_json(given, "frames", "index.json")["frames"]
+    duration_s: float = read_json(given, "inspect", "inspect.json")["duration_s"]
+    changes: list[tuple[float, int]] = []
+    reader = JpegReader()
+    before: Any = None
+    for number, frame in enumerate(frames):
+        given.interrupt()
+        # Sorted brightness: what moves within a scene hardly changes it, a cut does.
+        luma = np.sort(reader.luma((folder / frame["file"]).read_bytes(), 32, 18), axis=None).astype(float)
+        if before is not None:
+            changes.append((float(np.abs(luma - before).mean()), number))
+        before = luma
+    cuts = sorted((change for change in changes if change[0] > CUT_LUMA), reverse=True)[: SCENES_MAX - 1]
+    starts = [0, *sorted(number for _, number in cuts)]
+    edges_s = [frames[number]["at_s"] for number in starts] + [duration_s]
+    scenes = [
+        {
+            "start_s": edges_s[place],
+            "end_s": max(edges_s[place], edges_s[place + 1]),
+            "frame": frames[number]["file"],
+        }
+        for place, number in enumerate(starts)
+    ]
+    write_json(given.folder / "scenes.json", {"scenes": scenes})
+    return StageOutput(files=["scenes.json"], facts={"scenes": len(scenes)})

@@ -1,0 +1,150 @@
+"""Reads the source video with limits: streamed, one thread, and every decoding error is `InvalidMedia`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from reference_service.ports import InvalidMedia
+from reference_service.stages.boxes import PICTURE_PX_MAX, check_boxes
+
+DURATION_S_MAX = 6 * 3600.0
+TRACKS_MAX = 32
+
+# A hostile file may be a playlist that names other files and hosts: only MP4, and only this file.
+# The pixel limit stops a stream whose own header claims more than its container did.
+_OPTIONS = {"protocol_whitelist": "file", "enable_drefs": "0", "max_pixels": str(PICTURE_PX_MAX)}
+
+av.logging.set_level(None)  # what is wrong with an input is said once, by `InvalidMedia`
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open video. Valid inside `open_source` only."""
+
+    container: Any
+    video: Any
+    audio: Any | None
+    duration_s: float
+
+    @property
+    def start_s(self) -> float:
+        return float((self.video.start_time or 0) * self.video.time_base)
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Opens `path` and closes it after. Raises `InvalidMedia`; decodes at most what FFmpeg probes."""
+    check_boxes(path)
+    with _as_invalid_media("cannot be opened"):
+        container = av.open(str(path), format="mov", options=_OPTIONS)
+    try:
+        yield _checked(container)
+    finally:
+        container.close()
+
+
+def _checked(container: Any) -> Source:
+    if len(container.streams) > TRACKS_MAX:
+        raise InvalidMedia(f"{len(container.streams)} streams (most: {TRACKS_MAX})")
+    if not container.streams.video:
+        raise InvalidMedia("no video stream")
+    video = container.streams.video[0]
+    audio = container.streams.audio[0] if container.streams.audio else None
+    if video.codec_context is None:
+        raise InvalidMedia("no decoder for its video")
+    video.codec_context.options = {"max_pixels": str(PICTURE_PX_MAX)}
+    for stream in (video, audio):
+        if stream is not None and stream.codec_context is not None:
+            stream.codec_context.thread_count = 1  # the process was forked, and cores are shared
+            stream.codec_context.thread_type = "NONE"
+    duration_s = (container.duration or 0) / av.time_base
+    if not 0 < duration_s <= DURATION_S_MAX:
+        raise InvalidMedia(f"duration of {duration_s:g} s (more than 0, at most {DURATION_S_MAX:g})")
+    return Source(container, video, audio, duration_s)
+
+
+def video_frames(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
+    """Every video frame in order; `interrupt` is called before each.
+
+    One frame is held at a time. With `bounded` off all are decoded to full RGB arrays first and kept
+    until the last was used: the very thing that the defence `bounded_memory` prevents.
+    """
+    return (item for item in media(source, interrupt, bounded=bounded, with_audio=False))
+
+
+def media(source: Source, interrupt: Callable[[], None], *, bounded: bool, with_audio: bool) -> Iterator[Any]:
+    """Decoded video frames and, untouched, audio packets, in the order of the file."""
+    streamed = _stream(source, interrupt, with_audio=with_audio)
+    if bounded:
+        yield from streamed
+        return
+    held = [_expanded(item) for item in streamed]
+    for item in held:
+        interrupt()
+        yield _collapsed(item) if isinstance(item, _Expanded) else item
+
+
+def _stream(source: Source, interrupt: Callable[[], None], *, with_audio: bool) -> Iterator[Any]:
+    streams = [source.video]
+    if with_audio and source.audio is not None:
+        streams.append(source.audio)
+    packets = source.container.demux(streams)
+    frames = 0
+    while True:
+        with _as_invalid_media(f"broken after {frames} frames"):
+            packet = next(packets, None)
+        if packet is None:
+            break
+        interrupt()
+        if packet.stream is not source.video:
+            if packet.dts is not None:  # the last, empty one only flushes decoders
+                yield packet
+            continue
+        with _as_invalid_media(f"does not decode after {frames} frames"):
+            decoded = packet.decode()
+        for frame in decoded:
+            if frame.is_corrupt or frame.pts is None:
+                raise InvalidMedia(f"frame {frames} is corrupt")
+            interrupt()
+            frames += 1
+            yield frame
+    if frames == 0:
+        raise InvalidMedia("no frame could be decoded")
+
+
+@dataclass(frozen=True, slots=True)
+class _Expanded:
+    pixels: np.ndarray[Any, Any]  # height x width x 3
+    pts: int | None
+    time_base: Any
+
+
+def _expanded(item: Any) -> Any:
+    if not isinstance(item, av.VideoFrame):
+        return item
+    return _Expanded(item.to_ndarray(format="rgb24"), item.pts, item.time_base)
+
+
+def _collapsed(item: _Expanded) -> Any:
+    frame = av.VideoFrame.from_ndarray(item.pixels, format="rgb24")
+    frame.pts, frame.time_base = item.pts, item.time_base
+    return frame
+
+
+@contextmanager
+def _as_invalid_media(what: str) -> Iterator[None]:
+    """Only around reading: a full disk or a lack of memory is no fault of the input."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        raise InvalidMedia(f"{what}: {text}") from error

@@ -1,0 +1,70 @@
+"""Stage 6: the whole again as one MP4 that every browser plays: H.264, and the source's own audio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from reference_service.ports import InvalidMedia, StageInput, StageOutput
+from reference_service.stages.source import Source, media, open_source
+
+# One thread and no look-ahead: fast, little memory, and the same bytes each time.
+_ENCODER = {
+    "preset": "ultrafast",
+    "crf": "26",
+    "x264-params": "threads=1:rc-lookahead=0:sync-lookahead=0:log-level=none",
+}
+
+
+def run(given: StageInput) -> StageOutput:
+    """Writes `stitched.mp4` with the source's duration, times and kinds of streams."""
+    target = given.folder / "stitched.mp4"
+    with open_source(given.source) as source:
+        output = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})
+        try:
+            frames = _copy(source, output, given)
+        finally:
+            output.close()
+    return StageOutput(files=["stitched.mp4"], facts={"frames": frames, "size_bytes": target.stat().st_size})
+
+
+def _copy(source: Source, output: Any, given: StageInput) -> int:
+    """Encodes the pictures anew and copies the sound packet by packet, each at its own time."""
+    video = _video_stream(source, output)
+    audio = _audio_stream(source, output)
+    reformatter = VideoReformatter()
+    frames = 0
+    for item in media(source, given.interrupt, bounded=given.bounded, with_audio=audio is not None):
+        if isinstance(item, av.VideoFrame):
+            frame = reformatter.reformat(item, video.width, video.height, "yuv420p")
+            frame.pts, frame.time_base = item.pts, item.time_base
+            frame.pict_type = 0  # the encoder chooses its own key frames
+            output.mux(video.encode(frame))
+            frames += 1
+        else:
+            item.stream = audio
+            output.mux(item)
+    output.mux(video.encode())
+    return frames
+
+
+def _video_stream(source: Source, output: Any) -> Any:
+    context = source.video.codec_context
+    video = output.add_stream("libx264", rate=source.video.average_rate, options=_ENCODER)
+    video.width = max(2, context.width // 2 * 2)  # 4:2:0 wants even sizes
+    video.height = max(2, context.height // 2 * 2)
+    video.pix_fmt = "yuv420p"
+    video.time_base = video.codec_context.time_base = source.video.time_base
+    video.codec_context.thread_count = 1
+    return video
+
+
+def _audio_stream(source: Source, output: Any) -> Any | None:
+    if source.audio is None:
+        return None
+    try:
+        return output.add_stream_from_template(source.audio)
+    except (av.FFmpegError, ValueError) as error:
+        raise InvalidMedia(f"its audio does not fit into an MP4: {error}") from error
