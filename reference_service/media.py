@@ -187,7 +187,7 @@ def _decode(container: Any, stream: Any) -> dict[str, Any]:
     frames = 0
     start_s = end_s = 0.0
     for frame in container.decode(stream):
-        if getattr(frame, "is_corrupt", False):
+        if frame.is_corrupt or frame.pts is None:
             raise InvalidMedia(f"{stream.type} frame {frames} is corrupt")
         at_s = float(frame.pts * frame.time_base)
         start_s = at_s if frames == 0 else start_s

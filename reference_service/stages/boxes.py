@@ -28,6 +28,19 @@ _PARENTS = frozenset(
     {b"dinf", b"edts", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"stbl", b"traf", b"trak", b"udta"}
 )
 
+# Tables: bytes of their smallest entry. FFmpeg allocates by the count that they claim.
+_TABLES = {
+    b"stts": 8,
+    b"ctts": 8,
+    b"stsc": 12,
+    b"stco": 4,
+    b"co64": 8,
+    b"stss": 4,
+    b"elst": 12,
+    b"stsd": 8,
+}
+_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Box:
@@ -58,10 +71,10 @@ class _Judge:
         self._handler = b""  # of the track that is being read: `vide`, `soun`, …
 
     def judge(self, size: int) -> None:
+        if size < 8 or self._read(4, 4) not in _FIRST:
+            raise InvalidMedia("not an MP4: it does not begin with a known box")
         seen: set[bytes] = set()
         for box in self._children(0, size, kind=b""):
-            if not seen and box.kind not in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"}:
-                raise InvalidMedia("not an MP4: it does not begin with a known box")
             seen.add(box.kind)
             if box.kind in {b"moov", b"moof"}:
                 if box.end - box.body > HEADER_BYTES_MAX:
@@ -107,6 +120,7 @@ class _Judge:
             at += length
 
     def _check(self, box: _Box) -> None:
+        self._check_counts(box)
         match box.kind:
             case b"cmov":
                 raise InvalidMedia("a compressed header is not accepted")
@@ -114,30 +128,39 @@ class _Judge:
                 self._handler = self._read(box.body + 8, 4, box)
             case b"tkhd":
                 version = self._read(box.body, 1, box)[0]
-                width, height = struct.unpack(">II", self._read(box.body + (88 if version else 76), 8, box))
+                size = self._read(box.body + (88 if version else 76), 8, box)
+                width, height = struct.unpack(">II", size)
                 check_picture(width >> 16, height >> 16)  # 16.16 fixed point
             case b"stsd":
-                self._check_entries(box)
-            case b"stsz" | b"stz2":
+                for entry in self._children(box.body + 8, box.end, kind=b"stsd"):
+                    if self._handler == b"vide":
+                        width, height = struct.unpack(">HH", self._read(entry.body + 24, 4, entry))
+                        check_picture(width, height)
+
+    def _check_counts(self, box: _Box) -> None:
+        entry_bytes = _TABLES.get(box.kind, 0)
+        count = self._u32(box, 4) if entry_bytes else 0
+        match box.kind:
+            case b"stsz":
+                count = self._count_samples(self._u32(box, 8))
+                entry_bytes = 0 if self._u32(box, 4) else 4  # one size for all: no entries follow
+            case b"stz2":
                 self._count_samples(self._u32(box, 8))
             case b"trun":
                 self._count_samples(self._u32(box, 4))
-            case b"elst":
-                edits = self._u32(box, 4)
-                if edits > EDITS_MAX:
-                    raise InvalidMedia(f"edit list of {edits} entries (most: {EDITS_MAX})")
+            case b"elst" if count > EDITS_MAX:
+                raise InvalidMedia(f"edit list of {count} entries (most: {EDITS_MAX})")
+        if count * entry_bytes > box.end - box.body:
+            raise InvalidMedia(
+                f"broken box {box.kind.decode('latin-1')!r}: claims {count} entries "
+                f"in {box.end - box.body} bytes"
+            )
 
-    def _check_entries(self, box: _Box) -> None:
-        if self._handler != b"vide":
-            return
-        for entry in self._children(box.body + 8, box.end, kind=b"stsd"):
-            width, height = struct.unpack(">HH", self._read(entry.body + 24, 4, box))
-            check_picture(width, height)
-
-    def _count_samples(self, count: int) -> None:
+    def _count_samples(self, count: int) -> int:
         self._samples += count
         if self._samples > SAMPLES_MAX:
             raise InvalidMedia(f"tracks of {self._samples} samples (most: {SAMPLES_MAX})")
+        return count
 
     def _u32(self, box: _Box, offset: int) -> int:
         return int.from_bytes(self._read(box.body + offset, 4, box), "big")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from reference_service.stages.boxes import PICTURE_PX_MAX, check_boxes
 
 DURATION_S_MAX = 6 * 3600.0
 TRACKS_MAX = 32
+
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE}
+)
 
 # A hostile file may be a playlist that names other files and hosts: only MP4, and only this file.
 # The pixel limit stops a stream whose own header claims more than its container did.
@@ -42,8 +47,8 @@ class Source:
 def open_source(path: Path) -> Iterator[Source]:
     """Opens `path` and closes it after. Raises `InvalidMedia`; decodes at most what FFmpeg probes."""
     check_boxes(path)
-    with _as_invalid_media("cannot be opened"):
-        container = av.open(str(path), format="mov", options=_OPTIONS)
+    with blame_source("cannot be opened"):
+        container = av.open(str(path), format="mov", options=_OPTIONS, metadata_errors="replace")
     try:
         yield _checked(container)
     finally:
@@ -76,12 +81,16 @@ def video_frames(source: Source, interrupt: Callable[[], None], *, bounded: bool
     One frame is held at a time. With `bounded` off all are decoded to full RGB arrays first and kept
     until the last was used: the very thing that the defence `bounded_memory` prevents.
     """
-    return (item for item in media(source, interrupt, bounded=bounded, with_audio=False))
+    return _held(_stream(source, [source.video], interrupt), interrupt, bounded=bounded)
 
 
-def media(source: Source, interrupt: Callable[[], None], *, bounded: bool, with_audio: bool) -> Iterator[Any]:
-    """Decoded video frames and, untouched, audio packets, in the order of the file."""
-    streamed = _stream(source, interrupt, with_audio=with_audio)
+def frames_and_sound(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
+    """As `video_frames`, and between the frames the packets of the sound, untouched, as the file has them."""
+    streams = [source.video] if source.audio is None else [source.video, source.audio]
+    return _held(_stream(source, streams, interrupt), interrupt, bounded=bounded)
+
+
+def _held(streamed: Iterator[Any], interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
     if bounded:
         yield from streamed
         return
@@ -91,24 +100,23 @@ def media(source: Source, interrupt: Callable[[], None], *, bounded: bool, with_
         yield _collapsed(item) if isinstance(item, _Expanded) else item
 
 
-def _stream(source: Source, interrupt: Callable[[], None], *, with_audio: bool) -> Iterator[Any]:
-    streams = [source.video]
-    if with_audio and source.audio is not None:
-        streams.append(source.audio)
+def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -> Iterator[Any]:
     packets = source.container.demux(streams)
     frames = 0
     while True:
-        with _as_invalid_media(f"broken after {frames} frames"):
+        with blame_source(f"broken after {frames} frames"):
             packet = next(packets, None)
         if packet is None:
             break
         interrupt()
+        if packet.is_corrupt:
+            raise InvalidMedia(f"its {packet.stream.type} is cut short after {frames} frames")
+        with blame_source(f"its {packet.stream.type} does not decode after {frames} frames"):
+            decoded = packet.decode()  # sound too: what we hand on untouched must at least be whole
         if packet.stream is not source.video:
-            if packet.dts is not None:  # the last, empty one only flushes decoders
+            if packet.dts is not None:  # the last, empty one only flushes the decoder
                 yield packet
             continue
-        with _as_invalid_media(f"does not decode after {frames} frames"):
-            decoded = packet.decode()
         for frame in decoded:
             if frame.is_corrupt or frame.pts is None:
                 raise InvalidMedia(f"frame {frames} is corrupt")
@@ -139,12 +147,14 @@ def _collapsed(item: _Expanded) -> Any:
 
 
 @contextmanager
-def _as_invalid_media(what: str) -> Iterator[None]:
-    """Only around reading: a full disk or a lack of memory is no fault of the input."""
+def blame_source(what: str) -> Iterator[None]:
+    """FFmpeg's errors within become `InvalidMedia`, except those of this machine: memory, disk, handles."""
     try:
         yield
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise
         text = getattr(error, "strerror", None) or str(error)
         raise InvalidMedia(f"{what}: {text}") from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import av
 from av.video.reformatter import VideoReformatter
 
-from reference_service.ports import InvalidMedia, StageInput, StageOutput
-from reference_service.stages.source import Source, media, open_source
+from reference_service.ports import StageInput, StageOutput
+from reference_service.stages.source import Source, blame_source, frames_and_sound, open_source
 
 # One thread and no look-ahead: fast, little memory, and the same bytes each time.
 _ENCODER = {
@@ -25,8 +26,11 @@ def run(given: StageInput) -> StageOutput:
         output = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})
         try:
             frames = _copy(source, output, given)
-        finally:
-            output.close()
+        except BaseException:
+            with suppress(av.FFmpegError):  # a second error would hide why the first one ended us
+                output.close()
+            raise
+        output.close()
     return StageOutput(files=["stitched.mp4"], facts={"frames": frames, "size_bytes": target.stat().st_size})
 
 
@@ -36,16 +40,22 @@ def _copy(source: Source, output: Any, given: StageInput) -> int:
     audio = _audio_stream(source, output)
     reformatter = VideoReformatter()
     frames = 0
-    for item in media(source, given.interrupt, bounded=given.bounded, with_audio=audio is not None):
+    last_pts = None
+    for item in frames_and_sound(source, given.interrupt, bounded=given.bounded):
         if isinstance(item, av.VideoFrame):
+            if last_pts is not None and item.pts is not None and item.pts <= last_pts:
+                continue  # two pictures for one moment: an MP4 holds one
+            last_pts = item.pts
             frame = reformatter.reformat(item, video.width, video.height, "yuv420p")
             frame.pts, frame.time_base = item.pts, item.time_base
             frame.pict_type = 0  # the encoder chooses its own key frames
-            output.mux(video.encode(frame))
+            packets = video.encode(frame)
             frames += 1
         else:
             item.stream = audio
-            output.mux(item)
+            packets = [item]
+        with blame_source("its times do not fit into an MP4"):
+            output.mux(packets)
     output.mux(video.encode())
     return frames
 
@@ -64,7 +74,5 @@ def _video_stream(source: Source, output: Any) -> Any:
 def _audio_stream(source: Source, output: Any) -> Any | None:
     if source.audio is None:
         return None
-    try:
+    with blame_source("its audio does not fit into an MP4"):
         return output.add_stream_from_template(source.audio)
-    except (av.FFmpegError, ValueError) as error:
-        raise InvalidMedia(f"its audio does not fit into an MP4: {error}") from error
