@@ -13,7 +13,7 @@ kind / phase and what `data` holds (keys marked ? may be absent):
 
 run         start: scenario, case, parameters, seed, world, target, version, date, host,
                    expect, budget_s, promise, faults? (one object a fault of the plan, in order of
-                   its index: name, setup? true when it is there from the beginning)
+                   its index: name)
             budget: every fault is healed and every role is up: the recovery budget starts here
             end: reason (`settled` all jobs terminal | `budget` it ran out | `interrupted` | `error`),
                  error?
@@ -22,10 +22,12 @@ op          invoke | ok | fail | info: id, client, action, error?, status?, and 
             Actions: initiate_upload, put_object, put_part, complete_upload, cancel, retry,
             publish_event. `job` is known from the ok of initiate_upload on. `fail` = definitely not
             done, `info` = unknown.
-fault       armed | fired | landed | healed | missed: fault (index in the scenario), name, and
-            phase's own facts; fired: trigger (index of the event that fired it), condition (what
-            `while:` demanded and the value seen, `held` bool); landed: how (what was seen),
-            in_flight (jobs that were not terminal at that moment)
+fault       armed | fired | struck | landed | healed | missed: fault (index in the scenario), name, and
+            phase's own facts; armed: setup (it strikes before the first client begins); fired:
+            trigger (index of the event that fired it), condition (what `while:` demanded and the
+            value seen, `held` bool); landed: how (what was seen), in_flight (how many jobs were not
+            terminal when it struck), struck_at_ns?, jobs? and processes? (lists of whom it hit);
+            missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
             from (null at creation), to, attempt, token, reason?, worker?, tenant?
 stage       the row's stage changed, same source: stage, attempt, token
@@ -130,7 +132,6 @@ class Recorder:
         self,
         kind: str,
         phase: str | None = None,
-        /,
         *,
         job: str | None = None,
         process: str | None = None,

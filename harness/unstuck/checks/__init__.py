@@ -1,0 +1,42 @@
+"""The properties that runs are judged by: pure functions from a history to a verdict with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from unstuck.checks import (
+    effects,
+    every_job_terminal,
+    legal_transitions,
+    no_job_lost,
+    terminal_is_final,
+)
+from unstuck.checks.port import Evidence, Property, PropertyResult, Verdict
+
+__all__ = [
+    "PROPERTIES",
+    "Evidence",
+    "Property",
+    "PropertyResult",
+    "Verdict",
+    "property_names",
+    "property_parameters",
+]
+
+PROPERTIES: tuple[Property, ...] = (
+    every_job_terminal,
+    no_job_lost,
+    terminal_is_final,
+    legal_transitions,
+    effects,
+)
+
+
+def property_names() -> tuple[str, ...]:
+    """Every property that a scenario may expect, in the order in which they are reported."""
+    return tuple(each.NAME for each in PROPERTIES)
+
+
+def property_parameters() -> Mapping[str, Mapping[str, tuple[type, ...]]]:
+    """For each property, its parameters and the types that a value may have; `*` allows any name."""
+    return {each.NAME: each.PARAMETERS for each in PROPERTIES}

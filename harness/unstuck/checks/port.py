@@ -43,10 +43,11 @@ class PropertyResult:
 
 
 class Property(Protocol):
-    """A module of `unstuck.checks` that has these three names is a property."""
+    """A module of `unstuck.checks` that has these four names is a property."""
 
     NAME: str
     PROMISE: str  # one sentence: what must hold
+    PARAMETERS: Mapping[str, tuple[type, ...]]  # what `expect` may give: name -> types; `*`: any name
 
     def check(self, story: Story, params: Mapping[str, Any]) -> PropertyResult:
         """Judges. `params` is what `expect` gives, validated by the scenario's loader; may be empty."""

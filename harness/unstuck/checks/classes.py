@@ -1,0 +1,105 @@
+"""What became of each job, as it was observed; whether that breaks a promise is for the properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unstuck.checks.no_job_lost import lost
+from unstuck.checks.story import JobStory, Story
+from unstuck.checks.victims import victims
+
+
+class Kind(StrEnum):
+    """The class of a job's outcome; the first that fits, in this order, `ok` last."""
+
+    LOST = "lost"  # acknowledged, and neither terminal nor held anywhere
+    DOUBLED = "doubled"  # its effect was applied more than once
+    DONE_NOT_TERMINAL = "done_not_terminal"  # its effect was applied, and it never ended
+    STUCK = "stuck"  # not terminal at the end, and still held
+    DONE_BUT_FAILED = "done_but_failed"  # its effect was applied, and it ended otherwise than succeeded
+    FAILED_WITHOUT_ERROR = "failed_without_error"  # nothing says why
+    RESTARTED = "restarted"  # claimed more than once
+    OK = "ok"
+
+
+# Which classes each delivery promise allows.
+ALLOWED: Mapping[str, frozenset[Kind]] = {
+    "at_least_once": frozenset({Kind.OK, Kind.RESTARTED, Kind.DOUBLED}),
+    "at_most_once": frozenset({Kind.OK, Kind.RESTARTED}),
+    "effectively_once": frozenset({Kind.OK, Kind.RESTARTED}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobClass:
+    """One job's row. `rescued`: `rescued after N s` (from the blow to the next claim), `never`, or None
+    when no blow hit it and it needed no rescue.
+    """
+
+    job: str
+    tag: str | None
+    state: str | None
+    reason: str | None
+    kind: Kind
+    allowed: bool  # by the delivery promise
+    rescued: str | None
+    claims: int
+    took_s: float | None  # from its first event to its terminal state
+
+
+def classify(story: Story) -> tuple[JobClass, ...]:
+    """Every job in order of its first event."""
+    allowed = ALLOWED.get(story.run.promise, ALLOWED["effectively_once"])
+    waits_s = _waits_s(story)
+    return tuple(_class_of(job, allowed, waits_s.get(job.id)) for job in story.jobs.values())
+
+
+def _class_of(job: JobStory, allowed: frozenset[Kind], wait_s: float | None) -> JobClass:
+    kind = _kind(job)
+    end_s = job.terminal_at_s
+    return JobClass(
+        job=job.id,
+        tag=job.tag,
+        state=job.state,
+        reason=job.reason,
+        kind=kind,
+        allowed=kind in allowed,
+        rescued=_rescued(job, wait_s),
+        claims=len(job.claims),
+        took_s=None if end_s is None else end_s - job.moves[0].at_s,
+    )
+
+
+def _kind(job: JobStory) -> Kind:
+    done = bool(job.applied)
+    if job.acknowledged is not None and lost(job) is not None:
+        return Kind.LOST
+    if len(job.applied) > 1:
+        return Kind.DOUBLED
+    if not job.terminal:
+        return Kind.DONE_NOT_TERMINAL if done else Kind.STUCK
+    if done and job.state != "succeeded":
+        return Kind.DONE_BUT_FAILED
+    if job.state == "failed" and job.reason is None:
+        return Kind.FAILED_WITHOUT_ERROR
+    return Kind.RESTARTED if len(job.claims) > 1 else Kind.OK
+
+
+def _waits_s(story: Story) -> dict[str, float]:
+    """For each job that was hit and claimed again: the longest time from a blow to the next claim."""
+    waits_s: dict[str, float] = {}
+    for fault in story.faults.values():
+        for stroke in fault.strokes:
+            for victim in victims(story, stroke):
+                if victim.next_claim is not None:
+                    wait_s = max(0.0, victim.next_claim.at_s - stroke.struck_s)
+                    waits_s[victim.job.id] = max(wait_s, waits_s.get(victim.job.id, 0.0))
+    return waits_s
+
+
+def _rescued(job: JobStory, wait_s: float | None) -> str | None:
+    if not job.terminal:
+        return "never"
+    return None if wait_s is None else f"rescued after {wait_s:.3f} s"

@@ -1,0 +1,66 @@
+"""What a job does to the outside happens as often as the target promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.checks.port import Evidence, PropertyResult
+from unstuck.checks.result import conclude
+from unstuck.checks.story import JobStory, Story
+
+NAME = "effects"
+PROMISE = "Each succeeded job has its effect applied as often as promised, and no other job has one."
+PARAMETERS: Mapping[str, tuple[type, ...]] = {"delivery": (str,)}
+
+DELIVERIES = ("exactly_once", "at_least_once", "at_most_once")
+
+
+def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
+    """`delivery`: one of `DELIVERIES`; absent: what the target promises. Repeats under one key that the
+    sink knew are no doubles; they are counted in the figures.
+    """
+    promised = story.run.promise if story.run.promise in DELIVERIES else "exactly_once"
+    delivery = str(params.get("delivery", promised))
+    broken: list[Evidence] = []
+    unclear: list[Evidence] = []
+    judged = succeeded = 0
+    for job in story.jobs.values():
+        if job.state != "succeeded" and not job.effects:
+            continue
+        judged += 1
+        succeeded += job.state == "succeeded"
+        message, definite = _finding(job, delivery, played_out=story.run.played_out)
+        if message is not None:
+            events = (*(event.number for event in job.effects), *job.last_event)
+            (broken if definite else unclear).append(Evidence(job=job.id, message=message, events=events))
+    applied = sum(len(job.applied) for job in story.jobs.values())
+    received = sum(len(job.effects) for job in story.jobs.values())
+    return conclude(
+        NAME,
+        judged=judged,
+        summary=f"{applied} effects applied for {succeeded} succeeded jobs, {received - applied} repeats",
+        broken=broken,
+        unclear=unclear,
+        figures={"applied": applied, "repeated": received - applied},
+    )
+
+
+def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | None, bool]:
+    """What is wrong with a job's effects, and whether the history settles it."""
+    applied = job.applied
+    times = Counter(str(event.data["key"]) for event in applied)
+    if delivery != "at_least_once" and len(applied) > 1:
+        if len(times) > 1:
+            return f"had its effect applied under {len(times)} keys: {', '.join(sorted(times))}", True
+        return f"had its effect applied {len(applied)} times under key {applied[0].data['key']}", True
+    if job.state is None:
+        return "had an effect, and its state is unknown", False
+    if job.state == "succeeded":
+        if not applied and delivery != "at_most_once":
+            return "succeeded without an applied effect", played_out
+    elif applied:
+        # Until the run has played out, the move to succeeded may only be late.
+        return f"is {job.state}, but had its effect applied", played_out or job.terminal
+    return None, True

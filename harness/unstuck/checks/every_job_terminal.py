@@ -1,0 +1,110 @@
+"""Every job ends: in a terminal state before the recovery budget is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.checks.port import Evidence, PropertyResult
+from unstuck.checks.result import conclude
+from unstuck.checks.story import JobStory, Story, seconds, text_of
+
+NAME = "every_job_terminal"
+PROMISE = "Every job reaches a terminal state within the recovery budget."
+PARAMETERS: Mapping[str, tuple[type, ...]] = {"within_s": (int, float)}
+
+# Who moves a job on from each state that is not final.
+MOVED_ON_BY: Mapping[str, str] = {
+    "awaiting_upload": "the API when the upload is completed, the relay when it hears of the object, "
+    "or the sweeper at the upload's deadline",
+    "queued": "a worker that claims it, after its event or after the sweeper has published that again",
+    "active": "the worker that holds its lease, or the sweeper once the lease has expired",
+}
+
+
+def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
+    """`within_s`: seconds after the moment when every fault was healed; absent: the run's budget."""
+    within_s = float(params.get("within_s", story.run.budget_s))
+    budget = story.run.budget
+    latest_s = None if budget is None else seconds(budget) + within_s
+    jobs = list(story.jobs.values())
+    broken: list[Evidence] = []
+    unclear: list[Evidence] = []
+    ends_s: list[float] = []
+    for job in jobs:
+        end_s = job.terminal_at_s
+        if end_s is not None:
+            ends_s.append(end_s)
+        if job.terminal:
+            if latest_s is not None and end_s is not None and end_s > latest_s:
+                broken.append(_late(job, end_s - latest_s + within_s, within_s))
+        elif _over(story, latest_s):
+            broken.append(_stuck(story, job))
+        else:
+            unclear.append(Evidence(job=job.id, message=f"was {_state(job)} when the history ends"))
+    ended = sum(job.terminal for job in jobs)
+    last = f", the last at {max(ends_s):.3f} s" if ends_s else ""
+    return conclude(
+        NAME,
+        judged=len(jobs),
+        summary=f"{ended} of {len(jobs)} jobs terminal{last}",
+        broken=broken,
+        unclear=unclear,
+        figures={"jobs": len(jobs), "terminal": ended},
+    )
+
+
+def _over(story: Story, latest_s: float | None) -> bool:
+    """True when a job that is not terminal by now has broken the promise."""
+    return story.run.played_out or (latest_s is not None and story.end_s > latest_s)
+
+
+def _state(job: JobStory) -> str:
+    return job.state or "unknown to the service"
+
+
+def _late(job: JobStory, took_s: float, within_s: float) -> Evidence:
+    return Evidence(
+        job=job.id,
+        message=f"was {job.state} {took_s:.3f} s after the last fault was healed, not within {within_s:g} s",
+        events=job.last_event,
+        facts={"took_s": took_s},
+    )
+
+
+def _stuck(story: Story, job: JobStory) -> Evidence:
+    facts: dict[str, Any] = {"state": job.state, "held": text_of(job.outcome, "held")}
+    details: list[str] = []
+    if job.moves:
+        last = job.moves[-1]
+        facts.update(since_s=last.at_s, attempt=last.attempt, token=last.token, stage=job.stage)
+        stage = f"stage {job.stage}, " if job.stage is not None and job.state == "active" else ""
+        details.append(f"({stage}attempt {last.attempt}, token {last.token}) since {last.at_s:.3f} s")
+    details.append(_held(story, job))
+    mover = MOVED_ON_BY.get(job.state or "")
+    rest = f"; to be moved on by {mover}" if mover else ""
+    return Evidence(
+        job=job.id,
+        message=f"is still {_state(job)} {', '.join(details)}{rest}",
+        events=job.last_event,
+        facts=facts,
+    )
+
+
+def _held(story: Story, job: JobStory) -> str:
+    held = text_of(job.outcome, "held")
+    holder = job.claims[-1].holder if job.claims and job.state == "active" else None
+    if holder is None or held not in (None, "lease"):
+        return "held nowhere" if held is None else f"held by {_OF_KIND.get(held, held)}"
+    lives = story.processes[holder].lives if holder in story.processes else []
+    gone = lives[-1].exit if lives else None
+    ended = "" if gone is None else f", which ended at {seconds(gone):.3f} s"
+    by = "held by the lease of" if held == "lease" else "held nowhere; its holder was"
+    return f"{by} {holder}{ended}"
+
+
+_OF_KIND: Mapping[str, str] = {
+    "lease": "a lease",
+    "queue": "the queue",
+    "upload": "an upload that may still come",
+}

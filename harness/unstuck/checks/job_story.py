@@ -1,0 +1,190 @@
+"""What happened to one job: its moves, claims, ops, effects, and what was said of it.
+
+The order of a job's moves is the order of their events, which the database's trigger vouches for;
+between sources only the stamps can be compared, and only roughly. Times are seconds since the run began.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+from unstuck.history import EMPTY, Event
+from unstuck.scenario import TERMINAL_STATES
+
+
+def seconds(event: Event) -> float:
+    """When it happened, in seconds since the run began."""
+    return event.at_ns / 1e9
+
+
+def data_of(event: Event | None) -> Mapping[str, Any]:
+    """What an event carries; nothing, when there is none."""
+    return EMPTY if event is None else event.data
+
+
+def text_of(event: Event | None, name: str) -> str | None:
+    """A text that an event carries; None when it is absent or something else."""
+    value = data_of(event).get(name)
+    return value if isinstance(value, str) else None
+
+
+class Move(NamedTuple):
+    """One change of a job's state, as the harness's own trigger saw it."""
+
+    number: int
+    at_s: float
+    before: str | None  # null when the job was made
+    after: str
+    attempt: int
+    token: int
+    data: Mapping[str, Any]
+
+
+class Claim(NamedTuple):
+    """One stay of a job in `active`: from the move to it until the next move, or the end of the run."""
+
+    move: Move
+    left: Move | None
+    holder: str | None  # the process that claimed, where the service says so
+
+    @property
+    def at_s(self) -> float:
+        return self.move.at_s
+
+
+class Stay(NamedTuple):
+    """One stay of a job in a state; `until_s` is None for the last one."""
+
+    state: str
+    from_s: float
+    until_s: float | None
+
+
+@dataclass(slots=True)
+class Op:
+    """What a client did: its invocation and, once known, how it ended. No end is as good as `info`."""
+
+    invoked: Event
+    ended: Event | None = None
+
+    @property
+    def action(self) -> str:
+        return str(self.invoked.data["action"])
+
+    @property
+    def job(self) -> str | None:
+        return self.invoked.job if self.ended is None or self.ended.job is None else self.ended.job
+
+    @property
+    def outcome(self) -> Literal["ok", "fail", "info"]:
+        phase = "info" if self.ended is None else self.ended.phase
+        return "ok" if phase == "ok" else "fail" if phase == "fail" else "info"
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer, where there was one."""
+        status = None if self.ended is None else self.ended.data.get("status")
+        return status if isinstance(status, int) else None
+
+    def overlaps(self, other: Op) -> bool:
+        """True when both were under way at some moment."""
+        first, second = sorted((self, other), key=lambda op: op.invoked.number)
+        return first.ended is None or first.ended.number > second.invoked.number
+
+
+@dataclass(slots=True)
+class JobStory:
+    """All that is known of one job."""
+
+    id: str
+    acknowledged: int | None = None  # the event that told a client of it; None: no client knows
+    tag: str | None = None
+    ops: list[Op] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)  # each move to `active`, with the one that ended it
+    stages: list[Event] = field(default_factory=list)
+    effects: list[Event] = field(default_factory=list)
+    said_moves: list[Event] = field(default_factory=list)
+    said_attempts: dict[int, Event] = field(default_factory=dict)  # by token
+    said_api: list[Event] = field(default_factory=list)
+    said_row: Event | None = None
+    outcome: Event | None = None
+    notices: list[Event] = field(default_factory=list)  # evidence about it: notifications, receipts
+
+    @property
+    def state(self) -> str | None:
+        """Where it is at the end: by its moves, else by our final look; None: nobody knows it."""
+        if self.moves:
+            return self.moves[-1].after
+        return None if self.outcome is None else self.outcome.data["state"]
+
+    @property
+    def terminal(self) -> bool:
+        return self.state in TERMINAL_STATES
+
+    @property
+    def known(self) -> bool:
+        """The service, or our final look at its rows, knows it."""
+        return self.state is not None
+
+    @property
+    def last_event(self) -> tuple[int, ...]:
+        """The event that says where the job is at the end, as evidence."""
+        if self.moves:
+            return (self.moves[-1].number,)
+        return () if self.outcome is None else (self.outcome.number,)
+
+    @property
+    def terminal_at_s(self) -> float | None:
+        """When it reached the terminal state that it has at the end; None: it has none."""
+        return self.moves[-1].at_s if self.moves and self.terminal else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended so: by its last move, else by its row."""
+        of_move = self.moves[-1].data.get("reason") if self.moves else None
+        return of_move if isinstance(of_move, str) else text_of(self.said_row, "reason")
+
+    @property
+    def stays(self) -> list[Stay]:
+        stays = [Stay(a.after, a.at_s, b.at_s) for a, b in pairwise(self.moves)]
+        return [*stays, *(Stay(move.after, move.at_s, None) for move in self.moves[-1:])]
+
+    @property
+    def stage(self) -> str | None:
+        """The last stage that it was seen in."""
+        return self.stages[-1].data["stage"] if self.stages else None
+
+    @property
+    def applied(self) -> list[Event]:
+        return [event for event in self.effects if event.data["applied"]]
+
+    def ops_of(self, *actions: str) -> list[Op]:
+        return [op for op in self.ops if op.action in actions]
+
+    def actors(self) -> list[str | None]:
+        """Who made each of `moves`, by the service's own log; None where it does not say.
+
+        The nth move between two states is the nth that the log has of them.
+        """
+        said: dict[tuple[str | None, str], deque[Event]] = defaultdict(deque)
+        for event in self.said_moves:
+            said[event.data["from"], event.data["to"]].append(event)
+        actors: list[str | None] = []
+        for move in self.moves:
+            of_these = said[move.before, move.after]
+            actors.append(text_of(of_these.popleft(), "actor") if of_these else None)
+        return actors
+
+    def enter(self, move: Move) -> None:
+        """Takes the next move of the job."""
+        if self.moves and self.moves[-1].after == "active":
+            self.claims[-1] = self.claims[-1]._replace(left=move)
+        if move.after == "active":
+            worker = move.data.get("worker")
+            self.claims.append(Claim(move, None, worker if isinstance(worker, str) else None))
+        self.moves.append(move)

@@ -1,0 +1,153 @@
+"""What happened to the faults, the processes and the run itself. Times are seconds since the run began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from unstuck.checks.job_story import data_of, seconds, text_of
+from unstuck.history import Event
+
+BUDGET_S = 60.0  # the recovery budget when a run declares none
+
+
+@dataclass(slots=True)
+class FaultStory:
+    """All that is known of one fault of the plan; `fired` and `landed` hold one event a stroke."""
+
+    index: int
+    name: str
+    setup: bool = False  # there from the beginning: no work can be in flight yet
+    armed: Event | None = None
+    fired: list[Event] = field(default_factory=list)
+    landed: list[Event] = field(default_factory=list)
+    healed: list[Event] = field(default_factory=list)
+    missed: list[Event] = field(default_factory=list)
+
+    @property
+    def strokes(self) -> Iterator[Stroke]:
+        """Each landing with the firing and the healing that belong to it, as far as they are known."""
+        for nth, landed in enumerate(self.landed):
+            yield Stroke(
+                self,
+                self.fired[nth] if nth < len(self.fired) else landed,
+                landed,
+                self.healed[nth] if nth < len(self.healed) else None,
+            )
+
+
+class Stroke(NamedTuple):
+    """One blow of a fault."""
+
+    fault: FaultStory
+    fired: Event
+    landed: Event
+    healed: Event | None
+
+    @property
+    def struck_s(self) -> float:
+        """When the blow was dealt; landed, when it was seen to have worked, is later."""
+        struck_ns = self.landed.data.get("struck_at_ns")
+        return struck_ns / 1e9 if isinstance(struck_ns, int) else seconds(self.fired)
+
+    @property
+    def over_s(self) -> float:
+        """When recovery could begin: healed, for a lasting fault; else landed."""
+        return seconds(self.landed if self.healed is None else self.healed)
+
+    @property
+    def in_flight(self) -> int | None:
+        """How many jobs were not terminal when it struck; None: nobody counted."""
+        count = self.landed.data.get("in_flight")
+        return count if isinstance(count, int) else None
+
+    @property
+    def jobs(self) -> tuple[str, ...] | None:
+        """The jobs that it hit; None: it does not say."""
+        return _names(self.landed, "jobs")
+
+    @property
+    def processes(self) -> tuple[str, ...] | None:
+        """The processes that it hit; None: it does not say."""
+        return _names(self.landed, "processes")
+
+
+def _names(event: Event, field: str) -> tuple[str, ...] | None:
+    names = event.data.get(field)
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
+
+
+@dataclass(slots=True)
+class Life:
+    """One process from its start to its exit."""
+
+    begun: Event
+    signals: list[Event] = field(default_factory=list)
+    exit: Event | None = None
+    refused: list[Event] = field(default_factory=list)
+
+    def alive_s(self, at_s: float) -> bool:
+        return seconds(self.begun) <= at_s and (self.exit is None or at_s < seconds(self.exit))
+
+    @property
+    def asked_to_stop(self) -> Event | None:
+        """Its first SIGTERM."""
+        return next((event for event in self.signals if event.data.get("signal") == "SIGTERM"), None)
+
+    def paused(self, from_s: float, until_s: float) -> bool:
+        """True when it was stopped (SIGSTOP) for any part of that time."""
+        stopped_s: float | None = None
+        for event in self.signals:
+            if event.data.get("signal") == "SIGSTOP":
+                stopped_s = seconds(event)
+            elif event.data.get("signal") == "SIGCONT" and stopped_s is not None:
+                if stopped_s < until_s and seconds(event) > from_s:
+                    return True
+                stopped_s = None
+        return stopped_s is not None and stopped_s < until_s
+
+
+@dataclass(slots=True)
+class ProcessStory:
+    """A named process of a role; each start begins a new life."""
+
+    name: str
+    role: str | None = None
+    lives: list[Life] = field(default_factory=list)
+    usage: list[Event] = field(default_factory=list)
+    points: list[Event] = field(default_factory=list)  # test points that it reached or left
+
+    def life_at(self, at_s: float) -> Life | None:
+        return next((life for life in reversed(self.lives) if life.alive_s(at_s)), None)
+
+
+@dataclass(slots=True)
+class RunStory:
+    """Facts of the run itself."""
+
+    start: Event | None = None
+    budget: Event | None = None  # every fault is healed and every role is up
+    end: Event | None = None
+    steps_s: list[float] = field(default_factory=list)  # by how much the wall clock jumped
+
+    @property
+    def end_reason(self) -> str | None:
+        """`settled`, `budget`, `interrupted`, `error`; None: the run never ended."""
+        return text_of(self.end, "reason")
+
+    @property
+    def played_out(self) -> bool:
+        """The run came to its own end, so that what is missing will not come any more."""
+        return self.end_reason in ("settled", "budget")
+
+    @property
+    def budget_s(self) -> float:
+        """The recovery budget."""
+        value = data_of(self.start).get("budget_s")
+        return float(value) if isinstance(value, int | float) else BUDGET_S
+
+    @property
+    def promise(self) -> str:
+        """What the target promises of deliveries."""
+        return text_of(self.start, "promise") or "effectively_once"

@@ -1,0 +1,175 @@
+"""The one view of a history that every property reads, built in one pass and read-only afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from unstuck.checks.job_story import Claim, JobStory, Move, Op, Stay, data_of, seconds, text_of
+from unstuck.checks.run_story import FaultStory, Life, ProcessStory, RunStory, Stroke
+from unstuck.history import Event, History
+
+__all__ = [
+    "Claim",
+    "FaultStory",
+    "JobStory",
+    "Life",
+    "Move",
+    "Op",
+    "ProcessStory",
+    "RunStory",
+    "Stay",
+    "Story",
+    "Stroke",
+    "data_of",
+    "seconds",
+    "text_of",
+]
+
+SUBMITTING = frozenset({"initiate_upload", "submit"})  # actions whose ok acknowledges a job
+
+
+class Story:
+    """A history, indexed. `end_s` is the time of its latest event (0 when it is empty)."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.run = RunStory()
+        self.jobs: dict[str, JobStory] = {}
+        self.faults: dict[int, FaultStory] = {}
+        self.processes: dict[str, ProcessStory] = {}
+        self.ops: list[Op] = []
+        self._open: dict[str | int, Op] = {}
+        takers = self._takers()
+        end_ns = 0
+        for event in history.events:
+            end_ns = max(end_ns, event.at_ns)
+            take = takers.get((event.kind, event.phase))
+            if take is not None:
+                take(event)
+            elif event.kind == "process":
+                self._take_process(event)
+            elif event.kind in ("evidence", "message") and event.job is not None:
+                self.job(event.job).notices.append(event)
+        self.end_s = end_ns / 1e9
+
+    def job(self, name: str) -> JobStory:
+        """The story of a job, begun if it is new."""
+        story = self.jobs.get(name)
+        if story is None:
+            story = self.jobs[name] = JobStory(name)
+        return story
+
+    def process(self, name: str) -> ProcessStory:
+        """The story of a process, begun if it is new."""
+        story = self.processes.get(name)
+        if story is None:
+            story = self.processes[name] = ProcessStory(name)
+        return story
+
+    def _takers(self) -> dict[tuple[str, str | None], Callable[[Event], None]]:
+        return {
+            ("transition", None): self._take_move,
+            ("op", "invoke"): self._take_invoke,
+            **{("op", phase): self._take_answer for phase in ("ok", "fail", "info")},
+            ("stage", None): lambda event: self._of(event).stages.append(event),
+            ("effect", None): lambda event: self._of(event).effects.append(event),
+            ("outcome", None): lambda event: setattr(self._of(event), "outcome", event),
+            ("said", "transitions"): lambda event: self._of(event).said_moves.append(event),
+            ("said", "attempt"): lambda event: self._of(event).said_attempts.update(
+                {event.data["token"]: event}
+            ),
+            ("said", "api"): lambda event: self._of(event).said_api.append(event),
+            ("said", "row"): lambda event: setattr(self._of(event), "said_row", event),
+            **{("fault", p): self._take_fault for p in ("armed", "fired", "landed", "healed", "missed")},
+            **{("run", p): self._take_run for p in ("start", "budget", "end")},
+            ("clock", "stepped"): lambda event: self.run.steps_s.append(float(event.data["by_s"])),
+            **{("point", p): self._take_point for p in ("reached", "released")},
+        }
+
+    def _of(self, event: Event) -> JobStory:
+        return self.job(event.job or "")
+
+    def _take_move(self, event: Event) -> None:
+        data = event.data
+        self._of(event).enter(
+            Move(
+                event.number,
+                event.at_ns / 1e9,
+                data["from"],
+                data["to"],
+                data["attempt"],
+                data["token"],
+                data,
+            )
+        )
+
+    def _take_invoke(self, event: Event) -> None:
+        op = Op(event)
+        self.ops.append(op)
+        self._open[event.data["id"]] = op
+        if event.job is not None:
+            self.job(event.job).ops.append(op)
+
+    def _take_answer(self, event: Event) -> None:
+        op = self._open.pop(event.data["id"], None)
+        if op is None:  # its invocation was not recorded; it began at the latest now
+            op = Op(event)
+            self.ops.append(op)
+        op.ended = event
+        if event.job is not None and (op.invoked.job is None or op.invoked is event):
+            self.job(event.job).ops.append(op)
+        if event.phase == "ok" and (made := _made_by(op)) is not None:
+            job = self.job(made)
+            job.acknowledged = event.number if job.acknowledged is None else job.acknowledged
+            job.tag = text_of(op.invoked, "tag") or job.tag
+
+    def _take_fault(self, event: Event) -> None:
+        index = event.data["fault"]
+        fault = self.faults.setdefault(index, FaultStory(index, event.data["name"]))
+        fault.setup = fault.setup or event.data.get("setup") is True
+        if event.phase == "armed":
+            fault.armed = event
+        else:
+            strokes = {
+                "fired": fault.fired,
+                "landed": fault.landed,
+                "healed": fault.healed,
+                "missed": fault.missed,
+            }
+            strokes[str(event.phase)].append(event)
+
+    def _take_run(self, event: Event) -> None:
+        setattr(self.run, str(event.phase), event)
+        declared = event.data.get("faults")
+        if event.phase == "start" and isinstance(declared, list):
+            for index, fault in enumerate(declared):
+                name = fault.get("name") if isinstance(fault, dict) else fault
+                self.faults[index] = FaultStory(index, str(name))
+
+    def _take_point(self, event: Event) -> None:
+        if event.process is not None:
+            self.process(event.process).points.append(event)
+
+    def _take_process(self, event: Event) -> None:
+        process = self.process(event.process or "")
+        process.role = text_of(event, "role") or process.role
+        if event.phase == "usage":
+            process.usage.append(event)
+            return
+        lives = process.lives
+        if event.phase == "start" or not lives:
+            lives.append(Life(event))
+        life = lives[-1]
+        if event.phase == "exit":
+            life.exit = event
+        elif event.phase == "signal":
+            life.signals.append(event)
+        elif event.phase == "refused":
+            life.refused.append(event)
+
+
+def _made_by(op: Op) -> str | None:
+    """The job that a client got to know by this op's ok."""
+    if op.action in SUBMITTING:
+        return op.job
+    return text_of(op.ended, "new_job") if op.action == "retry" else None

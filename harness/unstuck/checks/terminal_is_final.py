@@ -1,0 +1,33 @@
+"""What has ended stays ended; a retry makes a new job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.checks.port import Evidence, PropertyResult
+from unstuck.checks.result import conclude
+from unstuck.checks.story import Story
+from unstuck.scenario import TERMINAL_STATES
+
+NAME = "terminal_is_final"
+PROMISE = "A job never leaves a terminal state."
+PARAMETERS: Mapping[str, tuple[type, ...]] = {}
+
+
+def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: ARG001  takes none
+    """Judges every job that ever was terminal."""
+    judged = 0
+    broken: list[Evidence] = []
+    for job in story.jobs.values():
+        ended = next((nth for nth, move in enumerate(job.moves) if move.after in TERMINAL_STATES), None)
+        if ended is None:
+            continue
+        judged += 1
+        if ended + 1 < len(job.moves):
+            end, revival = job.moves[ended], job.moves[ended + 1]
+            message = f"was {end.after} at {end.at_s:.3f} s, and {revival.after} at {revival.at_s:.3f} s"
+            broken.append(Evidence(job=job.id, message=message, events=(end.number, revival.number)))
+    return conclude(
+        NAME, judged=judged, summary=f"{judged - len(broken)} of {judged} ended jobs stayed so", broken=broken
+    )
