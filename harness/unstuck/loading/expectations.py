@@ -1,0 +1,106 @@
+"""Reads what a scenario expects, and what it changes of the target: properties, settings, roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.errors import did_you_mean
+from unstuck.loading.fields import build, typed
+from unstuck.loading.spot import Spot
+from unstuck.loading.vocabulary import Vocabulary
+from unstuck.scenario import CANONICAL_STATES, RoleOptions
+
+MODE = "mode"  # the parameter that `effects: exactly_once` sets
+ANY_KEY = "*"
+OUTCOMES = "outcomes"  # its keys are words of this language: a tag of the workload, or a state
+DEMANDS = frozenset({"exactly", "at_least", "at_most", "state", "reason"})  # of one outcome
+
+
+def read_expect(spot: Spot, words: Vocabulary) -> dict[str, dict[str, Any]]:
+    """Property -> parameters, at least one property. Raises `ScenarioError`."""
+    known = words.catalogue.properties
+    expect: dict[str, dict[str, Any]] = {}
+    for name, demand in spot.entries().items():
+        if name not in known:
+            raise spot.key_error(demand, name, f"is not a property.{did_you_mean(name, known)}")
+        expect[name] = _read_parameters(name, demand, words)
+    if not expect:
+        raise spot.error(f"names no property. Add one of: {', '.join(sorted(known))}.")
+    return expect
+
+
+def _read_parameters(name: str, spot: Spot, words: Vocabulary) -> dict[str, Any]:
+    allowed = words.catalogue.properties[name]
+    if not isinstance(spot.node.value, tuple | Mapping | None):
+        if MODE not in allowed:
+            hint = f"Write `{{{min(allowed)}: …}}`." if allowed else "Write `{}`."
+            raise spot.error(f"is a single value, which this property does not take. {hint}")
+        typed(spot, allowed[MODE])
+        return {MODE: spot.node.value}
+    parameters: dict[str, Any] = {}
+    for key, value in spot.entries(None if ANY_KEY in allowed else allowed).items():
+        if name == OUTCOMES:
+            _check_outcome(spot, key, value, words)
+        parameters[key] = _read_value(key, value, allowed.get(key) or allowed[ANY_KEY], words)
+    return parameters
+
+
+def _read_value(field: str, spot: Spot, allowed: tuple[type, ...], words: Vocabulary) -> Any:
+    value = spot.node.value
+    if isinstance(value, Mapping) and dict in allowed:
+        return {key: _read_plain(key, item, words) for key, item in spot.entries().items()}
+    if isinstance(value, tuple) and list in allowed:
+        return [_read_plain(field, item, words) for item in spot.items()]
+    if isinstance(value, tuple | Mapping) or not {dict, list}.issuperset(allowed):
+        typed(spot, allowed)
+    else:
+        raise spot.error("is a single value. Write a mapping or a list.")
+    words.check(field, spot)
+    return value
+
+
+def _read_plain(field: str, spot: Spot, words: Vocabulary) -> Any:
+    if isinstance(spot.node.value, Mapping):
+        return {key: _read_plain(key, item, words) for key, item in spot.entries().items()}
+    if isinstance(spot.node.value, tuple):
+        return [_read_plain(field, item, words) for item in spot.items()]
+    words.check(field, spot)
+    return spot.node.value
+
+
+def _check_outcome(spot: Spot, key: str, outcome: Spot, words: Vocabulary) -> None:
+    known = {*words.tags, *CANONICAL_STATES}
+    if key not in known:
+        raise spot.key_error(
+            outcome, key, f"is neither a tag of the workload nor a state.{did_you_mean(key, known)}"
+        )
+    outcome.entries(DEMANDS)
+
+
+def read_settings(spot: Spot, words: Vocabulary) -> dict[str, str | int | float | bool]:
+    """The target's own settings, each of the type that the target declares. Raises `ScenarioError`."""
+    known = words.catalogue.settings
+    settings: dict[str, str | int | float | bool] = {}
+    for name, setting in spot.entries().items():
+        if name not in known:
+            raise spot.key_error(
+                setting, name, f"is not a setting of this target.{did_you_mean(name, known)}"
+            )
+        value = typed(setting, (known[name],))
+        words.check(name, setting)
+        assert value is not None  # the catalogue has no setting of type None
+        settings[name] = value
+    return settings
+
+
+def read_roles(spot: Spot, words: Vocabulary) -> dict[str, RoleOptions]:
+    """What the scenario changes of each role that it names. Raises `ScenarioError`."""
+    known = words.catalogue.roles
+    roles: dict[str, RoleOptions] = {}
+    for name, options in spot.entries().items():
+        if name not in known:
+            raise spot.key_error(options, name, f"is not a role.{did_you_mean(name, known)}")
+        readers = {"settings": lambda settings: read_settings(settings, words)}
+        roles[name] = build(RoleOptions, options, words, readers=readers)
+    return roles
