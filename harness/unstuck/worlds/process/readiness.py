@@ -1,0 +1,129 @@
+"""Whether a process is ready: a line in its log, or a 200 from its URL. Never blocks, costs little."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from urllib.parse import urlsplit
+
+from unstuck.worlds.process.ports import LOOPBACK
+
+_PAUSE_FIRST_S = 0.005
+_PAUSE_GROWTH = 1.25
+_PAUSE_MAX_S = 0.05
+_ANSWER_WITHIN_PAUSES = 20  # a connection without an answer is dropped and made anew
+
+
+def loopback_address(url: str) -> tuple[str, int] | None:
+    """Host and port of an http URL on the loopback; None for anything else."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in {LOOPBACK, "localhost"}:
+        return None
+    return LOOPBACK, parts.port or 80
+
+
+class LineProbe:
+    """Reads a log from `offset` on until a line contains `text`."""
+
+    def __init__(self, log: str, offset: int, text: str) -> None:
+        self._log = log
+        self._offset = offset
+        self._text = text.encode()
+        self._rest = b""
+
+    def ready(self) -> bool:
+        with contextlib.suppress(OSError), open(self._log, "rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+            self._offset += len(data)
+            # A line that is still being written already counts once it contains the text.
+            lines = (self._rest + data).split(b"\n")
+            self._rest = lines[-1]
+            return any(self._text in line for line in lines)
+        return False
+
+    def close(self) -> None:
+        """Nothing is held between two looks."""
+
+
+class UrlProbe:
+    """Asks a URL; one connection at a time, looked at again and again without waiting for it."""
+
+    def __init__(self, url: str) -> None:
+        address = loopback_address(url)
+        assert address is not None, "checked before the start"
+        self._address = address
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._request = f"GET {target} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode()
+        self._client: socket.socket | None = None
+        self._answer = b""
+        self._looks = 0
+
+    def ready(self) -> bool:
+        try:
+            if self._client is None:
+                self._connect()
+            return self._read()
+        except OSError:
+            self.close()
+            return False
+
+    def _connect(self) -> None:
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._client, self._answer, self._looks = client, b"", 0
+        # The loopback accepts or refuses at once, so this does not wait for a slow server.
+        client.settimeout(0.2)
+        client.connect(self._address)
+        client.sendall(self._request)
+        client.settimeout(0)
+
+    def _read(self) -> bool:
+        assert self._client is not None
+        self._looks += 1
+        try:
+            data = self._client.recv(4096)
+        except BlockingIOError:
+            if self._looks > _ANSWER_WITHIN_PAUSES:
+                self.close()
+            return False
+        self._answer += data
+        status_line, separator, _ = self._answer.partition(b"\r\n")
+        if separator or not data:
+            self.close()
+        fields = status_line.split()
+        return bool(separator) and len(fields) > 1 and fields[1] == b"200"
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+Probe = LineProbe | UrlProbe
+
+
+class Pauses:
+    """How long to wait between two looks: 5 ms first, a quarter longer each time, 50 ms at most."""
+
+    def __init__(self) -> None:
+        self._next_s = _PAUSE_FIRST_S
+
+    def next_ns(self) -> int:
+        pause_s = self._next_s
+        self._next_s = min(pause_s * _PAUSE_GROWTH, _PAUSE_MAX_S)
+        return int(pause_s * 1e9)
+
+
+def log_tail(log: str, offset: int, lines_max: int = 5) -> str:
+    """The last lines that a log got since `offset`, on one line; empty when there are none."""
+    try:
+        with open(log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(offset, size - 8192))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-lines_max:])

@@ -1,0 +1,220 @@
+"""What several runs share: the zygote that they are forked from, and their dependencies."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from unstuck.errors import HarnessError, TargetError
+from unstuck.worlds.port import ProcessEvent
+from unstuck.worlds.process import wire
+from unstuck.worlds.process.dependencies.postgres import Postgres
+from unstuck.worlds.process.dependencies.s3 import Emulator, EmulatorName
+from unstuck.worlds.process.world import ProcessWorld, ignore_event
+
+_ZYGOTE_READY_WITHIN_S = 60.0
+_ZYGOTE_ENDS_WITHIN_S = 20.0
+_GUARDIAN_READY_WITHIN_S = 20.0
+
+
+class Session:
+    """Zygote, worlds and dependencies, each started when it is first asked for; a context manager.
+
+    `preload` names modules that the zygote imports once (the roles of their packages then start by
+    fork, in milliseconds); they must start no thread and open no socket. `scratch` is where the
+    session makes its folder; None: the system's temporary folder. When `close` returns, or when this
+    process dies however it dies, no process, socket, memory group or folder of the session is left.
+    Every method may be called from several threads at once.
+    """
+
+    def __init__(self, *, preload: Sequence[str] = (), scratch: Path | None = None) -> None:
+        # Forking after imports is not safe on macOS: there every entry is executed instead.
+        self._preload = tuple(preload) if sys.platform.startswith("linux") else ()
+        self._identity = secrets.token_hex(4)
+        parent = Path(tempfile.gettempdir()) if scratch is None else scratch
+        self.folder = parent.absolute() / f"unstuck-{self._identity}"
+        self._lock = threading.RLock()  # held while the zygote, or a dependency, is being started
+        self._numbers = itertools.count(1)
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._memory_limit = False
+        self._worlds: list[ProcessWorld] = []
+        self._shared: ProcessWorld | None = None
+        self._postgres: Postgres | None = None
+        self._emulators: dict[EmulatorName, Emulator] = {}
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> Literal[False]:
+        self.close()
+        return False
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """None before the first world."""
+        return None if self._zygote is None else self._zygote.pid
+
+    def prepare(self) -> None:
+        """Starts the zygote, unless it runs already.
+
+        Raises `TargetError` when a module of `preload` cannot be imported.
+        """
+        with self._lock:
+            if self._closed:
+                raise HarnessError("session is closed; make a new one")
+            if self._zygote is None:
+                self._start_zygote()
+
+    def _start_zygote(self) -> None:
+        ours, theirs = socket.socketpair()
+        settings = {
+            "folder": str(self.folder),
+            "session": self._identity,
+            "preload": self._preload,
+            "harness_pid": os.getpid(),
+        }
+        module = "unstuck.worlds.process.zygote"
+        command = [sys.executable, "-P", "-m", module, str(theirs.fileno()), json.dumps(settings)]
+        with theirs:
+            self._zygote = subprocess.Popen(
+                command,
+                env=_zygote_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C on a terminal is for the harness, which then closes us
+            )
+        self._control = ours
+        answer = self._zygote_says(_ZYGOTE_READY_WITHIN_S)
+        if answer["error"] is not None:
+            self._end_zygote()
+            raise TargetError(str(answer["error"]))
+        self._memory_limit = bool(answer["memory_limit"])
+
+    def _zygote_says(self, timeout_s: float) -> dict[str, object]:
+        assert self._control is not None
+        self._control.settimeout(timeout_s)
+        lines = wire.Lines()
+        while True:
+            try:
+                data = self._control.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                raise HarnessError("zygote: it ended, or said nothing in time; see the lines above")
+            for message in lines.feed(data):
+                return message
+
+    def capabilities(self) -> frozenset[str]:
+        """What worlds of this session can do; starts the zygote, which finds out."""
+        self.prepare()
+        limits = {"memory_limit"} if self._memory_limit else set()
+        return frozenset({"signals", "links", "processes", "memory_rlimit"} | limits)
+
+    def world(
+        self,
+        name: str,
+        *,
+        on_event: Callable[[ProcessEvent], None] = ignore_event,
+        start_ns: int | None = None,
+    ) -> ProcessWorld:
+        """A world for one run, with a guardian of its own. `start_ns`: the run's zero; None: now.
+
+        Raises `TargetError` when a module of `preload` cannot be imported, `HarnessError` when the
+        guardian cannot be started.
+        """
+        capabilities = self.capabilities()
+        ours, theirs = socket.socketpair()
+        with self._lock, theirs:
+            if self._closed:
+                ours.close()
+                raise HarnessError("session is closed; make a new one")
+            number = next(self._numbers)
+            scratch = self.folder / str(number)
+            pid = self._fork_guardian(number, scratch, theirs)
+            world = ProcessWorld(
+                ours,
+                run=name,
+                scratch=scratch,
+                guardian_pid=pid,
+                capabilities=capabilities,
+                on_event=on_event,
+                start_ns=start_ns,
+            )
+            self._worlds.append(world)
+        world.wait_up(_GUARDIAN_READY_WITHIN_S)
+        return world
+
+    def _fork_guardian(self, number: int, scratch: Path, theirs: socket.socket) -> int:
+        assert self._control is not None
+        message = {"do": "guardian", "number": number, "scratch": str(scratch)}
+        try:
+            socket.send_fds(self._control, [wire.encode(message)], [theirs.fileno()])
+        except OSError:
+            raise HarnessError("zygote: it has ended unasked; see the lines above") from None
+        pid = self._zygote_says(_GUARDIAN_READY_WITHIN_S)["guardian"]
+        assert isinstance(pid, int)
+        return pid
+
+    def _dependencies(self) -> ProcessWorld:
+        if self._shared is None:
+            self._shared = self.world("dependencies")
+        return self._shared
+
+    def postgres(self) -> Postgres:
+        """The session's PostgreSQL, started by the first who asks. Raises `TargetError`."""
+        with self._lock:
+            if self._postgres is None:
+                self._postgres = Postgres.start(self._dependencies())
+            return self._postgres
+
+    def emulator(self, name: EmulatorName = "ministack") -> Emulator:
+        """The session's S3 and SQS endpoint, started by the first who asks. Raises `TargetError`."""
+        with self._lock:
+            if name not in self._emulators:
+                self._emulators[name] = Emulator.start(self._dependencies(), name)
+            return self._emulators[name]
+
+    def close(self) -> None:
+        """Ends all worlds, dependencies and the zygote. Again and again is fine; bounded to 40 s."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for world in self._worlds:
+                world.close()
+            self._end_zygote()
+
+    def _end_zygote(self) -> None:
+        if self._zygote is None or self._control is None:
+            return
+        with contextlib.suppress(OSError):
+            self._control.sendall(wire.encode({"do": "close"}))
+        self._control.close()
+        try:
+            self._zygote.wait(_ZYGOTE_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._zygote.kill()  # its guardians see it and clean up (case 4 of `residue`)
+            self._zygote.wait()
+
+
+def _zygote_environment() -> dict[str, str]:
+    """Ours, with the modules that we see, and without the threads that numeric libraries start."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

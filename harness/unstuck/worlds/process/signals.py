@@ -1,0 +1,57 @@
+"""Whom of a process a signal reaches: itself, its group, its whole tree, or one executing child."""
+
+from __future__ import annotations
+
+import signal
+
+from unstuck.worlds.port import Scope
+from unstuck.worlds.process import proctree
+from unstuck.worlds.process.proctree import Process
+
+_SNAPSHOTS_MAX = 50
+
+
+def send_to_scope(main: Process, number: signal.Signals, scope: Scope) -> list[Process]:
+    """Sends; those who got it. `main` is alive, and adopts the orphans of its descendants."""
+    if scope == "main":
+        targets = [main]
+    elif scope == "group":
+        targets = [process for process in _tree(main) if process.group == main.group]
+    elif scope == "child":
+        children = [process for process in _tree(main)[1:] if process.state not in "Tt"]
+        targets = [max(children, key=lambda process: (process.started, process.pid))] if children else []
+    else:
+        return _send_to_tree(main, number)
+    return [process for process in targets if proctree.send(process, number)]
+
+
+def _tree(main: Process) -> list[Process]:
+    """The process, then its living descendants, parents first."""
+    below = proctree.descendants(main.pid, proctree.snapshot())
+    return [main, *(process for process in below if process.alive)]
+
+
+def _send_to_tree(main: Process, number: signal.Signals) -> list[Process]:
+    """Stops everybody, until a look shows nobody new; only then signals, so that none escapes.
+
+    1. we look  2. a process that we saw forks  3. we signal those whom we saw: the new one is missed.
+    A process with a pending SIGSTOP does not complete a fork, so the looks come to an end.
+    """
+    if number == signal.SIGCONT:
+        return [process for process in _tree(main) if proctree.send(process, number)]
+    stopped: dict[int, Process] = {}
+    for _ in range(_SNAPSHOTS_MAX):
+        new = [process for process in _tree(main) if process.pid not in stopped]
+        if not new:
+            break
+        for process in new:
+            proctree.send(process, signal.SIGSTOP)
+            stopped[process.pid] = process
+    got = [
+        process for process in stopped.values() if number == signal.SIGSTOP or proctree.send(process, number)
+    ]
+    if number not in {signal.SIGSTOP, signal.SIGKILL}:
+        for process in got:
+            if process.state not in "Tt":  # whoever was stopped before us stays so
+                proctree.send(process, signal.SIGCONT)
+    return got

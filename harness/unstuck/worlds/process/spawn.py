@@ -1,0 +1,190 @@
+"""Starts one process: by fork of what is imported already, or by exec. Runs in the guardian.
+
+Whoever is started has: its own session and process group, default signal handlers, an environment
+and a folder as told, nothing open but the null device and its log, SIGKILL when the guardian dies,
+and the part of PID 1 for its descendants (it adopts their orphans, as in a container).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pwd
+import resource
+import signal
+import sys
+import traceback
+from typing import Literal, NoReturn
+
+from unstuck.worlds.process import linux
+from unstuck.worlds.process.cgroups import MemoryGroup
+from unstuck.worlds.process.wire import Launch
+
+How = Literal["fork", "exec"]
+
+_ERROR_FD = 3
+_FD_MAX = 1 << 20
+
+
+class SpawnError(Exception):
+    """The process could not be started; the text says why, as `field=value rule`."""
+
+
+def how_to_start(launch: Launch, packages: frozenset[str]) -> How:
+    """A fork serves entries of the packages that were preloaded; all else is executed.
+
+    With a memory limit an entry is executed too: a forked child is charged almost nothing for the
+    pages that it shares with the process that it was forked from.
+    """
+    if launch.entry is None or launch.memory_limit_bytes is not None:
+        return "exec"
+    return "fork" if launch.entry.partition(".")[0].partition(":")[0] in packages else "exec"
+
+
+def command_of(launch: Launch) -> list[str]:
+    """What to execute; an entry becomes a Python that calls it, with the modules that we see."""
+    if launch.entry is None:
+        return list(launch.command or ())
+    module, _, function = launch.entry.partition(":")
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from {module} import {function}; sys.exit({function}(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", code, *launch.argv]
+
+
+def spawn(launch: Launch, log: str, how: How, group: MemoryGroup | None) -> int:
+    """The pid of a process that has begun to run what was asked. Raises `SpawnError`."""
+    reader, writer = os.pipe()
+    guardian_pid = os.getpid()
+    # Until the child has reset its handlers no signal may run the guardian's inside of it.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _child(launch, log, how, group, writer, guardian_pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        problem = pipe.read()  # ends when the child executes, or has closed what it inherited
+    if problem:
+        os.waitpid(pid, 0)
+        raise SpawnError(problem.decode(errors="replace"))
+    return pid
+
+
+def _child(
+    launch: Launch, log: str, how: How, group: MemoryGroup | None, writer: int, guardian_pid: int
+) -> NoReturn:
+    step, error_fd = "start", writer
+    try:
+        _reset_signals(how)
+        os.setsid()
+        step = f"memory_limit_bytes={launch.memory_limit_bytes!r}"
+        _limit(launch, group)
+        step = f"log={log!r}"
+        _redirect(log)
+        step = f"folder={launch.folder!r}"
+        if launch.folder is not None:
+            os.chdir(launch.folder)
+        step = f"user={launch.user!r}"
+        _change_user(launch)
+        linux.become_subreaper()
+        error_fd = os.dup2(writer, _ERROR_FD, inheritable=False)
+        os.closerange(_ERROR_FD + 1, _FD_MAX)
+        if sys.platform.startswith("linux") and not linux.die_with_parent(guardian_pid):
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if how == "exec":
+            command = command_of(launch)
+            step = f"command={command[0]!r}"
+            os.execvpe(command[0], command, dict(launch.environment))  # noqa: S606  no shell wanted
+        os.close(_ERROR_FD)
+    except BaseException as error:  # noqa: BLE001  whatever it is, the guardian has to hear of it
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        if isinstance(error, FileNotFoundError) and step.startswith("command="):
+            reason = "was not found; install it or give its path"
+        os.write(error_fd, f"{step}: {reason}".encode())
+        os._exit(127)
+    os._exit(_call(launch))
+
+
+def _reset_signals(how: How) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        # Python itself ignores SIGPIPE and turns SIGINT into KeyboardInterrupt: a fork stays Python.
+        if how == "fork" and number == signal.SIGPIPE:
+            continue
+        if how == "fork" and number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+            continue
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            continue  # the C library keeps two for itself
+
+
+def _limit(launch: Launch, group: MemoryGroup | None) -> None:
+    if group is not None:
+        group.join()
+    elif launch.memory_limit_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (launch.memory_limit_bytes, launch.memory_limit_bytes))
+
+
+def _redirect(log: str) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def _change_user(launch: Launch) -> None:
+    if launch.user == "namespace":
+        if not linux.enter_namespaces():
+            raise SpawnError("the kernel refuses a user namespace")
+    elif launch.user == "nobody":
+        who = unprivileged_user()
+        os.setgroups([])
+        os.setgid(who.pw_gid)
+        os.setuid(who.pw_uid)
+
+
+def unprivileged_user() -> pwd.struct_passwd:
+    """`postgres` where there is one, else `nobody`. Raises KeyError when there is neither."""
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def _call(launch: Launch) -> int:
+    """Runs the entry in this fork; its exit code. Its threads end with it, like multiprocessing's."""
+    assert launch.entry is not None
+    os.environ.clear()
+    os.environ.update(launch.environment)
+    sys.argv = [launch.entry, *launch.argv]
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    module, _, name = launch.entry.partition(":")
+    try:
+        code = _exit_code(getattr(importlib.import_module(module), name)(list(launch.argv)))
+    except SystemExit as error:
+        code = _exit_code(error.code)
+    except BaseException:  # noqa: BLE001  what the interpreter would do: print it, exit 1
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _exit_code(value: object) -> int:
+    """What `sys.exit(value)` makes the process's exit code."""
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value & 0xFF
+    print(value, file=sys.stderr)  # noqa: T201  as sys.exit does
+    return 1

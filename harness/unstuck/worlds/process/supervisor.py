@@ -1,0 +1,382 @@
+"""One supervised process: its incarnations, readiness, stop and restarts. Runs in the guardian.
+
+starting ──ready──▶ running ──exit──▶ waiting (for its restart) ──▶ starting …
+    │                  │                                             or ▶ ended
+    └──────── stop ────┴──▶ stopping ──exit, or SIGKILL after the grace──▶ ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from unstuck import clock
+from unstuck.worlds.port import Restart
+from unstuck.worlds.process import cgroups, proctree, readiness, spawn
+from unstuck.worlds.process.ports import is_answered
+from unstuck.worlds.process.wire import Launch
+
+Emit = Callable[[str, str, str, Mapping[str, Any]], None]  # name, role, phase, data
+State = Literal["starting", "running", "stopping", "waiting", "ended"]
+
+_SAMPLE_EVERY_NS = 250_000_000
+_PEAK_EVERY_NS = 1_000_000_000
+_USAGE_STEP_BYTES = 4 * 1024 * 1024  # a smaller rise of the peak is no event
+_FATAL = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGHUP", "SIGABRT"})
+_PORT_TAKEN = re.compile(
+    r"address (is )?already in use|already in use|EADDRINUSE|could not bind", re.IGNORECASE
+)
+
+
+def restart_after(
+    restart: Restart, *, code: int | None, starts: int, asked: bool
+) -> tuple[float | None, str | None]:
+    """What the supervisor does after an exit: (delay_s, None), or (None, why there is no restart).
+
+    `code` is None after a signal; `starts` counts the incarnations so far; `asked` means that the
+    harness wanted this exit.
+    """
+    if asked:
+        return None, None
+    if restart.policy == "never" or (restart.policy == "on_failure" and code == 0):
+        return None, f"restart={restart.policy!r}"
+    if starts >= restart.starts_max:
+        return None, f"starts_max={restart.starts_max!r} reached"
+    return restart.delay_s, None
+
+
+class Supervised:
+    """State of one process of a role. The guardian calls `exited` and, when `next_at_ns` is due, `tick`.
+
+    `reply_start` and `reply_stop` are answered once, with None or with the text of an error.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        *,
+        log: str,
+        emit: Emit,
+        kill_left_over: Callable[[], None],
+        packages: frozenset[str],
+        groups: cgroups.Parent | None,
+        group_prefix: str,
+    ) -> None:
+        self.launch = launch
+        self.state: State = "ended"
+        self.pid = 0
+        self.order = 0  # of the present incarnation, among all of the run
+        self.reply_start: Callable[[str | None], None] | None = None
+        self.reply_stop: list[Callable[[str | None], None]] = []
+        self.retired = False
+        self._log = log
+        self._emit = emit
+        self._kill_left_over = kill_left_over
+        self._packages = packages
+        self._groups = groups
+        self._group_name = group_prefix + re.sub(r"[^\w-]", "_", launch.name)
+        self._group: cgroups.MemoryGroup | None = None
+        self._starts = 0
+        self._signalled = False  # by the harness, fatally, in the present incarnation
+        self._late = False  # not ready in time
+        self._kills_told = 0
+        self._probe: readiness.Probe | None = None
+        self._pauses = readiness.Pauses()
+        self._log_offset = 0
+        self._started_ns = self._stopped_ns = 0
+        self._probe_at_ns = self._ready_by_ns = self._kill_at_ns = self._restart_at_ns = 0
+        self._sample_at_ns = 0
+        self._rss_bytes_max = self._rss_bytes_told = self._oom_kills = 0
+        self._grace_s = 0.0
+
+    # Starting
+
+    def start(self) -> None:
+        """Starts the first or the next incarnation. Raises `SpawnError`: then nothing runs."""
+        launch = self.launch
+        self._check_port()
+        how = spawn.how_to_start(launch, self._packages)
+        if launch.memory_limit_bytes is not None and self._groups is not None and self._group is None:
+            try:
+                self._group = cgroups.MemoryGroup(self._groups, self._group_name, launch.memory_limit_bytes)
+            except OSError as error:
+                raise spawn.SpawnError(
+                    f"memory_limit_bytes={launch.memory_limit_bytes!r}: {error}"
+                ) from error
+        self._log_offset = _size(self._log)
+        try:
+            self.pid = spawn.spawn(launch, self._log, how, self._group)
+        except spawn.SpawnError:
+            self._remove_group()
+            raise
+        now_ns = clock.monotonic_ns()
+        self._starts += 1
+        self._signalled = self._late = False
+        self._rss_bytes_max = self._rss_bytes_told = self._kills_told = 0
+        self._oom_kills = self._group.oom_kills() if self._group else 0
+        self._started_ns, self._sample_at_ns = now_ns, now_ns + _SAMPLE_EVERY_NS
+        self.state = "starting"
+        self._tell("start", {"pid": self.pid, "version": launch.version, "how": how, **self._limit_facts()})
+        self._await_ready(now_ns)
+
+    def _check_port(self) -> None:
+        """A stranger on the port would answer for a process that cannot even bind it."""
+        if self._starts == 0 and self.launch.ready_url is not None:
+            address = readiness.loopback_address(self.launch.ready_url)
+            if address is None:
+                raise spawn.SpawnError(
+                    f"ready_url={self.launch.ready_url!r} must be http on 127.0.0.1; mend the target"
+                )
+            if is_answered(*address):
+                raise spawn.SpawnError(
+                    f"its port is taken: somebody already answers on {address[1]}; free it"
+                )
+
+    def _limit_facts(self) -> dict[str, Any]:
+        if self.launch.memory_limit_bytes is None:
+            return {}
+        kind = "cgroup" if self._group is not None else "rlimit_as"
+        return {"limit_bytes": self.launch.memory_limit_bytes, "limit_kind": kind}
+
+    def _await_ready(self, now_ns: int) -> None:
+        launch = self.launch
+        if launch.ready_url is not None:
+            self._probe = readiness.UrlProbe(launch.ready_url)
+        elif launch.ready_line is not None:
+            self._probe = readiness.LineProbe(self._log, self._log_offset, launch.ready_line)
+        else:
+            self._become_ready()
+            return
+        self._pauses = readiness.Pauses()
+        self._probe_at_ns = now_ns + self._pauses.next_ns()
+        self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
+
+    def _become_ready(self) -> None:
+        self._drop_probe()
+        self.state = "running"
+        self._tell("ready", {"pid": self.pid, "after_s": self._age_s()})
+        if self.reply_start is not None:
+            self.reply_start(None)
+            self.reply_start = None
+
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+
+    # Time
+
+    @property
+    def alive(self) -> bool:
+        return self.state in {"starting", "running", "stopping"}
+
+    def next_at_ns(self) -> int | None:
+        """When `tick` has something to do; None: not before something happens."""
+        if self.state == "waiting":
+            return self._restart_at_ns
+        if not self.alive:
+            return None
+        due = [self._sample_at_ns]
+        if self.state == "starting":
+            due += [self._probe_at_ns, self._ready_by_ns]
+        if self.state == "stopping":
+            due.append(self._kill_at_ns)
+        return min(due)
+
+    def tick(self, now_ns: int) -> None:
+        if self.state == "waiting":
+            if now_ns >= self._restart_at_ns:
+                self._start_again()
+            return
+        if self.alive and now_ns >= self._sample_at_ns:
+            self._sample(now_ns)
+        if self.state == "starting" and now_ns >= self._probe_at_ns:
+            assert self._probe is not None
+            if self._probe.ready():
+                self._become_ready()
+            else:
+                self._probe_at_ns = now_ns + self._pauses.next_ns()
+        if self.state == "starting" and now_ns >= self._ready_by_ns:
+            self._late = True
+            self.kill()  # `exited` follows, and tells why
+            self._ready_by_ns = self._probe_at_ns = now_ns + 1_000_000_000
+        if self.state == "stopping" and now_ns >= self._kill_at_ns:
+            self.kill()
+            self._kill_at_ns = now_ns + 1_000_000_000
+
+    def _start_again(self) -> None:
+        self._tell("restart", {"number": self._starts})
+        try:
+            self.start()
+        except spawn.SpawnError as error:
+            self.state = "ended"
+            self._tell("exit", {"expected": False, "problem": str(error), "restart": None})
+
+    # Ending
+
+    def stop(self, grace_s: float) -> None:
+        """Asks it to end; SIGKILL follows after the grace. `reply_stop` is answered when it is gone."""
+        self.retired = True
+        if self.state == "waiting":
+            self.state = "ended"
+        if not self.alive:
+            self._answer_stop()
+            return
+        self._peak()
+        self._drop_probe()
+        self.state = "stopping"
+        self._grace_s = grace_s
+        self._stopped_ns = clock.monotonic_ns()
+        self._kill_at_ns = self._stopped_ns + int(grace_s * 1e9)
+        number = getattr(signal, self.launch.stop_signal)
+        os.kill(self.pid, number)  # our child, not reaped yet: nobody else can have this pid
+        self._tell("signal", {"signal": self.launch.stop_signal, "scope": "main", "sent_to": [self.pid]})
+
+    def kill(self) -> None:
+        """SIGKILL for the process; its descendants follow when its exit is seen."""
+        if self.alive:
+            self._peak()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def signalled(self, name: str) -> None:
+        """The harness sent a signal to the process itself: an exit that follows was expected."""
+        if name in _FATAL:
+            self._signalled = True
+        self._peak()
+
+    def exited(self, status: int) -> None:
+        """It has been reaped with this wait status: kills what it left, tells, restarts or ends."""
+        now_ns = clock.monotonic_ns()
+        code, number = exit_of(status)
+        was, self.state = self.state, "ended"
+        problem = self._start_problem(code, number) if was == "starting" else None
+        self._kill_left_over()
+        self._drop_probe()
+        data = self._exit_facts(code, number, was, now_ns)
+        asked = was == "stopping" or self.retired or self.reply_start is not None
+        delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
+        if delay_s is None:
+            self._remove_group()
+            data["restart"] = reason
+        else:
+            self.state = "waiting"
+            self._restart_at_ns = now_ns + int(delay_s * 1e9)
+        self._tell("exit", data)
+        if self.reply_start is not None:
+            self.reply_start(problem or "was stopped before it was ready")
+            self.reply_start = None
+        self._answer_stop()
+
+    def _exit_facts(self, code: int | None, number: str | None, was: State, now_ns: int) -> dict[str, Any]:
+        data: dict[str, Any] = {"pid": self.pid, "code": code, "signal": number}
+        data["expected"] = was == "stopping" or self.retired or self._signalled
+        if was == "stopping":
+            data |= {"grace_s": self._grace_s, "took_s": (now_ns - self._stopped_ns) / 1e9}
+        if self._group is not None:
+            kills = self._group.oom_kills()
+            data["oom_kills"] = kills - self._oom_kills
+            self._rss_bytes_max = max(self._rss_bytes_max, self._group.usage_bytes_max())
+        if self._rss_bytes_max:
+            self._tell_usage(0)
+        return data
+
+    def _start_problem(self, code: int | None, number: str | None) -> str:
+        """Why it was not ready, with the end of its log, on one line."""
+        launch, tail = self.launch, readiness.log_tail(self._log, self._log_offset)
+        how = f"with code {code}" if number is None else f"by {number}"
+        if self._late:
+            wanted = (
+                f"ready_url={launch.ready_url!r}" if launch.ready_url else f"ready_line={launch.ready_line!r}"
+            )
+            text = f"was not ready within ready_timeout_s={launch.ready_timeout_s:g} ({wanted}); mend it, or raise that"
+        elif _PORT_TAKEN.search(tail):
+            text = f"died {how} after {self._age_s():.2f} s: its port is taken; free it or choose another"
+        else:
+            text = f"died {how} after {self._age_s():.2f} s, before it was ready"
+        return f"{text}. Its log ends: {tail}" if tail else f"{text}. Its log is empty"
+
+    def _answer_stop(self) -> None:
+        for reply in self.reply_stop:
+            reply(None)
+        self.reply_stop.clear()
+
+    def _remove_group(self) -> None:
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
+
+    # Resource use
+
+    def _sample(self, now_ns: int) -> None:
+        """With a limit: what all use together, four times a second. Else the main's peak, each second."""
+        if self.launch.memory_limit_bytes is None:
+            self._sample_at_ns = now_ns + _PEAK_EVERY_NS
+            self._peak()
+            return
+        self._sample_at_ns = now_ns + _SAMPLE_EVERY_NS
+        if self._group is not None:
+            rss_bytes, peak_bytes = self._group.usage_bytes(), self._group.usage_bytes_max()
+            kills = self._group.oom_kills() - self._oom_kills
+        else:
+            rss_bytes = peak_bytes = sum(_memory_bytes(pid, "VmRSS") for pid in self.tree_pids())
+            kills = 0
+        self._rss_bytes_max = max(self._rss_bytes_max, peak_bytes)
+        if kills > self._kills_told or self._rss_bytes_max > self._rss_bytes_told + _USAGE_STEP_BYTES:
+            self._kills_told = kills
+            self._tell_usage(rss_bytes, kills)
+
+    def _peak(self) -> None:
+        if self.launch.memory_limit_bytes is None and self.alive:
+            self._rss_bytes_max = max(self._rss_bytes_max, _memory_bytes(self.pid, "VmHWM"))
+
+    def _tell_usage(self, rss_bytes: int, kills: int = 0) -> None:
+        self._rss_bytes_told = self._rss_bytes_max
+        data: dict[str, Any] = {"rss_bytes": rss_bytes, "rss_bytes_max": self._rss_bytes_max}
+        if self._group is not None:
+            data["oom_kills"] = kills
+        self._tell("usage", data | self._limit_facts())
+
+    # Small things
+
+    def tree_pids(self) -> list[int]:
+        """The process and all its descendants; it adopts their orphans, so none hides elsewhere."""
+        found = proctree.descendants(self.pid, proctree.snapshot())
+        return [self.pid, *(process.pid for process in found if process.alive)]
+
+    def _age_s(self) -> float:
+        return (clock.monotonic_ns() - self._started_ns) / 1e9
+
+    def _tell(self, phase: str, data: Mapping[str, Any]) -> None:
+        self._emit(self.launch.name, self.launch.role, phase, data)
+
+
+def exit_of(status: int) -> tuple[int | None, str | None]:
+    """Exit code, or the signal's name, from a wait status."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code, None
+    try:
+        return None, signal.Signals(-code).name
+    except ValueError:
+        return None, f"SIG{-code}"  # a real-time signal has no name
+
+
+def _size(path: str) -> int:
+    with contextlib.suppress(OSError):
+        return os.path.getsize(path)
+    return 0
+
+
+def _memory_bytes(pid: int, field: str) -> int:
+    """`VmRSS` or `VmHWM` of a process; 0 when it has ended, or where there is no /proc."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,193 @@
+"""The zygote of a session: imports what roles need, once, and forks a guardian for each run.
+
+`python -m unstuck.worlds.process.zygote FD SETTINGS`, started by `Session`: FD is its end of the
+control socket, SETTINGS a JSON object. It opens no socket of its own and starts no thread, since
+what is forked from it would inherit half of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from unstuck import clock
+from unstuck.worlds.process import cgroups, linux, residue, wire
+from unstuck.worlds.process.guardian import Charge, Guardian
+
+_GUARDIANS_END_WITHIN_S = 8.0
+_TICK_S = 0.5
+
+
+class Zygote:
+    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+        self._control = control
+        self._folder = Path(settings["folder"])
+        self._session = str(settings["session"])
+        self._preload: list[str] = settings["preload"]
+        self._harness = _handle_of(settings["harness_pid"])
+        self._groups: cgroups.Parent | None = None
+        self._guardians: dict[int, Charge] = {}
+        self._lines = wire.Lines()
+        self._leaving = False
+
+    def run(self) -> int:
+        linux.become_subreaper()
+        self._folder.mkdir(mode=0o700)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._leave())
+        try:
+            problem = self._prepare()
+            self._send({"error": problem, "memory_limit": self._groups is not None})
+            if problem is None:
+                self._serve()
+        finally:
+            self._clean_up()
+        return 0
+
+    def _leave(self) -> None:
+        self._leaving = True
+
+    def _send(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            self._control.sendall(wire.encode(message))
+
+    def _prepare(self) -> str | None:
+        """Imports, and checks that forking is safe; the text of what is wrong, or None."""
+        self._groups = cgroups.find_parent(f"unstuck-{self._session}-probe")
+        for name in self._preload:
+            try:
+                importlib.import_module(name)
+            except Exception as error:  # noqa: BLE001  an import can raise anything
+                return f"preload={name!r} cannot be imported: {error!r}; install what it needs"
+        threads = _threads()
+        if threads > 1:
+            return (
+                f"preload={self._preload!r} started {threads - 1} threads: a fork would lose them; start none"
+            )
+        gc.collect()
+        gc.freeze()  # the collector then writes to none of these pages, so forks go on sharing them
+        return None
+
+    def _serve(self) -> None:
+        selector = selectors.DefaultSelector()
+        reader, writer = socket.socketpair()
+        reader.settimeout(0)
+        writer.settimeout(0)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        selector.register(self._control, selectors.EVENT_READ)
+        selector.register(reader, selectors.EVENT_READ)
+        if self._harness is not None:
+            selector.register(self._harness, selectors.EVENT_READ)
+        inherited = [selector, reader, writer]
+        while not self._leaving:
+            for key, _ in selector.select(_TICK_S):
+                if key.fileobj is self._control:
+                    self._read(inherited)
+                elif key.fileobj is reader:
+                    with contextlib.suppress(BlockingIOError):
+                        reader.recv(4096)
+                else:
+                    self._leave()
+            self._reap()
+
+    def _read(self, inherited: list[Any]) -> None:
+        try:
+            data, handles, _, _ = socket.recv_fds(self._control, 65536, 1)
+        except OSError:
+            data, handles = b"", []
+        if not data:
+            self._leave()
+        for message in self._lines.feed(data):
+            if message["do"] == "close":
+                self._leave()
+            else:
+                self._fork_guardian(message, handles.pop(0), inherited)
+
+    def _fork_guardian(self, message: dict[str, Any], handle: int, inherited: list[Any]) -> None:
+        charge = Charge(
+            scratch=Path(message["scratch"]),
+            group_prefix=f"unstuck-{self._session}-{message['number']}-",
+            groups=self._groups,
+            zygote_pid=os.getpid(),
+            packages=frozenset(name.partition(".")[0] for name in self._preload),
+            harness=self._harness,
+        )
+        pid = os.fork()
+        if pid == 0:
+            try:
+                # No copy of the zygote's own sockets may stay open here: their other ends would never
+                # see an end, and a signal would wake the wrong process.
+                signal.set_wakeup_fd(-1)
+                for one in [*inherited, self._control]:
+                    one.close()
+                Guardian(socket.socket(fileno=handle), charge).run()
+            except BaseException:  # noqa: BLE001  a guardian must never go on as a second zygote
+                traceback.print_exc()
+            os._exit(1)  # the zygote takes away what it left
+        os.close(handle)
+        self._guardians[pid] = charge
+        self._send({"guardian": pid})
+
+    def _reap(self) -> None:
+        """Collects the dead; what a guardian left that was killed goes with it (case 2 of `residue`)."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                charge = self._guardians.pop(pid, None)
+                if charge is not None:
+                    self._bury(charge)
+
+    def _bury(self, charge: Charge) -> None:
+        residue.kill_until_none(os.getpid(), lambda: list(self._guardians), self._reap)
+        residue.remove_groups(self._groups, charge.group_prefix)
+        residue.remove_scratch(charge.scratch)
+
+    def _clean_up(self) -> None:
+        """Waits for the guardians, who saw the same end as we; then takes away what is left."""
+        self._await_guardians()
+        self._guardians.clear()
+        residue.kill_until_none(os.getpid(), lambda: (), self._reap)
+        residue.remove_groups(self._groups, f"unstuck-{self._session}-")
+        for folder in self._folder.glob("*/"):
+            residue.remove_scratch(folder)
+        residue.remove_scratch(self._folder)
+
+    def _await_guardians(self) -> None:
+        deadline_ns = clock.monotonic_ns() + int(_GUARDIANS_END_WITHIN_S * 1e9)
+        while self._guardians and clock.monotonic_ns() < deadline_ns:
+            self._reap()
+            clock.sleep(0.005)
+
+
+def _handle_of(pid: int) -> int | None:
+    """A handle that becomes readable when the process ends; None where the kernel has none."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    with contextlib.suppress(OSError):
+        return os.pidfd_open(pid)
+    return None
+
+
+def _threads() -> int:
+    """Of this process, those included that a C library started."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/task"))
+    return threading.active_count()
+
+
+if __name__ == "__main__":
+    sys.exit(Zygote(socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])).run())
