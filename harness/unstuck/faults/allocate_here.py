@@ -30,7 +30,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
         raise Missed(f"pid {hand.occasion.pid} got {parameters.mib} MiB and lives: is its role limited?")
     return {
         "how": f"pid {hand.occasion.pid} of {hand.occasion.process} gone while it took {parameters.mib} MiB",
-        "victims": victims,
+        "jobs": victims,
     }
 
 

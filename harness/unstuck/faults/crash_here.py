@@ -26,7 +26,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
         raise Missed("no process stood at the place: the trigger has to be a test point")
     if not hand.until("the process is gone", hand.gone, GONE_TIMEOUT_S):
         raise Missed(f"pid {hand.occasion.pid} is still there")
-    return {"how": f"pid {hand.occasion.pid} of {hand.occasion.process} gone", "victims": victims}
+    return {"how": f"pid {hand.occasion.pid} of {hand.occasion.process} gone", "jobs": victims}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

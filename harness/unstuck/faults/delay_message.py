@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unstuck.faults.port import Hand
+from unstuck.links.rules import Delay
 
 NAME = "delay_message"
 NEEDS = frozenset({"links"})
@@ -21,9 +22,9 @@ class Parameters:
     by_s: float
 
 
-def message_action(parameters: Parameters) -> Mapping[str, Any]:
+def message_action(parameters: Parameters) -> Delay:
     """What the link does at the message that the trigger names; done in the proxy, without a race."""
-    return {"kind": "delay", "seconds": parameters.by_s}
+    return Delay(delay_s=parameters.by_s)
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:

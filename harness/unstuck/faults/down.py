@@ -34,7 +34,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     left = hand.names(parameters.role, "all")
     if left:
         raise Missed(f"still running: {', '.join(left)}")
-    return {"how": f"{', '.join(names)} gone", "victims": victims}
+    return {"how": f"{', '.join(names)} gone", "jobs": victims, "processes": names}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -42,7 +42,8 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
             raise Missed(f"{name} is still there {GONE_TIMEOUT_S:g} s after {parameters.signal}")
     return {
         "how": "; ".join(f"{name}: pid {', '.join(map(str, pids))} gone" for name, pids in hit.items()),
-        "victims": victims,
+        "jobs": victims,
+        "processes": list(names),
     }
 
 

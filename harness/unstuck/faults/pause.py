@@ -1,4 +1,4 @@
-"""Stops a process and its children in their tracks for a while, as a frozen host or a long collection does."""
+"""Stops a process and its children in their tracks for a while, as a frozen host does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     hand.struck()
     if not any(hit.values()):
         raise Missed(f"nobody was paused: no running process of role {parameters.role}")
-    return {"how": f"{', '.join(names)} stopped", "victims": victims, "processes": list(names)}
+    return {"how": f"{', '.join(names)} stopped", "jobs": victims, "processes": list(names)}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -34,7 +34,7 @@ class Hand(Protocol):
     scheduler: Scheduler
     occasion: Occasion
 
-    def struck(self, **facts: Any) -> None:
+    def struck(self) -> None:
         """The blow is dealt: `while:` is judged now, and whoever is held at the place goes on."""
         ...
 

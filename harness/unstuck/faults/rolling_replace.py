@@ -38,7 +38,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
         hand.stop(name, grace_s=parameters.grace_s)
         if not parameters.overlap:
             hand.replace(name, version=parameters.version)
-    return {"how": f"{', '.join(old)} gone and replaced", "victims": victims}
+    return {"how": f"{', '.join(old)} gone and replaced", "jobs": victims, "processes": old}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

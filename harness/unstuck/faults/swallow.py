@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unstuck.faults.port import Hand
+from unstuck.links.rules import Answer
 
 NAME = "swallow"
 NEEDS = frozenset({"links"})
@@ -19,9 +20,9 @@ class Parameters:
     """None."""
 
 
-def message_action(parameters: Parameters) -> Mapping[str, Any]:
+def message_action(parameters: Parameters) -> Answer:
     """What the link does at the message that the trigger names; done in the proxy, without a race."""
-    return {"kind": "answer"}
+    return Answer()
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from unstuck.links.rules import Action
 from unstuck.plan import Plan
-from unstuck.scenario import Scenario
+from unstuck.scenario import OnMessage, Scenario
 from unstuck.worlds.port import ProcessSpec, World
 
 
@@ -73,7 +74,7 @@ class Running(Protocol):
 
     def link_state(self, link: str, state: str) -> None: ...
 
-    def arm_message(self, rule_id: str, when: Any, action: Mapping[str, Any]) -> None:
+    def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         """Puts a rule on a link (`unstuck.scenario.OnMessage`); matches come as `message` events."""
         ...
 

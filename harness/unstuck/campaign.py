@@ -1,0 +1,257 @@
+"""Runs many cases side by side, each in a folder of its own, and says how each ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol
+
+from unstuck import __version__, rundir
+from unstuck.checks.verdict import RunVerdict, judge
+from unstuck.clock import monotonic_ns, utc_date
+from unstuck.errors import CapabilityError, ExitCode, HarnessError, UnstuckError
+from unstuck.faults import FAULTS
+from unstuck.history import Recorder, read_history
+from unstuck.plan import make_plan
+from unstuck.runner import RunRequest, run_scenario
+from unstuck.runner.engine import Engine
+from unstuck.scenario import Scenario
+from unstuck.targets.port import Target
+from unstuck.targets.reference import ReferenceTarget
+from unstuck.worlds.port import ProcessEvent, World
+from unstuck.worlds.process import Session
+
+PRELOAD = ("reference_service.preload", "unstuck.links.__main__")
+WATCH_EVERY_S = 0.1  # how late an interruption may be noticed
+
+Phase = Literal["waiting", "starting", "running", "settling", "judging", "done"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """How one case ended. `verdict` is None when nothing could be judged: `error` or `excluded` says why."""
+
+    scenario: Scenario
+    verdict: RunVerdict | None
+    error: str | None
+    exit_code: ExitCode
+    folder: Path | None
+    duration_s: float
+    excluded: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One step of one case, as it happens; `record` comes with the phase `done`."""
+
+    title: str
+    phase: Phase
+    note: str
+    record: RunRecord | None = None
+
+
+Tell = Callable[[Progress], None]
+
+
+class Stage(Protocol):
+    """Where the runs of a campaign take place: makes a world for each, and offers the target."""
+
+    target: Target
+
+    def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> World: ...
+
+
+class ProcessStage(AbstractContextManager["ProcessStage"]):
+    """Real processes on this machine, with dependencies that the runs of the campaign share."""
+
+    def __init__(self, *, emulator: str = "ministack") -> None:
+        self._session = Session(preload=PRELOAD)
+        self._emulator = emulator
+
+    def __enter__(self) -> ProcessStage:
+        self._session.__enter__()
+        self.target: Target = ReferenceTarget(
+            self._session, emulator=self._emulator, videos=self._session.scratch / "videos"
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.__exit__(kind, error, trace)
+
+    def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> World:
+        return self._session.world(name, on_event=on_event, start_ns=start_ns)
+
+
+def run_many(
+    cases: Sequence[Scenario],
+    *,
+    reports: Path,
+    seed: int,
+    jobs: int,
+    defences_off: tuple[str, ...] = (),
+    time_budget_s: float | None = None,
+    progress: Tell = lambda _: None,
+    stop: threading.Event | None = None,
+    emulator: str = "ministack",
+) -> list[RunRecord]:
+    """Runs every case, `jobs` at a time, and returns their records in the order of `cases`.
+
+    A case that cannot start any more within `time_budget_s` is excluded, and says so. Once `stop` is
+    set, nothing new begins and what runs is healed and taken down. Raises `UsageError` for what is
+    wrong with the reports folder or the environment, before anything starts.
+    """
+    stop = stop or threading.Event()
+    rundir.prepare(reports)
+    deadline_ns = None if time_budget_s is None else monotonic_ns() + int(time_budget_s * 1e9)
+    with ProcessStage(emulator=emulator) as stage:
+
+        def one(case: Scenario) -> RunRecord:
+            if stop.is_set():
+                return _excluded(case, "interrupted before it began", ExitCode.INTERRUPTED)
+            if deadline_ns is not None and monotonic_ns() > deadline_ns:
+                return _excluded(case, f"the time budget of {time_budget_s:g} s was used up")
+            return run_one(
+                case, stage=stage, reports=reports, seed=seed,
+                defences_off=defences_off, progress=progress, stop=stop, emulator=emulator,
+            )  # fmt: skip
+
+        def told(case: Scenario) -> RunRecord:
+            record = one(case)
+            progress(Progress(title=case.title, phase="done", note="", record=record))
+            return record
+
+        with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="run") as pool:
+            return list(pool.map(told, cases))
+
+
+def run_one(
+    case: Scenario,
+    *,
+    stage: Stage,
+    reports: Path,
+    seed: int,
+    stop: threading.Event,
+    defences_off: tuple[str, ...] = (),
+    progress: Tell = lambda _: None,
+    emulator: str = "ministack",
+) -> RunRecord:
+    """Runs one case and judges it from what it recorded. Never raises for what the run met."""
+    started_ns = monotonic_ns()
+    folder: rundir.RunFolder | None = None
+    try:
+        folder = rundir.create(reports, case, seed=seed)
+        _run_in(folder, case, stage, seed, defences_off, progress, stop, emulator)
+        error = None
+    except UnstuckError as caught:
+        error = caught
+    except Exception as caught:  # noqa: BLE001  a bug of ours must not take the other runs with it
+        error = HarnessError(f"{type(caught).__name__}: {caught}. This is a bug of Unstuck.")
+        error.__cause__ = caught
+    return _record(case, folder, error, stop, (monotonic_ns() - started_ns) / 1e9)
+
+
+def _run_in(
+    folder: rundir.RunFolder,
+    case: Scenario,
+    stage: Stage,
+    seed: int,
+    defences_off: tuple[str, ...],
+    progress: Tell,
+    stop: threading.Event,
+    emulator: str,
+) -> None:
+    def note(phase: str, text: str) -> None:
+        progress(Progress(title=case.title, phase=phase, note=text))  # type: ignore[arg-type]  of Phase
+
+    plan = make_plan(case, seed, {name: module.NEEDS for name, module in FAULTS.items()})
+    rundir.write_plan(
+        folder,
+        rundir.RecordedPlan(
+            scenario=case.name, case=case.case, seed=seed, defences_off=defences_off,
+            emulator=emulator, source=str(case.source) if case.source else None, steps=plan.to_data(),
+        ),
+    )  # fmt: skip
+    start_ns = monotonic_ns()
+    recorder = Recorder(folder.history, start_ns)
+
+    def on_process(event: ProcessEvent) -> None:
+        recorder.record(
+            "process", event.phase, process=event.name, at_ns=event.at_ns, role=event.role, **event.data
+        )
+        if event.phase == "signal":
+            note("running", f"{event.data.get('signal')} to {event.name}")
+
+    world = stage.world(folder.path.name, on_process, start_ns)
+    engines: list[Engine] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH_EVERY_S):
+            if stop.is_set():
+                for engine in engines:
+                    engine.wake()
+
+    watcher = threading.Thread(target=watch, name="watch", daemon=True)
+    watcher.start()
+    try:
+        missing = plan.needs - (world.capabilities | stage.target.capabilities)
+        if missing:
+            raise CapabilityError(
+                f"{case.title}: needs {', '.join(sorted(missing))}, which the world {world.name!r} "
+                f"here cannot do. Run it where it can, or exclude it by policy."
+            )
+        run_scenario(
+            RunRequest(
+                scenario=case, plan=plan, folder=str(folder.path), defences_off=defences_off,
+                facts={"version": __version__, "date": utc_date().isoformat(timespec="seconds")},
+            ),
+            world=world, target=stage.target, recorder=recorder, interrupted=stop.is_set,
+            note=note, on_engine=engines.append,
+        )  # fmt: skip
+    finally:
+        over.set()
+        world.close()
+        recorder.close()
+
+
+def _record(
+    case: Scenario,
+    folder: rundir.RunFolder | None,
+    error: UnstuckError | None,
+    stop: threading.Event,
+    duration_s: float,
+) -> RunRecord:
+    verdict: RunVerdict | None = None
+    if folder is not None and folder.history.exists():
+        try:
+            verdict = judge(read_history(folder.history))
+        except UnstuckError as caught:
+            error = error or caught
+    if stop.is_set():
+        exit_code = ExitCode.INTERRUPTED
+    elif error is not None and (verdict is None or verdict.exit_code is not ExitCode.FAIL):
+        exit_code = error.exit_code
+    else:
+        exit_code = verdict.exit_code if verdict is not None else ExitCode.HARNESS
+    return RunRecord(
+        scenario=case,
+        verdict=verdict,
+        error=str(error) if error else None,
+        exit_code=exit_code,
+        folder=folder.path if folder else None,
+        duration_s=duration_s,
+    )
+
+
+def _excluded(case: Scenario, why: str, exit_code: ExitCode = ExitCode.PASS) -> RunRecord:
+    return RunRecord(
+        scenario=case, verdict=None, error=None, exit_code=exit_code, folder=None,
+        duration_s=0.0, excluded=why,
+    )  # fmt: skip

@@ -1,0 +1,125 @@
+"""The clients of a run: each performs the steps of one upload, and records what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from unstuck.plan import ClientPlan
+from unstuck.scenario import (
+    Cancel,
+    Complete,
+    Initiate,
+    PublishEvent,
+    Put,
+    PutParts,
+    Step,
+    Wait,
+)
+from unstuck.targets.port import Emit, Reply, Running
+from unstuck.worlds.port import Scheduler
+
+WAIT_TIMEOUT_S = 60.0  # of a step that waits for a state that never comes
+
+
+class Client:
+    """Performs a `ClientPlan` against a running target. A step that fails ends nothing but itself."""
+
+    def __init__(
+        self,
+        plan: ClientPlan,
+        running: Running,
+        scheduler: Scheduler,
+        emit: Emit,
+        until: Callable[[Callable[[], bool], float], bool],
+        state_of: Callable[[str], str | None],
+    ) -> None:
+        self._plan = plan
+        self._running = running
+        self._scheduler = scheduler
+        self._emit = emit
+        self._until = until
+        self._state_of = state_of
+        self._upload: Mapping[str, Any] = {}
+        self._job: str | None = None
+        self._op = 0
+
+    def run(self) -> None:
+        """Waits for its start, then takes one step after another. Without a job there is no next step."""
+        self._scheduler.sleep(self._plan.start_s)
+        for step in self._plan.steps:
+            if self._job is None and not isinstance(step, Initiate):
+                return
+            self._take(step)
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case Initiate(parts=parts):
+                self._initiate(parts)
+            case Put():
+                self._perform("put_object", url=self._upload.get("url"), video=self._plan.video)
+            case PutParts(only=only, every_s=every_s):
+                self._put_parts(only, every_s)
+            case Complete(times=times, together=together):
+                self._repeat("complete_upload", times, together=together)
+            case Cancel():
+                self._perform("cancel")
+            case PublishEvent(times=times):
+                self._repeat("publish_event", times, together=False)
+            case Wait():
+                self._wait(step)
+
+    def _initiate(self, parts: int) -> None:
+        reply = self._perform("initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts)
+        if reply.phase == "ok":
+            self._upload = reply.data
+
+    def _put_parts(self, only: int | None, every_s: float) -> None:
+        urls = list(self._upload.get("part_urls", ()))
+        chosen = urls if only is None else urls[:only]
+        for number, url in enumerate(chosen, start=1):
+            if number > 1:
+                self._scheduler.sleep(every_s)
+            self._perform("put_part", url=url, number=number, of=len(urls), video=self._plan.video)
+
+    def _repeat(self, action: str, times: int, *, together: bool) -> None:
+        if not together:
+            for _ in range(times):
+                self._perform(action)
+            return
+        tasks = [
+            self._scheduler.spawn(f"{self._plan.name}/{action}/{n}", lambda: void(self._perform(action)))
+            for n in range(times)
+        ]
+        for task in tasks:
+            task.join()
+
+    def _wait(self, step: Wait) -> None:
+        if step.seconds is not None:
+            self._scheduler.sleep(step.seconds)
+        elif step.past_deadline:
+            self._scheduler.sleep(float(self._upload.get("deadline_in_s", 0.0)))
+        elif step.state is not None and self._job is not None:
+            job, state = self._job, step.state
+            self._until(lambda: self._state_of(job) == state, WAIT_TIMEOUT_S)
+
+    def _perform(self, action: str, **values: Any) -> Reply:
+        self._op += 1
+        op = f"{self._plan.name}.{self._op}"
+        job = self._job
+        shown = {key: value for key, value in values.items() if key != "url"}
+        self._emit("op", "invoke", job=job, id=op, client=self._plan.name, action=action, **shown)
+        reply = self._running.call(action, {"job": job, "client": self._plan.name, **values})
+        if action == "initiate_upload" and reply.phase == "ok":
+            job = self._job = str(reply.data["job"])
+        facts = {"error": reply.error} if reply.error else {}
+        said = {k: v for k, v in reply.data.items() if k in ("status", "state", "message", "deadline_in_s")}
+        self._emit(
+            "op", reply.phase, job=job, id=op, client=self._plan.name, action=action,
+            **shown, **said, **facts,
+        )  # fmt: skip
+        return reply
+
+
+def void(_: object) -> None:
+    """Drops a value where a callback must return nothing."""

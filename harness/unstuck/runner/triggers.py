@@ -1,0 +1,67 @@
+"""When a fault fires: pure matching of triggers against events and test points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unstuck.history import Event
+from unstuck.runner.live import Live
+from unstuck.scenario import OnFault, OnMessage, OnOp, OnPoint, OnState, Trigger
+
+STAGE_STARTED = "worker.stage.started"
+CLAIMED = "worker.claim.committed"
+
+
+def rule_id(fault: int) -> str:
+    """The name of the link rule that serves a fault's message trigger."""
+    return f"fault-{fault}"
+
+
+def place_of(when: Trigger) -> OnPoint | None:
+    """The test point at which a trigger waits, or None when it fires from events."""
+    match when:
+        case OnPoint():
+            return when
+        case OnState(hold=True, stage=None, job=job, nth=nth):
+            return OnPoint(point=CLAIMED, job=job, nth=nth)
+        case OnState(hold=True, stage=stage, job=job, nth=nth):
+            return OnPoint(point=STAGE_STARTED, job=job, stage=stage, nth=nth)
+        case _:
+            return None
+
+
+def matches(fault: int, when: Trigger, event: Event, live: Live) -> bool:
+    """True when `event` is one that the trigger counts. Held places and times never match here."""
+    match when:
+        case OnState(hold=False, state=state, stage=stage, job=job):
+            if event.kind == "stage":
+                moved = stage is not None and event.data.get("stage") == stage
+            else:
+                moved = event.kind == "transition" and stage is None and event.data.get("to") == state
+            return moved and live.is_tagged(event.job, job)
+        case OnOp(op=op, phase=phase, job=job):
+            return (
+                event.kind == "op"
+                and event.phase == phase
+                and event.data.get("action") == op
+                and live.is_tagged(event.job, job)
+            )
+        case OnFault(fault=other, phase=phase):
+            return event.kind == "fault" and event.phase == phase and event.data.get("fault") == other
+        case OnMessage():
+            return (
+                event.kind == "message"
+                and event.phase == "matched"
+                and event.data.get("rule") == rule_id(fault)
+            )
+        case _:
+            return False
+
+
+def fits(place: OnPoint, point: str, job: str | None, facts: dict[str, Any], live: Live) -> bool:
+    """True when a process that reached `point` stands where the trigger waits."""
+    return (
+        point == place.point
+        and live.is_tagged(job, place.job)
+        and (place.stage is None or facts.get("stage") == place.stage)
+    )

@@ -1,0 +1,58 @@
+"""The names that a scenario for the reference service may use."""
+
+from __future__ import annotations
+
+from reference_service.domain import STAGES, Defence
+from reference_service.media import VIDEOS
+from reference_service.settings import Settings
+from unstuck.catalogue import Catalogue
+from unstuck.checks import property_parameters
+from unstuck.faults import FAULTS
+from unstuck.targets.reference import roles
+
+POINTS = frozenset(
+    {
+        "api.initiate.committed",
+        "api.complete.before_commit",
+        "api.complete.committed",
+        "worker.claim.committed",
+        "worker.stage.started",
+        "worker.stage.finished",
+        "worker.publish.before_effect",
+        "worker.publish.after_effect",
+        "worker.finish.committed",
+    }
+)
+"""Test points of the service; its name says where each stands."""
+
+OURS = frozenset({"defences_off", "allow_unsafe", "testpoints", "database_url", "sink_url", "instance"})
+"""Settings that the harness itself gives."""
+
+
+def catalogue() -> Catalogue:
+    """Everything that can be named; built anew at each call, and cheap."""
+    return Catalogue(
+        faults={name: module.Parameters for name, module in FAULTS.items()},
+        properties=property_parameters(),
+        roles=frozenset(roles.REPLICAS),
+        stages=STAGES,
+        points=POINTS,
+        links=frozenset(
+            f"{role}.{dependency}" for role, reached in roles.REACHES.items() for dependency in reached
+        ),
+        videos=frozenset(VIDEOS),
+        defences=frozenset(str(defence) for defence in Defence),
+        settings={
+            name: _plain(field.annotation)
+            for name, field in Settings.model_fields.items()
+            if name not in OURS and _plain(field.annotation) is not object
+        },
+    )
+
+
+def _plain(annotation: object) -> type:
+    """int, float, bool or str when a setting is one (or may be absent); else object."""
+    for plain in (bool, int, float, str):
+        if annotation in (plain, plain | None):
+            return plain
+    return object

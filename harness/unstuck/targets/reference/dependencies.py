@@ -1,0 +1,148 @@
+"""What the runs of a session share: PostgreSQL with a template database, and an S3/SQS emulator.
+
+Each run has a database, a bucket and queues of its own, so runs go on side by side.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from sqlalchemy import create_engine
+
+from reference_service.media import make
+from reference_service.store.tables import metadata
+from unstuck.targets.reference.observer import INSTALL
+from unstuck.worlds.process import Session
+
+TEMPLATE = "unstuck_template"
+REGION = "us-east-1"
+CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+PROMPT = Config(
+    connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3}, s3={"addressing_style": "path"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where one run keeps its things; the names are free of other runs'."""
+
+    database: str
+    database_host: str
+    database_port: int
+    bucket: str
+    jobs_queue: str
+    uploads_queue: str
+    jobs_queue_url: str
+
+    @property
+    def database_url(self) -> str:
+        """Past every link: for the harness's own eyes."""
+        return f"postgresql://postgres@{self.database_host}:{self.database_port}/{self.database}"
+
+
+class Dependencies:
+    """Started at the first run, for all runs of a session; safe to use from many threads."""
+
+    def __init__(self, session: Session, emulator: str, videos: Path) -> None:
+        self._session = session
+        self._emulator = emulator
+        self._videos = videos
+        self._lock = threading.Lock()
+        self._ready = False
+        self._number = 0
+
+    def start(self) -> None:
+        """Starts both unless they run. Raises `TargetError` with what to install."""
+        with self._lock:
+            if self._ready:
+                return
+            self._postgres = self._session.postgres()
+            self._make_template()
+            self.endpoint = self._session.emulator(self._emulator).endpoint
+            about = {"endpoint_url": self.endpoint, "region_name": REGION, "config": PROMPT}
+            self.s3: Any = boto3.client("s3", **about, **CREDENTIALS)  # type: ignore[call-overload]  keywords
+            self.sqs: Any = boto3.client("sqs", **about, **CREDENTIALS)  # type: ignore[call-overload]  same
+            self._ready = True
+
+    def video(self, name: str) -> Path:
+        """The path of one of the bundled videos, made at its first use."""
+        return make(name, self._videos)
+
+    def open(self) -> Places:
+        """A database from the template, a bucket that notifies, and two queues."""
+        with self._lock:
+            self._number += 1
+            name = f"run{self._number}"
+        host, port = self._postgres.host, self._postgres.port
+        with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
+        bucket = f"unstuck-{name}"
+        self.s3.create_bucket(Bucket=bucket)
+        jobs, uploads = f"{name}-jobs", f"{name}-uploads"
+        jobs_url = self.sqs.create_queue(QueueName=jobs)["QueueUrl"]
+        uploads_url = self.sqs.create_queue(QueueName=uploads)["QueueUrl"]
+        self._notify(bucket, uploads_url)
+        return Places(
+            database=name,
+            database_host=host,
+            database_port=port,
+            bucket=bucket,
+            jobs_queue=jobs,
+            uploads_queue=uploads,
+            jobs_queue_url=jobs_url,
+        )
+
+    def close(self, places: Places) -> None:
+        """Gives a run's database back; its bucket and queues go with the emulator."""
+        with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {places.database} WITH (FORCE)")
+
+    def fetch(self, bucket: str, key: str, path: Path) -> bool:
+        """Copies an object to `path`; False when there is none."""
+        try:
+            self.s3.download_file(bucket, key, str(path))
+        except ClientError:
+            return False
+        return True
+
+    def stop_notifying(self, bucket: str) -> Mapping[str, Any]:
+        """Takes the bucket's notifications away, and says what is configured afterwards."""
+        self.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        read_back = self.s3.get_bucket_notification_configuration(Bucket=bucket)
+        return {"configured": [row["Id"] for row in read_back.get("QueueConfigurations", ())]}
+
+    def depth(self, queue_url: str) -> int:
+        """Messages that wait or are being handled."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def _notify(self, bucket: str, queue_url: str) -> None:
+        arn = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        self.s3.put_bucket_notification_configuration(
+            Bucket=bucket,
+            NotificationConfiguration={
+                "QueueConfigurations": [
+                    {"QueueArn": arn["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+                ]
+            },
+        )
+
+    def _make_template(self) -> None:
+        """The service's schema and our triggers, once; copying it is much cheaper than making it."""
+        with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        url = self._postgres.url(TEMPLATE)
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        metadata.create_all(engine)
+        engine.dispose()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(INSTALL)

@@ -1,0 +1,118 @@
+"""The final look at every job: the service's own words on one side, what we find ourselves on the other.
+
+Rows come from the database directly, results from the object store directly; only `said api` asks the
+service.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from reference_service.media import examine
+from unstuck.targets.port import Emit
+
+RESULT_FILE = "stitched.mp4"
+HELD = {"active": "lease", "queued": "queue", "awaiting_upload": "upload"}
+READERS = 4  # API reads at a time
+
+
+class FinalLook:
+    """Records `said` and `outcome` for every job of a run."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        fetch: Callable[[str, Path], bool],
+        get_job: Callable[[str], Mapping[str, Any] | None],
+        source_of: Callable[[str], Path | None],
+        scratch: Path,
+        emit: Emit,
+    ) -> None:
+        """`fetch` copies an object to a path (False: there is none); `source_of` is what a client put."""
+        self._database_url = database_url
+        self._fetch = fetch
+        self._get_job = get_job
+        self._source_of = source_of
+        self._scratch = scratch
+        self._emit = emit
+        self._expected: dict[Path, dict[str, Any]] = {}
+
+    def take(self) -> None:
+        with psycopg.connect(self._database_url, autocommit=True, row_factory=dict_row) as connection:
+            jobs = connection.execute("SELECT * FROM jobs ORDER BY created_at, id").fetchall()
+            moves = connection.execute("SELECT * FROM transitions ORDER BY id").fetchall()
+            attempts = connection.execute("SELECT * FROM attempts ORDER BY job, attempt").fetchall()
+        for move in moves:
+            self._emit(
+                "said", "transitions", job=move["job"],
+                **{"from": move["from_state"]}, to=move["to_state"],
+                attempt=move["attempt"], token=move["token"], actor=move["actor"],
+            )  # fmt: skip
+        for attempt in attempts:
+            keys = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes")
+            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, keys))
+        with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
+            shown = list(pool.map(self._get_job, [job["id"] for job in jobs]))
+        for job, api in zip(jobs, shown, strict=True):
+            keys = ("state", "reason", "attempt", "token", "result_prefix", "charged")
+            self._emit("said", "row", job=job["id"], **_known(job, keys))
+            if api is not None:
+                self._emit("said", "api", job=job["id"], **_known(_job_of(api), ("state", "stage")))
+            self._emit("outcome", job=job["id"], **self._outcome(job))
+
+    def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        outcome: dict[str, Any] = {"state": job["state"], "held": HELD.get(str(job["state"]))}
+        if job["state"] == "succeeded":
+            outcome["result"] = self._result(job)
+        return outcome
+
+    def _result(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Whether the published video is there, decodes, and is as long as what was uploaded."""
+        source = self._source_of(str(job["id"]))
+        expected = self._expected_of(source) if source else {}
+        facts: dict[str, Any] = {
+            "exists": False,
+            "decodes": False,
+            "expected_duration_s": expected.get("duration_s"),
+            "expected_streams": _types(expected),
+        }
+        prefix = str(job["result_prefix"] or "").rstrip("/")
+        with tempfile.TemporaryDirectory(prefix="look-", dir=self._scratch) as folder:
+            path = Path(folder) / RESULT_FILE
+            if not prefix or not self._fetch(f"{prefix}/{RESULT_FILE}", path):
+                return facts | {"problem": f"no object {prefix}/{RESULT_FILE}"}
+            found = examine(path)
+        return facts | {
+            "exists": True,
+            "decodes": found["decodes"],
+            "duration_s": found["duration_s"],
+            "streams": _types(found),
+            "drift_s": found["audio_video_drift_s"],
+            "problem": found["problem"],
+        }
+
+    def _expected_of(self, source: Path) -> dict[str, Any]:
+        if source not in self._expected:
+            self._expected[source] = examine(source)
+        return self._expected[source]
+
+
+def _known(row: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: row[key] for key in keys if row.get(key) is not None}
+
+
+def _types(found: Mapping[str, Any]) -> list[str]:
+    return [str(stream["type"]) for stream in found.get("streams", ())]
+
+
+def _job_of(shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = shown.get("job")
+    return inner if isinstance(inner, Mapping) else shown

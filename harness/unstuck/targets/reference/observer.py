@@ -1,0 +1,120 @@
+"""Our own witness in the service's database: triggers that append each change of a job, and tell us.
+
+The service is not asked. A row is written in the transaction that changes the job, so it is there exactly
+when the change is; NOTIFY hurries it to us, and the table says at the end whether any was missed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from unstuck.clock import monotonic_ns, realtime_s
+from unstuck.errors import HarnessError
+from unstuck.targets.port import Emit
+
+CHANNEL = "unstuck_seen"
+
+INSTALL = """
+CREATE SCHEMA IF NOT EXISTS unstuck;
+CREATE TABLE IF NOT EXISTS unstuck.seen (number bigserial PRIMARY KEY, facts json NOT NULL);
+
+CREATE OR REPLACE FUNCTION unstuck.see() RETURNS trigger LANGUAGE plpgsql AS $see$
+DECLARE
+    kind text;
+    seen bigint;
+    facts json;
+BEGIN
+    IF TG_OP = 'INSERT' OR NEW.state IS DISTINCT FROM OLD.state OR NEW.token IS DISTINCT FROM OLD.token THEN
+        kind := 'transition';
+    ELSIF NEW.stage IS DISTINCT FROM OLD.stage THEN
+        kind := 'stage';
+    ELSE
+        RETURN NEW;
+    END IF;
+    seen := nextval('unstuck.seen_number_seq');
+    facts := json_build_object(
+        'number', seen, 'kind', kind, 'job', NEW.id, 'at_s', extract(epoch FROM clock_timestamp()),
+        'from', CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE OLD.state END, 'to', NEW.state,
+        'stage', NEW.stage, 'attempt', NEW.attempt, 'token', NEW.token, 'worker', NEW.worker,
+        'reason', NEW.reason, 'tenant', NEW.tenant, 'name', left(NEW.name, 200));
+    INSERT INTO unstuck.seen (number, facts) VALUES (seen, facts);
+    PERFORM pg_notify('unstuck_seen', facts::text);
+    RETURN NEW;
+END $see$;
+
+DROP TRIGGER IF EXISTS unstuck_see ON jobs;
+CREATE TRIGGER unstuck_see AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION unstuck.see();
+"""
+"""Idempotent. What it costs: one insert and one notification for each change of state or stage."""
+
+
+class Observer:
+    """Listens on a connection of its own, past every link, and records each change in commit order."""
+
+    def __init__(self, url: str, emit: Emit) -> None:
+        self._emit = emit
+        self._connection = psycopg.connect(url, autocommit=True)
+        self._connection.execute(f"LISTEN {CHANNEL}")
+        self._seen: set[int] = set()
+        # The database stamps with the wall clock of this very machine; a step of it is noticed elsewhere.
+        self._epoch_ns = monotonic_ns() - int(realtime_s() * 1e9)
+        self._closing = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._listen, name="observer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._closing = True
+        self._thread.join(2.0)
+        self._connection.close()
+
+    def catch_up(self, url: str) -> None:
+        """Takes from the table what no notification brought; afterwards nothing is missing."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            rows = connection.execute("SELECT facts FROM unstuck.seen ORDER BY number").fetchall()
+        for (facts,) in rows:
+            self._take(facts)
+
+    def _listen(self) -> None:
+        while not self._closing:
+            try:
+                for notice in self._connection.notifies(timeout=0.25):
+                    self._take(json.loads(notice.payload))
+            except psycopg.Error:
+                if self._closing:
+                    return
+                raise HarnessError("the observer lost its own connection to the database") from None
+
+    def _take(self, facts: Mapping[str, Any]) -> None:
+        with self._lock:
+            number = int(facts["number"])
+            if number in self._seen:
+                return
+            self._seen.add(number)
+        data = {
+            key: facts[key]
+            for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant")
+            if facts[key] is not None or key == "from"
+        }
+        if facts["kind"] == "stage":
+            data.pop("from")
+            data.pop("to")
+        self._emit(
+            facts["kind"],
+            job=facts["job"],
+            at_ns=int(float(facts["at_s"]) * 1e9) + self._epoch_ns,
+            tag=tag_of(str(facts["name"])),
+            **data,
+        )
+
+
+def tag_of(name: str) -> str:
+    """Clients name their jobs `tag/client`, so that a fault can select them from the first moment on."""
+    return name.split("/", 1)[0]

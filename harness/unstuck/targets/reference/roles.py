@@ -1,0 +1,145 @@
+"""The processes of the reference service: which, how many, and what their environment says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unstuck.scenario import RoleOptions, Scenario
+from unstuck.targets.reference.client import TENANT, TOKEN
+from unstuck.targets.reference.dependencies import REGION, Places
+from unstuck.worlds.port import ProcessSpec
+
+ENTRY = "reference_service.__main__:main"
+MIB = 1024 * 1024
+
+REPLICAS: Mapping[str, int] = {"vision": 1, "api": 1, "worker": 2, "sweeper": 1, "relay": 1}
+"""Roles in the order in which they start, and how many of each unless a scenario says otherwise."""
+
+REACHES: Mapping[str, tuple[str, ...]] = {
+    "vision": (),
+    "api": ("database", "objects", "queue"),
+    "worker": ("database", "objects", "queue", "vision", "sink"),
+    "sweeper": ("database", "objects", "queue"),
+    "relay": ("database", "objects", "queue"),
+}
+"""Which dependencies a role talks to; each of these connections is a link."""
+
+FRAMERS: Mapping[str, str] = {
+    "database": "postgres",
+    "objects": "http1",
+    "queue": "http1",
+    "vision": "http1",
+    "sink": "http1",
+}
+
+SETTINGS: Mapping[str, str | int | float | bool] = {
+    "upload_deadline_s": 20.0,
+    "upload_idle_s": 5.0,
+    "lease_s": 2.0,
+    "heartbeat_s": 0.5,
+    "drain_grace_s": 3.0,
+    "attempts_max": 3,
+    "job_timeout_s": 20.0,
+    "slots": 2,
+    "receive_wait_s": 0.5,
+    "sweep_every_s": 0.5,
+    "reconcile_after_s": 3.0,
+    "instance_dead_after_s": 3.0,
+    "relay_every_s": 0.05,
+}
+"""The service's periods, shortened so that a recovery takes seconds; a scenario may change each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """What one process reaches each dependency by: dependency -> (host, port) of its own link."""
+
+    of: Mapping[str, tuple[str, int]]
+
+    def http(self, dependency: str) -> str:
+        host, port = self.of[dependency]
+        return f"http://{host}:{port}"
+
+
+def names(scenario: Scenario) -> list[tuple[str, str]]:
+    """(process, role) of every process that a run starts with."""
+    return [
+        (f"{role}-{number}", role)
+        for role, usual in REPLICAS.items()
+        for number in range(1, _replicas(scenario, role, usual) + 1)
+    ]
+
+
+def _replicas(scenario: Scenario, role: str, usual: int) -> int:
+    chosen = scenario.roles.get(role, RoleOptions()).replicas
+    return usual if chosen is None else chosen
+
+
+def spec(
+    name: str,
+    role: str,
+    *,
+    scenario: Scenario,
+    places: Places,
+    addresses: Addresses,
+    port: int,
+    public_objects: str,
+    points: str | None,
+    defences_off: tuple[str, ...],
+    folder: Path,
+    scratch: Path,
+) -> ProcessSpec:
+    """A process of a role, complete. `port` is its own when it serves HTTP."""
+    options = scenario.roles.get(role, RoleOptions())
+    settings = {**SETTINGS, **scenario.settings, **options.settings}
+    environment = {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
+    environment |= {
+        "REFERENCE_INSTANCE": name,
+        "REFERENCE_BUCKET": places.bucket,
+        "REFERENCE_JOBS_QUEUE": places.jobs_queue,
+        "REFERENCE_UPLOADS_QUEUE": places.uploads_queue,
+        "REFERENCE_AWS_REGION": REGION,
+        "REFERENCE_TOKENS": json.dumps({TOKEN: TENANT}),
+        "REFERENCE_WORK_FOLDER": str(scratch),
+        "REFERENCE_API_PORT": str(port),
+        "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
+        "REFERENCE_DATABASE_URL": _database_url(places, addresses),
+        "REFERENCE_S3_ENDPOINT": _http(addresses, "objects"),
+        "REFERENCE_SQS_ENDPOINT": _http(addresses, "queue"),
+        "REFERENCE_VISION_URL": _http(addresses, "vision", or_else=f"http://127.0.0.1:{port}"),
+        "REFERENCE_SINK_URL": _http(addresses, "sink"),
+    }
+    if points is not None:
+        environment["REFERENCE_TESTPOINTS"] = points
+    if defences_off:
+        environment["REFERENCE_DEFENCES_OFF"] = ",".join(defences_off)
+        environment["REFERENCE_ALLOW_UNSAFE"] = "1"
+    limit = options.memory_limit_mib
+    return ProcessSpec(
+        name=name,
+        role=role,
+        entry=ENTRY,
+        argv=(role,),
+        environment=environment,
+        log=str(folder / "logs" / f"{name}.log"),
+        ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
+        ready_line=None if role == "api" else "ready",
+        memory_limit_bytes=None if limit is None else limit * MIB,
+    )
+
+
+def _text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _http(addresses: Addresses, dependency: str, or_else: str = "http://127.0.0.1:9") -> str:
+    """Its link, or an address where nobody listens: a role that never asks needs none."""
+    return addresses.http(dependency) if dependency in addresses.of else or_else
+
+
+def _database_url(places: Places, addresses: Addresses) -> str:
+    host, port = addresses.of.get("database", (places.database_host, places.database_port))
+    return f"postgresql+psycopg://postgres@{host}:{port}/{places.database}"

@@ -1,0 +1,280 @@
+"""Runs the reference service: a database, a bucket and two queues a run, and a link for each
+connection of each process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from unstuck.errors import UnstuckError
+from unstuck.links.client import Links
+from unstuck.links.rules import Action, Rule
+from unstuck.plan import Plan
+from unstuck.scenario import OnMessage, Scenario
+from unstuck.targets.port import Emit, PointReached, Reply
+from unstuck.targets.reference import roles
+from unstuck.targets.reference.client import Client
+from unstuck.targets.reference.dependencies import Dependencies, Places
+from unstuck.targets.reference.look import FinalLook
+from unstuck.targets.reference.observer import Observer
+from unstuck.targets.sink import Sink
+from unstuck.targets.testpoints import PointServer
+from unstuck.worlds.port import ProcessSpec, Restart, World
+from unstuck.worlds.process import Session
+from unstuck.worlds.process.ports import free_port
+
+LINKS_ENTRY = "unstuck.links.__main__:main"
+
+
+class ReferenceTarget:
+    """The bundled service on shared dependencies; many runs at a time."""
+
+    name = "reference_service"
+    capabilities = frozenset({"points", "notifications", "links"})
+
+    def __init__(self, session: Session, *, emulator: str = "ministack", videos: Path) -> None:
+        self._dependencies = Dependencies(session, emulator, videos)
+
+    def start(
+        self,
+        *,
+        world: World,
+        scenario: Scenario,
+        plan: Plan,
+        folder: str,
+        emit: Emit,
+        on_point: Callable[[PointReached], None],
+        defences_off: Sequence[str],
+    ) -> RunningReference:
+        """Starts everything and waits until it is ready.
+
+        Raises `TargetError` when something does not start; nothing is left running then but what the
+        session shares.
+        """
+        self._dependencies.start()
+        running = RunningReference(
+            dependencies=self._dependencies,
+            world=world,
+            scenario=scenario,
+            folder=Path(folder),
+            emit=emit,
+            points=PointServer(plan.points, on_point) if plan.points else None,
+            defences_off=tuple(defences_off),
+        )
+        try:
+            running.start()
+        except BaseException:
+            running.close()
+            raise
+        return running
+
+
+class RunningReference:
+    """One run of the service. `close` is idempotent and also follows a start that failed."""
+
+    def __init__(
+        self,
+        *,
+        dependencies: Dependencies,
+        world: World,
+        scenario: Scenario,
+        folder: Path,
+        emit: Emit,
+        points: PointServer | None,
+        defences_off: tuple[str, ...],
+    ) -> None:
+        self._dependencies = dependencies
+        self._world = world
+        self._scenario = scenario
+        self._folder = folder
+        self._emit = emit
+        self._points = points
+        self._defences_off = defences_off
+        self._specs: list[ProcessSpec] = []
+        self._roles: dict[str, str] = {}  # every process that was ever started -> its role
+        self._api_ports: dict[str, int] = {}
+        self._videos_of: dict[str, str] = {}  # client -> video
+        self._jobs_of: dict[str, str] = {}  # job -> client
+        self._vision_port = free_port()
+        self._closing = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Dependencies of this run first, then links, then the roles in their order."""
+        self._scratch = self._world.scratch
+        self._places = self._dependencies.open()
+        self._closing.callback(self._dependencies.close, self._places)
+        self._sink = Sink(self._emit)
+        self._sink.start()
+        self._closing.callback(self._sink.stop)
+        if self._points is not None:
+            self._points.start()
+            self._closing.callback(self._points.stop)
+        self._observer = Observer(self._places.database_url, self._emit)
+        self._observer.start()
+        self._closing.callback(self._observer.stop)
+        self._links = self._start_links()
+        self._closing.callback(self._links.close)
+        self._client = Client(
+            addresses=self._api_addresses,
+            video=self._dependencies.video,
+            publish=self._publish_event,
+            emit=self._emit,
+        )
+        self._closing.callback(self._client.close)
+        for name, role in roles.names(self._scenario):
+            self._specs.append(self._spec(name, role))
+        tasks = [
+            self._world.scheduler.spawn(f"start {spec.name}", lambda spec=spec: self._world.start(spec))
+            for spec in self._specs
+        ]
+        for task in tasks:
+            task.join()
+
+    def call(self, action: str, values: Mapping[str, Any]) -> Reply:
+        if action == "initiate_upload":
+            self._videos_of[str(values["client"])] = str(values["video"])
+        reply = self._client.call(action, values)
+        if action == "initiate_upload" and reply.phase == "ok":
+            self._jobs_of[str(reply.data["job"])] = str(values["client"])
+        return reply
+
+    def specs(self) -> Sequence[ProcessSpec]:
+        return self._specs
+
+    def spec(self, name: str, *, like: str, version: str | None) -> ProcessSpec:
+        return self._spec(name, self._roles[like])
+
+    def ability(self, action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if action == "notifications_off":
+            return self._dependencies.stop_notifying(self._places.bucket)
+        raise UnstuckError(f"the reference service has no ability {action!r}")
+
+    def link_state(self, link: str, state: str) -> None:
+        self._links.set_state(_glob(link), state)
+
+    def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
+        rule = Rule(
+            id=rule_id,
+            link=_glob(when.link),
+            label=when.message,
+            contains=when.contains,
+            nth=when.nth,
+            on=when.on,
+            action=action,
+        )
+        self._links.add_rule(rule)
+
+    def release_message(self, rule_id: str, then: str) -> None:
+        self._links.release(rule_id, then)
+
+    def quiet(self) -> bool:
+        """Nothing waits in the outbox or in the queue of events."""
+        with psycopg.connect(self._places.database_url, autocommit=True) as connection:
+            row = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
+        return row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
+
+    def look(self) -> None:
+        self._observer.catch_up(self._places.database_url)
+        FinalLook(
+            database_url=self._places.database_url,
+            fetch=lambda key, path: self._dependencies.fetch(self._places.bucket, key, path),
+            get_job=self._client.get_job,
+            source_of=self._source_of,
+            scratch=self._scratch,
+            emit=self._emit,
+        ).take()
+
+    def close(self) -> None:
+        self._closing.close()
+
+    def _start_links(self) -> Links:
+        """The proxy of this run, in a process of its own, so that our own work cannot delay traffic."""
+        port = free_port()
+        self._world.start(
+            ProcessSpec(
+                name="links",
+                role="links",
+                entry=LINKS_ENTRY,
+                argv=("--control", f"127.0.0.1:{port}"),
+                log=str(self._folder / "logs" / "links.log"),
+                ready_line="ready",
+                restart=Restart(policy="never"),
+            )
+        )
+        links = Links("127.0.0.1", port)
+        links.on_event(self._on_link_event)
+        return links
+
+    def _on_link_event(self, event: Mapping[str, Any]) -> None:
+        data = dict(event)
+        phase = str(data.pop("event"))
+        process = str(data.get("link", "")).partition(".")[0] or None
+        self._emit("message", phase, process=process, at_ns=data.pop("at_ns", None), **data)
+
+    def _spec(self, name: str, role: str) -> ProcessSpec:
+        upstreams = self._upstreams()
+        addresses = {
+            dependency: self._links.open(
+                f"{name}.{dependency}", *upstreams[dependency], framer=roles.FRAMERS[dependency]
+            )
+            for dependency in roles.REACHES[role]
+        }
+        port = self._vision_port if role == "vision" else free_port()
+        if role == "api":
+            self._api_ports[name] = port
+        self._roles[name] = role
+        return roles.spec(
+            name,
+            role,
+            scenario=self._scenario,
+            places=self._places,
+            addresses=roles.Addresses(of=addresses),
+            port=port,
+            public_objects=self._dependencies.endpoint,
+            points=self._points.address if self._points else None,
+            defences_off=self._defences_off,
+            folder=self._folder,
+            scratch=self._scratch,
+        )
+
+    def _upstreams(self) -> Mapping[str, tuple[str, int]]:
+        emulator = urlsplit(self._dependencies.endpoint)
+        objects = (str(emulator.hostname), int(emulator.port or 80))
+        return {
+            "database": (self._places.database_host, self._places.database_port),
+            "objects": objects,
+            "queue": objects,
+            "vision": ("127.0.0.1", self._vision_port),
+            "sink": ("127.0.0.1", self._sink.port),
+        }
+
+    def _api_addresses(self) -> Sequence[tuple[str, str]]:
+        return [
+            (name, f"http://127.0.0.1:{self._api_ports[name]}")
+            for name in reversed(self._world.running("api"))
+        ]
+
+    def _publish_event(self, job: str) -> None:
+        """A duplicate of the job's event, in the relay's own words."""
+        with psycopg.connect(self._places.database_url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT body FROM outbox WHERE job = %s ORDER BY id LIMIT 1", (job,)
+            ).fetchone()
+        body = row[0] if row else json.dumps({"job": job})
+        self._dependencies.sqs.send_message(QueueUrl=self._places.jobs_queue_url, MessageBody=body)
+
+    def _source_of(self, job: str) -> Path | None:
+        client = self._jobs_of.get(job)
+        return self._dependencies.video(self._videos_of[client]) if client else None
+
+
+def _glob(link: str) -> str:
+    """A scenario names `worker.database`; each process has a link of its own, `worker-1.database`."""
+    role, _, dependency = link.partition(".")
+    return f"{role}-*.{dependency}"
