@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from unstuck import __version__, rundir
 from unstuck.checks.verdict import RunVerdict, judge
+from unstuck.describe import describe
 from unstuck.clock import monotonic_ns, utc_date
 from unstuck.errors import CapabilityError, ExitCode, HarnessError, UnstuckError
 from unstuck.faults import FAULTS
@@ -73,10 +74,10 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         self._session = Session(preload=PRELOAD)
         self._emulator = emulator
 
-    def __enter__(self) -> ProcessStage:
+    def __enter__(self) -> Self:
         self._session.__enter__()
         self.target: Target = ReferenceTarget(
-            self._session, emulator=self._emulator, videos=self._session.scratch / "videos"
+            self._session, emulator=self._emulator, videos=self._session.folder / "videos"
         )
         return self
 
@@ -175,7 +176,7 @@ def _run_in(
         folder,
         rundir.RecordedPlan(
             scenario=case.name, case=case.case, seed=seed, defences_off=defences_off,
-            emulator=emulator, source=str(case.source) if case.source else None, steps=plan.to_data(),
+            emulator=emulator, source=str(case.source) if case.source else None, steps=describe(case),
         ),
     )  # fmt: skip
     start_ns = monotonic_ns()
@@ -201,7 +202,7 @@ def _run_in(
     watcher = threading.Thread(target=watch, name="watch", daemon=True)
     watcher.start()
     try:
-        missing = plan.needs - (world.capabilities | stage.target.capabilities)
+        missing = set(plan.needs) - (world.capabilities | stage.target.capabilities)
         if missing:
             raise CapabilityError(
                 f"{case.title}: needs {', '.join(sorted(missing))}, which the world {world.name!r} "

@@ -16,15 +16,16 @@ from unstuck.faults import FAULTS
 from unstuck.faults.port import Missed, Occasion
 from unstuck.history import Event
 from unstuck.links.rules import Hold
-from unstuck.plan import Plan
+from unstuck.plan import Plan, place_of
 from unstuck.runner.hand import RunnerHand
 from unstuck.runner.live import Live
-from unstuck.runner.triggers import fits, matches, place_of, rule_id
+from unstuck.runner.triggers import fits, matches, rule_id
 from unstuck.scenario import Fault, OnMessage, OnStart, OnTime
 from unstuck.targets.port import Emit, PointReached, Running
 from unstuck.worlds.port import Scheduler, World
 
 CATCH_UP_S = 2.0  # for the triggers' notice of a state to reach us after a process stands in it
+PENDING_LOOK_S = 0.05
 ROLE_SEPARATOR = "-"
 
 
@@ -169,7 +170,7 @@ class Engine:
 
     def _loop(self) -> None:
         while True:
-            item = self._mailbox.get(0.05 if self._pending else None)
+            item = self._mailbox.get(PENDING_LOOK_S if self._pending else None)
             if item is StopIteration:
                 break
             if isinstance(item, Event):
@@ -181,7 +182,7 @@ class Engine:
             self._judge_pending()
             for waiter in list(self._waiters):
                 if waiter.seen():
-                    waiter.wake.put(True)
+                    waiter.wake.put(waiter)
         for pending in self._pending:
             pending.point.answer({"do": "go"})
 

@@ -8,26 +8,10 @@ from unstuck.history import Event
 from unstuck.runner.live import Live
 from unstuck.scenario import OnFault, OnMessage, OnOp, OnPoint, OnState, Trigger
 
-STAGE_STARTED = "worker.stage.started"
-CLAIMED = "worker.claim.committed"
-
 
 def rule_id(fault: int) -> str:
     """The name of the link rule that serves a fault's message trigger."""
     return f"fault-{fault}"
-
-
-def place_of(when: Trigger) -> OnPoint | None:
-    """The test point at which a trigger waits, or None when it fires from events."""
-    match when:
-        case OnPoint():
-            return when
-        case OnState(hold=True, stage=None, job=job, nth=nth):
-            return OnPoint(point=CLAIMED, job=job, nth=nth)
-        case OnState(hold=True, stage=stage, job=job, nth=nth):
-            return OnPoint(point=STAGE_STARTED, job=job, stage=stage, nth=nth)
-        case _:
-            return None
 
 
 def matches(fault: int, when: Trigger, event: Event, live: Live) -> bool:

@@ -20,7 +20,7 @@ from unstuck.scenario import OnMessage, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
 from unstuck.targets.reference import roles
 from unstuck.targets.reference.client import Client
-from unstuck.targets.reference.dependencies import Dependencies, Places
+from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
 from unstuck.targets.reference.observer import Observer
 from unstuck.targets.sink import Sink
@@ -64,7 +64,7 @@ class ReferenceTarget:
             scenario=scenario,
             folder=Path(folder),
             emit=emit,
-            points=PointServer(plan.points, on_point) if plan.points else None,
+            points=PointServer(plan.watch, on_point) if plan.watch else None,
             defences_off=tuple(defences_off),
         )
         try:

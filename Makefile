@@ -1,0 +1,49 @@
+# make gate    the five scenarios against the reference service, the verdict, reports/latest/
+# make test    the whole test command
+# make check   lint, types, layers
+# make bench   figures; make soak: long; make prove: every defence switched off in turn
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: gate test check bench soak prove format clean
+.DEFAULT_GOAL := gate
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); Unstuck needs Python 3.11 or newer. Try: make PYTHON=python3.12"; exit 2; }
+	@echo "Setting up $(VENV) (once, about a minute)…"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[reference]' --group dev
+	@touch $@
+
+gate: $(STAMP)
+	@$(BIN)/unstuck gate
+
+prove: $(STAMP)
+	@$(BIN)/unstuck prove
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n 4 --dist worksteal
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+soak: $(STAMP)
+	$(BIN)/python -m bench soak
+	$(BIN)/pytest -m soak
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) reports .mypy_cache .ruff_cache .hypothesis
