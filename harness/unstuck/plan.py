@@ -59,7 +59,7 @@ class Plan:
     points: tuple[PointRule, ...]
     links: tuple[LinkRule, ...]
     watch: tuple[str, ...]
-    needs: tuple[str, ...]  # capabilities, sorted
+    needs: tuple[str, ...]  # capabilities that world and target must have between them, sorted
 
     def to_json(self) -> str:
         """The same bytes for the same scenario and seed, in every process."""
@@ -67,13 +67,13 @@ class Plan:
 
 
 def make_plan(scenario: Scenario, seed: int, needs: Mapping[str, frozenset[str]] | None = None) -> Plan:
-    """Works out a run. `needs` maps each fault's name to the capabilities that it asks of a world.
+    """Works out a run. `needs` maps each fault's name to the capabilities that it asks for; what triggers
+    and limits ask for (`links`, `points`, `memory_limit`) is added.
 
     Nothing in a plan is random today; what ever is comes from `rng.split(seed, …)`. Raises `KeyError` when
     `needs` is given and lacks a fault of the scenario: that is a mistake of the caller.
     """
     points = tuple(rule for i, fault in enumerate(scenario.faults) if (rule := _point_rule(i, fault)))
-    capabilities = set[str]() if needs is None else {one for f in scenario.faults for one in needs[f.name]}
     return Plan(
         title=scenario.title,
         seed=seed,
@@ -93,7 +93,7 @@ def make_plan(scenario: Scenario, seed: int, needs: Mapping[str, frozenset[str]]
             if isinstance(fault.when, OnMessage)
         ),
         watch=tuple(sorted({rule.point for rule in points})),
-        needs=tuple(sorted(capabilities)),
+        needs=tuple(sorted(_needs(scenario, needs))),
     )
 
 
@@ -112,6 +112,20 @@ def _point_rule(index: int, fault: Fault) -> PointRule | None:
     if place is None:
         return None
     return PointRule(fault=index, point=place.point, job=place.job, stage=place.stage, nth=place.nth)
+
+
+def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) -> set[str]:
+    needs = set[str]()
+    for fault in scenario.faults:
+        if by_fault is not None:
+            needs |= by_fault[fault.name]
+        if isinstance(fault.when, OnMessage):
+            needs.add("links")
+        elif place_of(fault.when) is not None:
+            needs.add("points")
+    if any(options.memory_limit_mib is not None for options in scenario.roles.values()):
+        needs.add("memory_limit")
+    return needs
 
 
 def _clients(scenario: Scenario) -> tuple[ClientPlan, ...]:

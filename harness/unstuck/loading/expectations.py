@@ -11,7 +11,7 @@ from unstuck.loading.spot import Spot
 from unstuck.loading.vocabulary import Vocabulary
 from unstuck.scenario import CANONICAL_STATES, RoleOptions
 
-MODE = "mode"  # the parameter that `effects: exactly_once` sets
+MODE = "mode"  # the parameter that `effects: exactly_once` sets; else the only one of a property
 ANY_KEY = "*"
 OUTCOMES = "outcomes"  # its keys are words of this language: a tag of the workload, or a state
 DEMANDS = frozenset({"exactly", "at_least", "at_most", "state", "reason"})  # of one outcome
@@ -33,11 +33,13 @@ def read_expect(spot: Spot, words: Vocabulary) -> dict[str, dict[str, Any]]:
 def _read_parameters(name: str, spot: Spot, words: Vocabulary) -> dict[str, Any]:
     allowed = words.catalogue.properties[name]
     if not isinstance(spot.node.value, tuple | Mapping | None):
-        if MODE not in allowed:
-            hint = f"Write `{{{min(allowed)}: …}}`." if allowed else "Write `{}`."
-            raise spot.error(f"is a single value, which this property does not take. {hint}")
-        typed(spot, allowed[MODE])
-        return {MODE: spot.node.value}
+        key = MODE if MODE in allowed else next(iter(allowed), ANY_KEY)
+        if key == ANY_KEY or (key != MODE and len(allowed) > 1):
+            raise spot.error(
+                "is a single value, which this property does not take. Write a mapping, or `{}`."
+            )
+        # The way stays that of the property: nobody wrote the parameter's name.
+        return {key: _read_value(key, spot, allowed[key], words)}
     parameters: dict[str, Any] = {}
     for key, value in spot.entries(None if ANY_KEY in allowed else allowed).items():
         if name == OUTCOMES:

@@ -27,6 +27,8 @@ ACTIONS = (
     "publish_event",
 )  # what clients do; `unstuck.history` describes each
 
+DELIVERIES = ("exactly_once", "at_least_once", "at_most_once")  # of effects
+
 # By name and not from `signal`, whose members differ from one system to the next.
 SIGNALS = (
     "SIGABRT",
@@ -101,7 +103,9 @@ class Vocabulary:
     def _names(self) -> Mapping[str, tuple[str, Collection[str]]]:
         catalogue = self.catalogue
         return {
+            "delivery": ("a way of delivery", DELIVERIES),
             "job": ("a tag of the workload", {ANY_JOB, *self.tags}),
+            "mode": ("a way of delivery", DELIVERIES),
             "op": ("what a client does", ACTIONS),
             "point": ("a test point", catalogue.points),
             "role": ("a role", catalogue.roles),
