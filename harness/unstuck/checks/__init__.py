@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.checks import (
+    attempts_bounded,
+    completion_idempotent,
+    drains_cleanly,
     effects,
     every_job_terminal,
     legal_transitions,
+    memory_within,
     no_job_lost,
+    no_live_job_rescued,
+    no_premature_claim,
+    outcomes,
+    recovery_within,
+    result_intact,
+    status_truthful,
     terminal_is_final,
 )
 from unstuck.checks.port import Evidence, Property, PropertyResult, Verdict
@@ -29,6 +39,16 @@ PROPERTIES: tuple[Property, ...] = (
     terminal_is_final,
     legal_transitions,
     effects,
+    result_intact,
+    no_premature_claim,
+    completion_idempotent,
+    drains_cleanly,
+    recovery_within,
+    attempts_bounded,
+    memory_within,
+    status_truthful,
+    no_live_job_rescued,
+    outcomes,
 )
 
 

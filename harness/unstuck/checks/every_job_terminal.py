@@ -92,6 +92,8 @@ def _stuck(story: Story, job: JobStory) -> Evidence:
 
 
 def _held(story: Story, job: JobStory) -> str:
+    if job.outcome is None:
+        return "and nobody looked who holds it"
     held = text_of(job.outcome, "held")
     holder = job.claims[-1].holder if job.claims and job.state == "active" else None
     if holder is None or held not in (None, "lease"):

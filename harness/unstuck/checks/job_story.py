@@ -113,7 +113,6 @@ class JobStory:
     said_api: list[Event] = field(default_factory=list)
     said_row: Event | None = None
     outcome: Event | None = None
-    notices: list[Event] = field(default_factory=list)  # evidence about it: notifications, receipts
 
     @property
     def state(self) -> str | None:

@@ -83,7 +83,7 @@ class Life:
     """One process from its start to its exit."""
 
     begun: Event
-    signals: list[Event] = field(default_factory=list)
+    signals: list[Event] = field(default_factory=list)  # not those that only a child of it got
     exit: Event | None = None
     refused: list[Event] = field(default_factory=list)
 
@@ -92,7 +92,7 @@ class Life:
 
     @property
     def asked_to_stop(self) -> Event | None:
-        """Its first SIGTERM."""
+        """The first SIGTERM that it got itself."""
         return next((event for event in self.signals if event.data.get("signal") == "SIGTERM"), None)
 
     def paused(self, from_s: float, until_s: float) -> bool:

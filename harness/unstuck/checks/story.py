@@ -48,8 +48,6 @@ class Story:
                 take(event)
             elif event.kind == "process":
                 self._take_process(event)
-            elif event.kind in ("evidence", "message") and event.job is not None:
-                self.job(event.job).notices.append(event)
         self.end_s = end_ns / 1e9
 
     def job(self, name: str) -> JobStory:
@@ -162,7 +160,7 @@ class Story:
         life = lives[-1]
         if event.phase == "exit":
             life.exit = event
-        elif event.phase == "signal":
+        elif event.phase == "signal" and event.data.get("scope") != "child":
             life.signals.append(event)
         elif event.phase == "refused":
             life.refused.append(event)

@@ -1,0 +1,59 @@
+"""No job is tried for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.checks.port import Evidence, PropertyResult
+from unstuck.checks.result import conclude
+from unstuck.checks.story import JobStory, Story, text_of
+
+NAME = "attempts_bounded"
+PROMISE = "No job is attempted more often than allowed; attempts that were handed back do not count."
+PARAMETERS: Mapping[str, tuple[type, ...]] = {"most": (int,)}
+
+MOST = 3
+
+
+def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
+    """`most`: charged attempts of a job. An attempt is a claim that the trigger saw; it is charged unless
+    the service's attempts log says that it was handed back.
+    """
+    most = int(params.get("most", MOST))
+    broken: list[Evidence] = []
+    unclear: list[Evidence] = []
+    highest = judged = 0
+    for job in story.jobs.values():
+        if not job.claims:
+            continue
+        judged += 1
+        charged, unknown = _attempts(job)
+        highest = max(highest, charged)
+        events = tuple(claim.move.number for claim in job.claims)
+        if charged > most:
+            message = f"was attempted {charged} times, {most} are allowed"
+            broken.append(Evidence(job=job.id, message=message, events=events))
+        elif charged + unknown > most:
+            message = f"was claimed {len(job.claims)} times; of {unknown} nothing says whether they count"
+            unclear.append(Evidence(job=job.id, message=message, events=events))
+    return conclude(
+        NAME,
+        judged=judged,
+        summary=f"at most {highest} charged attempts for each of {judged} jobs, {most} allowed",
+        broken=broken,
+        unclear=unclear,
+        figures={"most": highest},
+    )
+
+
+def _attempts(job: JobStory) -> tuple[int, int]:
+    """How many claims are charged for certain, and of how many nothing is said."""
+    charged = unknown = 0
+    for claim in job.claims:
+        said = job.said_attempts.get(claim.move.token)
+        if said is None:
+            unknown += 1
+        elif text_of(said, "outcome") != "handed_back":
+            charged += 1
+    return charged, unknown

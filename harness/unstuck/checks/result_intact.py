@@ -1,0 +1,71 @@
+"""A succeeded job has outputs that can be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.checks.port import Evidence, PropertyResult
+from unstuck.checks.result import conclude
+from unstuck.checks.story import JobStory, Story
+
+NAME = "result_intact"
+PROMISE = "A succeeded job's outputs exist, decode, and have the expected duration and streams."
+PARAMETERS: Mapping[str, tuple[type, ...]] = {"tolerance_s": (int, float)}
+
+TOLERANCE_S = 0.25  # a few frames, which a cut at key frames may cost
+
+
+def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
+    """`tolerance_s`: by how much a duration may differ. Judges what our own final look decoded."""
+    tolerance_s = float(params.get("tolerance_s", TOLERANCE_S))
+    broken: list[Evidence] = []
+    unclear: list[Evidence] = []
+    jobs = [job for job in story.jobs.values() if job.state == "succeeded"]
+    for job in jobs:
+        result = None if job.outcome is None else job.outcome.data.get("result")
+        if job.outcome is None or not isinstance(result, Mapping):
+            message = "succeeded, and nobody looked at its outputs"
+            unclear.append(Evidence(job=job.id, message=message, events=job.last_event))
+        elif (fault := _fault(result, tolerance_s)) is not None:
+            broken.append(_finding(job, job.outcome.number, fault, result))
+    intact = len(jobs) - len(broken) - len(unclear)
+    return conclude(
+        NAME,
+        judged=len(jobs),
+        summary=f"outputs of {intact} of {len(jobs)} succeeded jobs are intact",
+        broken=broken,
+        unclear=unclear,
+    )
+
+
+def _fault(result: Mapping[str, Any], tolerance_s: float) -> str | None:
+    """The first thing that is wrong with a result; None: nothing."""
+    problem = result.get("problem")
+    because = f" ({problem})" if problem else ""
+    streams, wanted = result.get("streams"), result.get("expected_streams")
+    rules = (
+        (result.get("exists") is not True, f"its outputs do not exist{because}"),
+        (result.get("decodes") is not True, f"its outputs do not decode{because}"),
+        (not streams, "its output has no streams"),
+        (wanted is not None and streams != wanted, f"its output has the streams {streams}, not {wanted}"),
+        (bool(problem), str(problem)),
+    )
+    first = next((fault for is_so, fault in rules if is_so), None)
+    return first or _duration_fault(result, tolerance_s)
+
+
+def _duration_fault(result: Mapping[str, Any], tolerance_s: float) -> str | None:
+    lasts_s, expected_s = result.get("duration_s"), result.get("expected_duration_s")
+    if not isinstance(expected_s, int | float):
+        return None
+    if not isinstance(lasts_s, int | float):
+        return "its output has no duration"
+    if abs(lasts_s - expected_s) <= tolerance_s:
+        return None
+    return f"its output lasts {lasts_s:.3f} s, not {expected_s:.3f} s"
+
+
+def _finding(job: JobStory, looked: int, fault: str, result: Mapping[str, Any]) -> Evidence:
+    events = (*job.last_event, looked)
+    return Evidence(job=job.id, message=f"succeeded, but {fault}", events=events, facts=dict(result))
