@@ -1,0 +1,61 @@
+"""Writes the reports into the folder of a run, or of a group of runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from unstuck import __version__
+from unstuck.checks import PROPERTIES
+from unstuck.checks.story import Story, text_of
+from unstuck.checks.verdict import RunVerdict
+from unstuck.history import read_history
+from unstuck.report.as_json import group_json, run_json
+from unstuck.report.group import Group, RunLine
+from unstuck.report.html import group_html, run_html
+from unstuck.report.junit import junit_xml
+from unstuck.report.markdown import group_markdown, run_markdown
+from unstuck.report.model import Summary
+from unstuck.report.summary import Circumstances, summarise
+from unstuck.rundir import GroupFolder, RunFolder, write
+from unstuck.scenario import Scenario
+
+
+def shown(path: Path) -> str:
+    """A path as somebody in the current folder would type it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def summarise_run(
+    folder: RunFolder, scenario: Scenario, verdict: RunVerdict, *, seed: int, defences_off: tuple[str, ...]
+) -> Summary:
+    """A recorded run in words. Raises `UsageError` when its history cannot be read."""
+    story = Story(read_history(folder.history))
+    start = story.run.start
+    around = Circumstances(
+        seed=seed,
+        version=text_of(start, "version") or __version__,
+        date=text_of(start, "date"),
+        folder=shown(folder.path),
+        defences_off=defences_off,
+        logs=tuple(f"logs/{path.name}" for path in folder.log_files()),
+    )
+    promises = {one.NAME: one.PROMISE for one in PROPERTIES}
+    return summarise(scenario, story, verdict, promises, around)
+
+
+def publish_run(folder: RunFolder, line: RunLine) -> None:
+    """Writes `verdict.json`, `junit.xml`, `summary.md` and `report.html`. Raises `UsageError`."""
+    write(folder.verdict, run_json(line))
+    write(folder.junit, junit_xml(line.title, [line]))
+    write(folder.summary, run_markdown(line))
+    write(folder.report, run_html(line))
+
+
+def publish_group(folder: GroupFolder, group: Group) -> None:
+    """Writes `group.json`, `junit.xml`, `summary.md` and `report.html`. Raises `UsageError`."""
+    write(folder.data, group_json(group))
+    write(folder.junit, junit_xml(group.name, group.lines))
+    write(folder.summary, group_markdown(group))
+    write(folder.report, group_html(group))

@@ -1,0 +1,216 @@
+"""From a judged run to what its reports show: pure, and the only place where that is decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from unstuck import __version__
+from unstuck.checks.classes import JobClass
+from unstuck.checks.job_story import JobStory, seconds
+from unstuck.checks.port import PropertyResult, Verdict
+from unstuck.checks.run_story import Life, ProcessStory
+from unstuck.checks.story import Story
+from unstuck.checks.verdict import FaultRow, RunVerdict
+from unstuck.report.evidence import explain, life_end
+from unstuck.report.model import (
+    BrokenPromise,
+    FaultLine,
+    JobLine,
+    LifeLine,
+    ProcessLine,
+    PropertyLine,
+    Stay,
+    Summary,
+)
+from unstuck.report.words import what, when, workload
+from unstuck.scenario import Scenario
+
+_RECOVERY = "recovery_within."  # whose figures are the recovery times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a report says of a run beside its history: where it lies, and what it was run with."""
+
+    seed: int
+    version: str = __version__
+    date: str | None = None
+    folder: str | None = None  # as the user would type it
+    defences_off: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()  # files with something in them, relative to the folder
+
+
+def summarise(
+    scenario: Scenario, story: Story, verdict: RunVerdict, promises: Mapping[str, str], around: Circumstances
+) -> Summary:
+    """Puts a judged run into words. `promises`: property -> its sentence."""
+    logs = {name: log for name in story.processes if (log := f"logs/{name}.log") in around.logs}
+    broken = tuple(_broken(verdict.properties, story, promises, logs))
+    faulty = {item.job for item in broken if item.verdict is Verdict.FAIL}
+    jobs = tuple(_job(story.jobs[row.job], row, row.job in faulty) for row in verdict.jobs)
+    figures = verdict.figures
+    return Summary(
+        title=scenario.title,
+        name=scenario.name,
+        about=scenario.summary,
+        case=scenario.case,
+        verdict=verdict.verdict,
+        reasons=tuple(verdict.reasons),
+        done=tuple(_done(scenario)),
+        workload=tuple(workload(upload) for upload in scenario.workload),
+        faults=tuple(_faults(scenario, story, verdict.faults)),
+        jobs=jobs,
+        states=_count(job.state or "unknown" for job in jobs),
+        outcomes=_count(job.outcome for job in jobs if job.outcome),
+        properties=tuple(_property(result, promises) for result in verdict.properties),
+        broken=broken,
+        recovery={
+            name[len(_RECOVERY) :]: value for name, value in figures.items() if name.startswith(_RECOVERY)
+        },
+        processes=tuple(_process(process, logs.get(process.name)) for process in story.processes.values()),
+        duration_s=story.end_s,
+        budget_from_s=None if story.run.budget is None else seconds(story.run.budget),
+        budget_s=scenario.budget_s,
+        end_reason=story.run.end_reason,
+        seed=around.seed,
+        defences_off=around.defences_off,
+        version=around.version,
+        date=around.date,
+        folder=around.folder,
+        notes=tuple(_notes(story, around)),
+    )
+
+
+def _done(scenario: Scenario) -> list[str]:
+    return [f"{when(fault.when)}: {what(fault)}" for fault in scenario.faults]
+
+
+def _faults(scenario: Scenario, story: Story, rows: Sequence[FaultRow]) -> list[FaultLine]:
+    """Every fault of the scenario, also one that the history never speaks of."""
+    seen = {row.index: row for row in rows}
+    lines: list[FaultLine] = []
+    for index, fault in enumerate(scenario.faults):
+        row = seen.get(index)
+        told = story.faults.get(index)
+        lines.append(
+            FaultLine(
+                index=index,
+                name=fault.name,
+                what=what(fault),
+                when=when(fault.when),
+                armed=row.armed if row else False,
+                fired=row.fired if row else 0,
+                landed=row.landed if row else 0,
+                healed=row.healed if row else 0,
+                missed=row.missed if row else 0,
+                strokes=tuple((seconds(one.fired), one.over_s) for one in told.strokes) if told else (),
+                how=(row.how or "") if row else "",
+                condition=(row.condition or "") if row else "",
+                in_flight=row.in_flight if row else None,
+                setup=row.setup if row else False,
+                problem=(row.problem or "") if row else "was never armed",
+            )
+        )
+    return lines
+
+
+def _job(job: JobStory, row: JobClass, broken: bool) -> JobLine:  # noqa: FBT001  internal
+    holders = {claim.at_s: claim for claim in job.claims}
+    stays = []
+    for stay in job.stays:
+        claim = holders.get(stay.from_s) if stay.state == "active" else None
+        stays.append(
+            Stay(
+                state=stay.state,
+                from_s=stay.from_s,
+                until_s=stay.until_s,
+                holder=claim.holder if claim else None,
+                attempt=claim.move.attempt if claim else None,
+            )
+        )
+    return JobLine(
+        id=job.id,
+        tag=job.tag,
+        state=job.state,
+        reason=job.reason,
+        outcome=str(row.kind),
+        allowed=row.allowed,
+        rescued=row.rescued,
+        attempts=len(job.claims),
+        stays=tuple(stays),
+        stages=tuple(
+            (seconds(event), str(event.data["stage"])) for event in job.stages if event.data["stage"]
+        ),
+        effects=tuple((seconds(event), bool(event.data["applied"])) for event in job.effects),
+        broken=broken,
+    )
+
+
+def _property(result: PropertyResult, promises: Mapping[str, str]) -> PropertyLine:
+    return PropertyLine(
+        name=result.name,
+        promise=promises.get(result.name, ""),
+        verdict=result.verdict,
+        judged=result.judged,
+        summary=result.summary,
+        expected=result.expected,
+        figures=result.figures,
+    )
+
+
+def _broken(
+    results: Sequence[PropertyResult], story: Story, promises: Mapping[str, str], logs: Mapping[str, str]
+) -> list[BrokenPromise]:
+    """Failures first; of what was unclear only what the scenario asked for."""
+    told = [result for result in results if result.verdict is Verdict.FAIL]
+    told += [result for result in results if result.verdict is Verdict.INCONCLUSIVE and result.expected]
+    return [
+        explain(result, item, promises.get(result.name, ""), story, logs)
+        for result in told
+        for item in result.evidence
+    ]
+
+
+def _process(process: ProcessStory, log: str | None) -> ProcessLine:
+    sizes = [
+        size
+        for event in process.usage
+        for name in ("rss_bytes", "rss_bytes_max")
+        if isinstance(size := event.data.get(name), int)
+    ]
+    limits = [size for event in process.usage if isinstance(size := event.data.get("limit_bytes"), int)]
+    return ProcessLine(
+        name=process.name,
+        role=process.role or "",
+        lives=tuple(_life(life) for life in process.lives),
+        rss_bytes_max=max(sizes, default=None),
+        limit_bytes=limits[-1] if limits else None,
+        log=log,
+    )
+
+
+def _life(life: Life) -> LifeLine:
+    return LifeLine(
+        from_s=seconds(life.begun),
+        until_s=None if life.exit is None else seconds(life.exit),
+        end=life_end(life),
+        expected=life.exit is None or bool(life.exit.data.get("expected")),
+        signals=tuple((seconds(event), str(event.data.get("signal", "?"))) for event in life.signals),
+    )
+
+
+def _notes(story: Story, around: Circumstances) -> list[str]:
+    notes = []
+    if story.history.cut is not None:
+        notes.append(f"history.jsonl: {story.history.cut}")
+    if around.defences_off:
+        notes.append(f"Defences off: {', '.join(around.defences_off)}. A failure is what this run is for.")
+    if story.run.end_reason == "interrupted":
+        notes.append("The run was interrupted before its end.")
+    return notes
+
+
+def _count(words: Iterable[str]) -> Mapping[str, int]:
+    return dict(Counter(words).most_common())

@@ -1,0 +1,169 @@
+"""A run's verdict for people at a terminal: one screen, the verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from unstuck.checks.port import Verdict
+from unstuck.report.group import RunLine
+from unstuck.report.model import BrokenPromise, FaultLine, PropertyLine, Summary
+from unstuck.report.sheet import Sheet, Span
+from unstuck.report.words import facts_text, plural, span
+
+STYLES: Final[Mapping[str, str]] = {
+    "pass": "bold green",
+    "fail": "bold red",
+    "inconclusive": "bold yellow",
+    "error": "bold magenta",
+    "interrupted": "bold yellow",
+    "excluded": "dim",
+}
+MARKS: Final[Mapping[str, str]] = {
+    "pass": "✓",
+    "fail": "✗",
+    "inconclusive": "?",
+    "error": "!",
+    "interrupted": "!",
+    "excluded": "-",
+}
+TOLD_IN_FULL: Final = 2  # broken promises with their timeline; the report has them all
+TOLD: Final = 8
+
+
+def run_sheet(line: RunLine) -> Sheet:
+    """The whole screen of one run."""
+    sheet = Sheet()
+    word = line.word
+    sheet.line(Span(word.upper(), STYLES[word]), "  ", Span(line.title, "bold"), f"  {span(line.duration_s)}")
+    if line.error is not None:
+        sheet.paragraph(line.error, first=Span("error: ", STYLES["error"]))
+    summary = line.summary
+    if summary is None:
+        return sheet
+    if summary.about:
+        sheet.paragraph(summary.about, style="dim")
+    for note in summary.notes:
+        sheet.paragraph(note, first=Span("note: ", "yellow"))
+    for reason in summary.reasons if summary.verdict is not Verdict.PASS else ():
+        sheet.paragraph(reason, first=Span("why:  ", STYLES[word]))
+    _done(sheet, summary)
+    _jobs(sheet, summary)
+    _properties(sheet, summary)
+    sheet.extend(evidence_sheet(summary))
+    _where(sheet, summary)
+    return sheet
+
+
+def evidence_sheet(summary: Summary) -> Sheet:
+    """The broken promises: the first ones in full, the others in a line, the rest counted."""
+    sheet = Sheet()
+    for nth, item in enumerate(summary.broken[:TOLD]):
+        if nth < TOLD_IN_FULL:
+            sheet.blank()
+            _broken(sheet, item, summary)
+        else:
+            if nth == TOLD_IN_FULL:
+                sheet.blank()
+            job = f"{item.job}: " if item.job else ""
+            sheet.paragraph(f"{item.property}: {job}{item.message}", first=Span("also  ", STYLES["fail"]))
+    if len(summary.broken) > TOLD:
+        sheet.line(f"      … {len(summary.broken) - TOLD} more in the report")
+    return sheet
+
+
+def jobs_text(summary: Summary) -> str:
+    """`6 succeeded, 1 active`; `no jobs`."""
+    return ", ".join(f"{count} {state}" for state, count in summary.states.items()) or "no jobs"
+
+
+def done_text(summary: Summary) -> str:
+    """What was done to the service, in one line; without faults, what the clients did."""
+    return "; ".join(summary.done) or "; ".join(summary.workload)
+
+
+def _done(sheet: Sheet, summary: Summary) -> None:
+    _heading(sheet, "What was done to the service")
+    for fault in summary.faults:
+        sheet.paragraph(f"{fault.when}: {fault.what}", first=f"  {fault.index}  ")
+        sheet.paragraph(fault_fate(fault), first="     ", style="yellow" if fault.problem else "")
+    if not summary.faults:
+        for line in summary.workload:
+            sheet.paragraph(f"no fault; {line}", first="  ")
+
+
+def fault_fate(fault: FaultLine) -> str:
+    """How far a fault got: `landed once: worker-1 gone and replaced; active_jobs >= 1, seen 3`."""
+    if fault.problem and not fault.landed:
+        return fault.problem
+    times = "once" if fault.landed == 1 else f"{fault.landed} times"
+    parts = [f"landed {times}{f': {fault.how}' if fault.how else ''}", fault.condition]
+    if fault.in_flight is not None and not fault.setup:
+        parts.append(f"{plural(fault.in_flight, 'job')} in flight")
+    parts.append(f"but {fault.problem}" if fault.problem else "")
+    return "; ".join(part for part in parts if part)
+
+
+def _jobs(sheet: Sheet, summary: Summary) -> None:
+    _heading(sheet, "What happened to the jobs")
+    classes = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items())
+    sheet.paragraph(
+        f"{plural(len(summary.jobs), 'job')}: {jobs_text(summary)}" + (f" ({classes})" if classes else ""),
+        first="  ",
+    )
+    if summary.recovery_s is not None:
+        sheet.line(f"  recovery: {span(summary.recovery_s)} at most")
+
+
+def _properties(sheet: Sheet, summary: Summary) -> None:
+    _heading(sheet, "What was promised")
+    told = [one for one in summary.properties if one.expected or one.verdict is Verdict.FAIL]
+    width = max((len(one.name) for one in told), default=0)
+    for one in told:
+        _property(sheet, one, width)
+    others = [one for one in summary.properties if one not in told]
+    judged = sum(1 for one in others if one.judged)
+    if others:
+        sheet.line(
+            Span(f"  always on: {judged} more kept, {len(others) - judged} had nothing to judge", "dim")
+        )
+
+
+def _property(sheet: Sheet, one: PropertyLine, width: int) -> None:
+    word = str(one.verdict)
+    sheet.paragraph(
+        one.summary, first=Span(f"  {MARKS[word]} {one.name:<{width}}  ", STYLES[word].replace("bold ", ""))
+    )
+
+
+def _broken(sheet: Sheet, item: BrokenPromise, summary: Summary) -> None:
+    word = str(item.verdict)
+    kind = "Broken" if item.verdict is Verdict.FAIL else "Unclear"
+    sheet.paragraph(item.promise, first=Span(f"{kind}: {item.property}: ", STYLES[word]), indent=8)
+    sheet.paragraph(f"{item.job}: {item.message}" if item.job else item.message, first="  ", style="bold")
+    for name, text in (
+        ("facts", facts_text(item.facts)),
+        ("stopped", item.stopped),
+        ("held by", item.held_by),
+        ("moves on", item.moves_on),
+    ):
+        if text:
+            sheet.paragraph(text, first=f"    {name:<9} ")
+    for line in item.excerpt:
+        sheet.line(Span(f"    {line}", "bold" if "▶" in line[:12] else "dim"))
+    for log in item.logs[:3]:
+        sheet.whole(f"    log       {summary.folder}/{log}" if summary.folder else f"    log       {log}")
+
+
+def _where(sheet: Sheet, summary: Summary) -> None:
+    sheet.blank()
+    if summary.folder:
+        sheet.whole(f"Report  {summary.folder}/report.html")
+        sheet.whole(f"Replay  {summary.replay}")
+    off = f" · defences off: {', '.join(summary.defences_off)}" if summary.defences_off else ""
+    sheet.line(Span(f"Seed {summary.seed} · Unstuck {summary.version}{off}", "dim"))
+
+
+def _heading(sheet: Sheet, text: str) -> None:
+    sheet.blank()
+    sheet.line(Span(text, "bold"))
