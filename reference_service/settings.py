@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
+    internal_token: str | None = None  # bearer token for /internal/…; None: those routes are refused
+    api_drain_s: float = Field(
+        default=1.0, ge=0
+    )  # 503 on work for so long (at most drain_grace_s), then exit
 
     upload_deadline_s: Seconds = 3600.0
     upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
@@ -87,7 +91,7 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """The settings of this process. Raises `BadSettings` with one line a user can act on."""
     try:
-        return Settings()
+        return Settings()  # type: ignore[call-arg]  # the environment has the rest
     except ValidationError as error:
         first = error.errors()[0]
         name = "REFERENCE_" + "_".join(str(part) for part in first["loc"]).upper()

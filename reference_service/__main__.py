@@ -1,0 +1,34 @@
+"""`python -m reference_service api|worker|sweeper|relay|vision|init`, configured by the environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+ROLES = ("api", "worker", "sweeper", "relay", "vision", "init")
+FLAGS = frozenset({"--resources", "--no-notification"})
+USAGE = f"usage: python -m reference_service {'|'.join(ROLES)} [--resources [--no-notification]]"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one role to its end. 0: it stopped as told; 1: a dependency is away; 2: bad usage or settings."""
+    role, flags = (argv[0], argv[1:]) if argv else ("", [])
+    if role not in ROLES or (flags and (role != "init" or not FLAGS.issuperset(flags))):
+        sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")
+        return 2
+    from reference_service import app  # noqa: PLC0415  heavy: not before the usage is known to be right
+    from reference_service.ports import Unavailable  # noqa: PLC0415  same
+    from reference_service.settings import BadSettings, read_settings  # noqa: PLC0415  same
+
+    try:
+        return app.run(read_settings(), role, flags)
+    except BadSettings as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except Unavailable as error:
+        sys.stderr.write(f"{role}: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

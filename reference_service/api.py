@@ -1,0 +1,234 @@
+"""The HTTP API: thin routes over plain functions.
+
+    POST /jobs                       {name, size_bytes?, multipart_parts?} -> 201 {job, upload}
+    POST /jobs/{id}/complete         {etag?} -> 200 {job}; 409 not there, 410 expired, 422 not as announced
+    GET  /jobs                       ?state=&limit=&cursor= -> {jobs, next}
+    GET  /jobs/{id}                  -> {job}, with the state of each stage
+    GET  /jobs/orphaned              ?max_age_minutes= -> {jobs}: held by nobody, unmoved for so long
+    POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
+    POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job
+    POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    GET  /livez, /readyz             no token
+
+`Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
+While draining: 503 with `Retry-After` on everything but reads.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from starlette.exceptions import HTTPException
+
+from reference_service import sweeper, uploads
+from reference_service.domain import State
+from reference_service.ports import Unavailable
+from reference_service.service import Service
+from reference_service.store import lifecycle
+from reference_service.uploads import Refused
+from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
+
+RETRY_AFTER_S = 1
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Draining:
+    """Whether this process has been told to stop."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+
+class NewUpload(BaseModel):
+    name: str = Field(min_length=1, max_length=255)
+    size_bytes: int | None = Field(default=None, ge=0)
+    multipart_parts: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class Completion(BaseModel):
+    etag: str | None = Field(default=None, min_length=1, max_length=255)
+
+
+def make_app(service: Service, draining: Draining) -> App:
+    """The ASGI application."""
+    app = FastAPI(title="Reference video service", docs_url=None, redoc_url=None)
+    _add_error_answers(app)
+    _add_health(app, service, draining)
+    tenant_of = _authentication(service)
+    _add_reads(app, service, tenant_of)
+    _add_writes(app, service, tenant_of)
+    return _RefuseWork(app, draining)
+
+
+def _authentication(service: Service) -> Callable[..., str]:
+    tokens = service.settings.tokens
+
+    def tenant_of(authorization: Annotated[str | None, Header()] = None) -> str:
+        given = _bearer(authorization)
+        for token, tenant in tokens.items():
+            if secrets.compare_digest(token.encode(), given.encode()):
+                return tenant
+        raise Refused(status=401, message="Authorization: a known bearer token is needed")
+
+    return tenant_of
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _add_reads(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -> None:
+    tenant_dependency = Depends(tenant_of)
+
+    @app.get("/jobs")
+    def list_jobs(
+        tenant: str = tenant_dependency,
+        state: State | None = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        cursor: str | None = None,
+    ) -> JSONResponse:
+        try:
+            before = parse_cursor(cursor) if cursor else None
+        except ValueError:
+            raise Refused(status=422, message=f"cursor={cursor!r}: take it from `next`") from None
+        found = lifecycle.list_jobs(service.store, tenant, limit=limit + 1, state=state, before=before)
+        page = found[:limit]
+        more = cursor_of(page[-1]) if len(found) > limit else None
+        return JSONResponse({"jobs": [job_view(job) for job in page], "next": more})
+
+    @app.get("/jobs/orphaned")
+    def orphaned_jobs(
+        tenant: str = tenant_dependency,
+        max_age_minutes: Annotated[float, Query(ge=0, le=1e6)] = 30.0,
+    ) -> JSONResponse:
+        found = lifecycle.orphaned_jobs(service.store, tenant, age_s=max_age_minutes * 60)
+        return JSONResponse({"jobs": [job_view(job) for job in found]})
+
+    @app.get("/jobs/{job_id}")
+    def get_job(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
+        job = uploads.find(service, tenant, job_id)
+        done = lifecycle.done_stages(service.store, job_id) if job.attempt else ()
+        return JSONResponse({"job": job_view(job, done)})
+
+
+def _add_writes(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -> None:
+    tenant_dependency = Depends(tenant_of)
+
+    @app.post("/jobs")
+    def initiate(body: NewUpload, tenant: str = tenant_dependency) -> JSONResponse:
+        job, target = uploads.initiate(
+            service,
+            tenant=tenant,
+            name=body.name,
+            size_bytes=body.size_bytes,
+            multipart_parts=body.multipart_parts,
+        )
+        return JSONResponse({"job": job_view(job), "upload": upload_view(job, target)}, status_code=201)
+
+    @app.post("/jobs/{job_id}/complete")
+    def complete(
+        job_id: str, body: Completion | None = None, tenant: str = tenant_dependency
+    ) -> JSONResponse:
+        job = uploads.find(service, tenant, job_id)
+        done = uploads.complete(service, job, etag=body.etag if body else None)
+        return JSONResponse({"job": job_view(done)})
+
+    @app.post("/jobs/{job_id}/cancel")
+    def cancel(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
+        job = uploads.find(service, tenant, job_id)
+        return JSONResponse({"job": job_view(uploads.cancel(service, job))})
+
+    @app.post("/jobs/{job_id}/retry")
+    def retry(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
+        job, target = uploads.retry(service, uploads.find(service, tenant, job_id))
+        answer = {"job": job_view(job)}
+        if target is not None:
+            answer["upload"] = upload_view(job, target)
+        return JSONResponse(answer, status_code=201)
+
+    @app.post("/internal/sweep")
+    def sweep(authorization: Annotated[str | None, Header()] = None) -> JSONResponse:
+        expected = service.settings.internal_token
+        if expected is None:
+            raise Refused(status=403, message="REFERENCE_INTERNAL_TOKEN is not set: sweeps by HTTP are off")
+        if not secrets.compare_digest(expected.encode(), _bearer(authorization).encode()):
+            raise Refused(status=401, message="Authorization: the internal bearer token is needed")
+        return JSONResponse({"counts": dict(sweeper.run_once(service))})
+
+
+def _add_health(app: FastAPI, service: Service, draining: Draining) -> None:
+    @app.get("/livez")
+    def livez() -> JSONResponse:
+        return JSONResponse({"live": True})
+
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:
+        """Ready to take work: the database answers, and nobody told us to stop."""
+        if draining.on:
+            return _error(503, "draining", retry_after_s=RETRY_AFTER_S)
+        service.store.run(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        return JSONResponse({"ready": True})
+
+
+def _add_error_answers(app: FastAPI) -> None:
+    @app.exception_handler(Refused)
+    def refused(_request: Request, error: Refused) -> JSONResponse:
+        return _error(error.status, error.message)
+
+    @app.exception_handler(Unavailable)
+    def unavailable(_request: Request, error: Unavailable) -> JSONResponse:
+        return _error(503, str(error), retry_after_s=RETRY_AFTER_S)
+
+    @app.exception_handler(HTTPException)
+    def http_error(_request: Request, error: HTTPException) -> JSONResponse:
+        return _error(error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        shown = repr(first.get("input"))
+        value = f"={shown[:100]}" if first["type"] not in {"missing", "json_invalid"} else ""
+        return _error(422, f"{where}{value}: {first['msg']}")
+
+
+def _error(status: int, message: str, *, retry_after_s: int | None = None) -> JSONResponse:
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s is not None else None
+    if status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
+    return JSONResponse({"error": message}, status_code=status, headers=headers)
+
+
+class _RefuseWork:
+    """While draining, whatever would begin something new is refused before it is looked at."""
+
+    def __init__(self, inner: App, draining: Draining) -> None:
+        self._inner = inner
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reads = scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}
+        if reads or not self._draining.on:
+            await self._inner(scope, receive, send)
+            return
+        body = json.dumps({"error": "draining: this instance is stopping, try again"}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"retry-after", str(RETRY_AFTER_S).encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,158 @@
+"""The only module that picks adapters: settings in, a service and its roles out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from reference_service import provision, relay, sweeper, worker
+from reference_service.aws import AwsAccess
+from reference_service.clock import SystemClock, SystemRandomness
+from reference_service.domain import Defence
+from reference_service.logs import LineLog
+from reference_service.objects import S3Objects
+from reference_service.points import NoPoints, SocketPoints
+from reference_service.ports import Points, Runtime, StageInput, StageOutput, Stages
+from reference_service.queue import SqsQueue
+from reference_service.runtime import ForkRuntime
+from reference_service.service import Service
+from reference_service.settings import BadSettings, Settings
+from reference_service.sink import HttpSink
+from reference_service.store import SqlDatabase, Store
+from reference_service.vision import HttpVision
+
+API_POOL_SIZE = 8
+
+
+class NoStages:
+    """For the roles that process no media, and need not load what does."""
+
+    def run(self, stage: str, given: StageInput) -> StageOutput:
+        raise NotImplementedError(f"stage={stage!r}: only workers run stages, not for {given.job}")
+
+
+def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
+    """The service of one role; nothing is opened. Raises `BadSettings`."""
+    clock = SystemClock()
+    try:
+        database = SqlDatabase(settings.database_url, clock, pool_size=API_POOL_SIZE if role == "api" else 1)
+        points = _points(settings)
+    except ValueError as error:
+        raise BadSettings(str(error)) from None
+    s3, sqs = _access(settings, settings.s3_endpoint), _access(settings, settings.sqs_endpoint)
+    public = _access(settings, settings.s3_public_endpoint) if settings.s3_public_endpoint else None
+    service = Service(
+        settings=settings,
+        clock=clock,
+        randomness=SystemRandomness(),
+        store=Store(
+            database=database,
+            actor=settings.instance,
+            outbox=settings.defended(Defence.OUTBOX),
+            fencing=settings.defended(Defence.FENCING),
+        ),
+        objects=S3Objects(settings.bucket, s3, public),
+        jobs_queue=SqsQueue(settings.jobs_queue, sqs),
+        uploads_queue=SqsQueue(settings.uploads_queue, sqs),
+        vision=HttpVision(settings.vision_url),
+        sink=HttpSink(settings.sink_url),
+        stages=_stages(role),
+        points=points,
+        log=LineLog(role=role, instance=settings.instance),
+    )
+    return service, database
+
+
+def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
+    """Runs a role to its end; its exit code. Raises `BadSettings`, `Unavailable`."""
+    if role == "api":
+        return run_api(settings)
+    if role == "vision":
+        return run_vision(settings)
+    if role == "init":
+        return run_init(settings, flags)
+    return run_looping(settings, role)
+
+
+def run_api(settings: Settings) -> int:
+    """Serves until told to stop. Raises `BadSettings`, `Unavailable`."""
+    from reference_service.api import Draining, make_app  # noqa: PLC0415  the others need no FastAPI
+    from reference_service.serving import bind, serve  # noqa: PLC0415  same
+
+    service, database = build(settings, "api")
+    with bind(settings) as listener:
+        database.create_schema()
+        draining = Draining()
+        serve(make_app(service, draining), draining, listener, service.clock, settings)
+    database.close()
+    return 0
+
+
+def run_looping(settings: Settings, role: str) -> int:
+    """A worker, sweeper or relay until told to stop. Raises `BadSettings`, `Unavailable`."""
+    loops: Mapping[str, Callable[[Service, Runtime], None]] = {
+        "worker": worker.loop,
+        "sweeper": sweeper.loop,
+        "relay": relay.loop,
+    }
+    service, database = build(settings, role)
+    runtime = ForkRuntime(
+        boot_id=service.randomness.token_hex(8),
+        drain_on_sigterm=service.defended(Defence.DRAIN_ON_SIGTERM),
+        memory_limit_bytes=settings.memory_limit_bytes,
+    )
+    try:
+        database.create_schema()
+        print(f"{role} ready", flush=True)  # noqa: T201  for whoever started us
+        loops[role](service, runtime)
+    finally:
+        runtime.close()
+        database.close()
+    return 0
+
+
+def run_vision(settings: Settings) -> int:
+    """The stub of the vision API where `REFERENCE_VISION_URL` says."""
+    from reference_service.vision import serve  # noqa: PLC0415  only this role needs it
+
+    parts = urlsplit(settings.vision_url)
+    serve(parts.hostname or "127.0.0.1", parts.port or 80)
+    return 0
+
+
+def run_init(settings: Settings, flags: Sequence[str]) -> int:
+    """The schema; with `--resources` bucket, queues and (unless `--no-notification`) the notification."""
+    _, database = build(settings, "init")
+    database.create_schema()
+    database.close()
+    if "--resources" in flags:
+        provision.create_resources(
+            settings,
+            _access(settings, settings.s3_endpoint),
+            _access(settings, settings.sqs_endpoint),
+            notification="--no-notification" not in flags,
+        )
+    return 0
+
+
+def _access(settings: Settings, endpoint: str | None) -> AwsAccess:
+    return AwsAccess(
+        endpoint=endpoint,
+        region=settings.aws_region,
+        key_id=settings.aws_access_key_id,
+        secret=settings.aws_secret_access_key,
+    )
+
+
+def _points(settings: Settings) -> Points:
+    return SocketPoints(settings.testpoints, settings.instance) if settings.testpoints else NoPoints()
+
+
+def _stages(role: str) -> Stages:
+    if role != "worker":
+        return NoStages()
+    from reference_service.stages import MediaStages  # noqa: PLC0415  loads PyAV
+
+    stages: Any = MediaStages()
+    return stages  # type: ignore[no-any-return]

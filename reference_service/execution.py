@@ -1,0 +1,233 @@
+"""One attempt at a job, as the worker's child lives it: stages from the last valid checkpoint, publish.
+
+The child writes stages and checkpoints under its token. It never ends the job: it returns a report,
+and its parent makes the move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reference_service.domain import STAGES, Defence, Job, Reason
+from reference_service.ports import (
+    HandBack,
+    InvalidMedia,
+    LeaseLost,
+    ObjectMissing,
+    StageInput,
+    Stopper,
+    Unavailable,
+)
+from reference_service.retry import persist
+from reference_service.service import Service
+from reference_service.store import work
+from reference_service.store.core import artefacts_prefix
+from reference_service.store.work import Artefact, Checkpoint
+
+T = TypeVar("T")
+PATIENCE_S = 20.0  # how long one call tries to reach a dependency before the attempt fails
+PUBLISHED_STAGES = ("stitch", "thumbnails", "captions")
+REASONS: Mapping[type[Exception], Reason] = {
+    MemoryError: Reason.MEMORY_EXCEEDED,  # only a limit on this very process raises it: that is evidence
+    InvalidMedia: Reason.INVALID_MEDIA,
+    ObjectMissing: Reason.OBJECT_MISSING,
+    Unavailable: Reason.DEPENDENCY_UNAVAILABLE,
+}
+CONTENT_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png", ".json": "application/json"}
+
+
+def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mapping[str, Any]:
+    """Runs the attempt in `folder` and reports: `outcome` is succeeded (with `result_prefix`),
+    handed_back, lease_lost, or failed (with `reason` and `error`). Raises nothing that it can name.
+    """
+    attempt = _Attempt(service, job, stopper, folder)
+    try:
+        return {"outcome": "succeeded", "result_prefix": attempt.run()}
+    except HandBack:
+        return {"outcome": "handed_back"}
+    except LeaseLost:
+        return {"outcome": "lease_lost"}
+    except tuple(REASONS) as error:
+        reason = next(reason for kind, reason in REASONS.items() if isinstance(error, kind))
+        return {"outcome": "failed", "reason": reason.value, "error": str(error) or type(error).__name__}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def effect_key(service: Service, job: Job) -> str:
+    """The idempotency key of the job's one effect, the same in each attempt.
+
+    `stable_effect_key` off puts the token in: each attempt's report then counts as a new effect.
+    """
+    if service.defended(Defence.STABLE_EFFECT_KEY):
+        return f"{job.id}:published"
+    return f"{job.id}:{job.token}:published"
+
+
+class _Attempt:
+    """The state of one attempt: where the source and each stage's files are on the local disk."""
+
+    def __init__(self, service: Service, job: Job, stopper: Stopper, folder: Path) -> None:
+        self._service = service
+        self._job = job
+        self._stopper = stopper
+        self._folder = folder
+        self._artefacts: dict[str, Path] = {}
+        self._facts: dict[str, Mapping[str, Any]] = {}
+        self._source: Path | None = None
+
+    def run(self) -> str:
+        """The prefix of the published outputs."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        done = self._persist(lambda: work.read_checkpoints(self._service.store, self._job.id))
+        for stage in STAGES[:-1]:
+            self._interrupt()
+            checkpoint = done.get(stage)
+            if checkpoint is None or not self._restore(checkpoint):
+                self._run_stage(stage)
+        return self._publish()
+
+    def _interrupt(self) -> None:
+        if self._stopper.asked:
+            raise HandBack
+
+    def _persist(self, action: Callable[[], T]) -> T:
+        service = self._service
+        return persist(
+            service.clock, service.randomness, action, within_s=PATIENCE_S, between=self._interrupt
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> bool:
+        """Fetches the stage's files; False when one of them is missing or not what was recorded.
+
+        `checkpoint_validation` off takes what comes.
+        """
+        validate = self._service.defended(Defence.CHECKPOINT_VALIDATION)
+        folder = self._stage_folder(checkpoint.stage)
+        for name, artefact in checkpoint.artefacts.items():
+            path = folder / name
+            try:
+                self._fetch(artefact.key, path)
+            except ObjectMissing:
+                if not validate:
+                    continue
+                self._log_invalid(checkpoint.stage, name, "missing")
+                return False
+            if validate and sha256_of(path) != artefact.sha256:
+                self._log_invalid(checkpoint.stage, name, "changed")
+                return False
+        self._artefacts[checkpoint.stage] = folder
+        self._facts[checkpoint.stage] = checkpoint.facts
+        return True
+
+    def _log_invalid(self, stage: str, name: str, problem: str) -> None:
+        self._service.log.warning(
+            "checkpoint not valid, the stage runs again",
+            job=self._job.id,
+            attempt=self._job.attempt,
+            stage=stage,
+            artefact=name,
+            problem=problem,
+        )
+
+    def _run_stage(self, stage: str) -> None:
+        service, job = self._service, self._job
+        source = self._fetch_source()
+        self._start(stage)
+        folder = self._stage_folder(stage)
+        given = StageInput(
+            job=job.id,
+            stage=stage,
+            source=source,
+            folder=folder,
+            artefacts=dict(self._artefacts),
+            vision=service.vision,
+            interrupt=self._interrupt,
+            bounded=service.defended(Defence.BOUNDED_MEMORY),
+        )
+        output = service.stages.run(stage, given)
+        prefix = f"{artefacts_prefix(job.id)}{job.token}/{stage}/"
+        files = {name: self._store(folder / name, prefix + name) for name in output.files}
+        checkpoint = Checkpoint(stage=stage, artefacts=files, facts=output.facts, token=job.token)
+        if not self._persist(lambda: work.save_checkpoint(service.store, job, checkpoint)):
+            raise LeaseLost
+        self._artefacts[stage] = folder
+        self._facts[stage] = output.facts
+        self._reach("worker.stage.finished", stage)
+
+    def _fetch_source(self) -> Path:
+        if self._source is None:
+            path = self._folder / "source"
+            self._fetch(self._job.upload_key, path)
+            self._source = path
+        return self._source
+
+    def _fetch(self, key: str, path: Path) -> None:
+        self._persist(lambda: self._service.objects.get_file(key, path))
+
+    def _start(self, stage: str) -> None:
+        if not self._persist(lambda: work.start_stage(self._service.store, self._job, stage)):
+            raise LeaseLost
+        self._reach("worker.stage.started", stage)
+
+    def _publish(self) -> str:
+        """Writes the outputs under this attempt's own prefix, then reports the job's one effect.
+
+        Only the parent's move to `succeeded` makes the prefix the job's result, so that an attempt that
+        lost its lease, or died here, has published nothing.
+        """
+        service, job = self._service, self._job
+        self._start(STAGES[-1])
+        prefix = f"outputs/{job.id}/{job.token}/"
+        files: dict[str, Any] = {}
+        for stage in PUBLISHED_STAGES:
+            folder = self._artefacts[stage]
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    self._interrupt()
+                    name = path.relative_to(folder).as_posix()
+                    stored = self._store(path, prefix + name)
+                    files[name] = {"size_bytes": stored.size_bytes, "sha256": stored.sha256}
+        manifest = {"job": job.id, "name": job.name, "files": files, "facts": self._facts}
+        body = json.dumps(manifest, sort_keys=True).encode()
+        self._persist(
+            lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
+        )
+        self._reach("worker.publish.before_effect", STAGES[-1])
+        self._persist(
+            lambda: service.sink.report(
+                job=job.id,
+                key=effect_key(service, job),
+                attempt=job.attempt,
+                token=job.token,
+                facts={"tenant": job.tenant, "name": job.name, "files": sorted(files)},
+            )
+        )
+        self._reach("worker.publish.after_effect", STAGES[-1])
+        return prefix
+
+    def _store(self, path: Path, key: str) -> Artefact:
+        kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+        self._persist(lambda: self._service.objects.put_file(key, path, kind))
+        return Artefact(key=key, sha256=sha256_of(path), size_bytes=path.stat().st_size)
+
+    def _stage_folder(self, stage: str) -> Path:
+        """An empty folder: what an invalid checkpoint left in it is gone."""
+        folder = self._folder / stage
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _reach(self, point: str, stage: str) -> None:
+        self._service.points.reach(point, job=self._job.id, stage=stage, attempt=self._job.attempt)
+
+
+def sha256_of(path: Path) -> str:
+    """Streams the file; memory does not grow with its size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

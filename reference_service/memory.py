@@ -1,0 +1,62 @@
+"""What the kernel says about memory: a process's resident set, and the OOM kills of our own cgroup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+KIB = 1024
+
+
+def resident_bytes(pid: int, *, proc: Path = Path("/proc")) -> tuple[int, int] | None:
+    """(resident now, most so far) of a process; None when it is gone or the system has no /proc.
+
+    `VmHWM` is used for the second: `ru_maxrss` of a forked child begins at its parent's.
+    """
+    try:
+        text = (proc / str(pid) / "status").read_text()
+    except OSError:
+        return None
+    now = peak = None
+    for line in text.splitlines():
+        if line.startswith("VmRSS:"):
+            now = int(line.split()[1]) * KIB
+        elif line.startswith("VmHWM:"):
+            peak = int(line.split()[1]) * KIB
+    return None if now is None or peak is None else (now, peak)
+
+
+def find_oom_counter(*, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Path | None:
+    """The file of this process's own cgroup that counts OOM kills; None without a memory controller."""
+    try:
+        lines = (proc / "self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    candidates: list[Path] = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        below = path.lstrip("/")
+        if "memory" in controllers.split(","):  # version 1
+            roots = (cgroups / "memory" / below, cgroups / "memory")
+            candidates += [root / "memory.oom_control" for root in roots]
+        elif controllers == "":  # version 2
+            candidates.append(cgroups / below / "memory.events")
+            candidates.append(cgroups / "unified" / below / "memory.events")
+    return next((path for path in candidates if read_oom_kills(path) is not None), None)
+
+
+def read_oom_kills(counter: Path | None) -> int | None:
+    """How many processes of the cgroup the kernel has killed for memory; None when nobody counts.
+
+    Not `failcnt` or `max`: those count reclaims under the limit, which harm nobody.
+    """
+    if counter is None:
+        return None
+    try:
+        lines = counter.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    return None

@@ -1,0 +1,45 @@
+"""Creates the bucket, the queues and the notification, for development and tests; idempotent.
+
+In production they belong to whoever runs the account: the queue needs a policy that lets S3 write to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from reference_service.aws import AwsAccess, OwnClient, error_code
+from reference_service.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+def create_resources(settings: Settings, s3: AwsAccess, sqs: AwsAccess, *, notification: bool) -> None:
+    """Raises `Unavailable`, or `ClientError` when the endpoint refuses."""
+    objects: OwnClient[S3Client] = OwnClient("s3", s3)
+    queues: OwnClient[SQSClient] = OwnClient("sqs", sqs)
+    try:
+        objects.call(lambda client: client.create_bucket(Bucket=settings.bucket))
+    except ClientError as error:
+        if error_code(error) not in EXISTS:
+            raise
+    queues.call(lambda client: client.create_queue(QueueName=settings.jobs_queue))
+    url = queues.call(lambda client: client.create_queue(QueueName=settings.uploads_queue))["QueueUrl"]
+    if notification:
+        answer = queues.call(
+            lambda client: client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        )
+        arn = answer["Attributes"]["QueueArn"]
+        objects.call(
+            lambda client: client.put_bucket_notification_configuration(
+                Bucket=settings.bucket,
+                NotificationConfiguration={
+                    "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+                },
+            )
+        )

@@ -1,0 +1,71 @@
+"""`ports.Queue` on SQS, or whatever speaks its HTTP."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from reference_service.aws import AwsAccess, OwnClient
+from reference_service.ports import Message, Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+T = TypeVar("T")
+MOST = 10  # SQS gives no more at a time
+VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under the database's lease
+
+
+class SqsQueue:
+    """One queue by name. A body that is no JSON object comes as `{"raw": text}`."""
+
+    def __init__(self, name: str, access: AwsAccess) -> None:
+        """Opens nothing."""
+        self._name = name
+        self._client: OwnClient[SQSClient] = OwnClient("sqs", access)
+        self._url: str | None = None
+
+    def send(self, body: Mapping[str, Any]) -> str:
+        text = json.dumps(dict(body))
+        return self._call(lambda sqs, url: sqs.send_message(QueueUrl=url, MessageBody=text)["MessageId"])
+
+    def receive(self, *, wait_s: float, most: int) -> Sequence[Message]:
+        """At most `most`. SQS waits in whole seconds: `wait_s` is rounded up."""
+        answer = self._call(
+            lambda sqs, url: sqs.receive_message(
+                QueueUrl=url,
+                WaitTimeSeconds=math.ceil(wait_s),
+                MaxNumberOfMessages=max(1, min(most, MOST)),
+                VisibilityTimeout=VISIBILITY_S,
+            )
+        )
+        return [
+            Message(id=one["MessageId"], receipt=one["ReceiptHandle"], body=_body(one["Body"]))
+            for one in answer.get("Messages", ())
+        ]
+
+    def delete(self, message: Message) -> None:
+        self._call(lambda sqs, url: sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt))
+
+    def _call(self, action: Callable[[SQSClient, str], T]) -> T:
+        def with_url(sqs: SQSClient) -> T:
+            if self._url is None:
+                self._url = sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+            return action(sqs, self._url)
+
+        try:
+            return self._client.call(with_url)
+        except ClientError as error:
+            raise Unavailable(f"sqs: {error}") from error
+
+
+def _body(text: str) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {"raw": text}
+    return body if isinstance(body, dict) else {"raw": text}

@@ -1,0 +1,275 @@
+"""`ports.Runtime` on a POSIX system: signals, and each job in a forked child.
+
+The process that forks must have no threads. SIGTERM and SIGINT set `stopping`; they, and the end of a
+child, wake `wait` through file descriptors, so nothing is polled. On Linux a child dies with its parent
+(PR_SET_PDEATHSIG); elsewhere it notices at its next interruption point that it has another parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from reference_service.memory import find_oom_counter, read_oom_kills, resident_bytes
+from reference_service.ports import ChildEnd, Stopper
+
+PR_SET_PDEATHSIG = 1
+OOM_SCORE_OF_CHILD = 500  # rather a child, whose job can be judged and tried again, than the worker
+STOP_CHILD = signal.SIGUSR1  # SIGTERM to a whole group must not take the decision from the worker
+Work = Callable[[Stopper], Mapping[str, Any]]
+
+
+class ForkRuntime:
+    """One for each process of a role; made in the main thread. `close` gives the signals back."""
+
+    def __init__(self, *, boot_id: str, drain_on_sigterm: bool, memory_limit_bytes: int | None) -> None:
+        """`drain_on_sigterm` off leaves the signals alone: they kill, as they do a careless program."""
+        self.boot_id = boot_id
+        self.pid = os.getpid()
+        self._stopping = False
+        self._memory_limit_bytes = memory_limit_bytes
+        self._children: list[ForkedChild] = []
+        self._oom_counter = find_oom_counter()
+        self._oom_kills_seen = read_oom_kills(self._oom_counter) or 0
+        self._poll = select.poll()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._poll.register(self._wake_read, select.POLLIN)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        if drain_on_sigterm:
+            signal.signal(signal.SIGTERM, self._on_stop)
+            signal.signal(signal.SIGINT, self._on_stop)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def wait(self, timeout_s: float) -> None:
+        if self._stopping and not self._children:
+            return
+        ready = self._poll.poll(max(0.0, timeout_s) * 1000)
+        if any(fd == self._wake_read for fd, _ in ready):
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_read, 512)
+
+    def spawn(self, name: str, work: Work) -> ForkedChild:
+        read, write = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _live_as_child(self.pid, write, work, self._memory_limit_bytes)
+        os.close(write)
+        child = ForkedChild(name, pid, read, self)
+        self._children.append(child)
+        self._poll.register(read, select.POLLIN)
+        return child
+
+    def run_inline(self, name: str, work: Work) -> InlineChild:
+        del name
+        return InlineChild(dict(work(_RuntimeStopper(self))))
+
+    def close(self) -> None:
+        """Kills what still runs and reaps it."""
+        for child in list(self._children):
+            child.kill()
+            child.reap(block=True)
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def forget(self, child: ForkedChild, pipe: int) -> None:
+        """A child has been reaped."""
+        self._children.remove(child)
+        self._poll.unregister(pipe)
+
+    def claim_oom_kill(self) -> int | None:
+        """1 when the cgroup counts an OOM kill that no child has been charged with yet; None: no counter.
+
+        The counter is the whole cgroup's. Two children that end by SIGKILL at the same time, one of them
+        for memory, would otherwise both be charged.
+        """
+        kills = read_oom_kills(self._oom_counter)
+        if kills is None:
+            return None
+        if kills > self._oom_kills_seen:
+            self._oom_kills_seen += 1
+            return 1
+        return 0
+
+    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+
+class _RuntimeStopper:
+    def __init__(self, runtime: ForkRuntime) -> None:
+        self._runtime = runtime
+
+    @property
+    def asked(self) -> bool:
+        return self._runtime.stopping
+
+
+class ForkedChild:
+    """A child process; its result comes over a pipe, whose end of file says that it has ended."""
+
+    def __init__(self, name: str, pid: int, pipe: int, runtime: ForkRuntime) -> None:
+        self.name = name
+        self.pid = pid
+        self._pipe = pipe
+        self._runtime = runtime
+        self._received = bytearray()
+        self._peak_rss_bytes: int | None = None
+        self._killed_by_us = False
+        self._end: ChildEnd | None = None
+        os.set_blocking(pipe, False)
+
+    @property
+    def end(self) -> ChildEnd | None:
+        if self._end is None:
+            self.reap(block=False)
+        return self._end
+
+    def rss_bytes(self) -> int | None:
+        if self._end is not None:
+            return None
+        found = resident_bytes(self.pid)
+        if found is None:
+            return None
+        self._peak_rss_bytes = max(self._peak_rss_bytes or 0, found[1])
+        return found[0]
+
+    def ask_to_stop(self) -> None:
+        self._signal(STOP_CHILD)
+
+    def kill(self) -> None:
+        self._killed_by_us = True
+        self._signal(signal.SIGKILL)
+
+    def reap(self, *, block: bool) -> None:
+        """Reads what the child wrote; at the end of file waits for the exit, which then is under way."""
+        if self._end is not None:
+            return
+        if block:
+            os.set_blocking(self._pipe, True)
+        while True:
+            try:
+                chunk = os.read(self._pipe, 65536)
+            except BlockingIOError:
+                return
+            if not chunk:
+                break
+            self._received += chunk
+        _, status = os.waitpid(self.pid, 0)
+        self._runtime.forget(self, self._pipe)
+        os.close(self._pipe)
+        self._end = self._judge(status)
+
+    def _judge(self, status: int) -> ChildEnd:
+        result: dict[str, Any] | None = None
+        if self._received.endswith(b"\n"):  # else it was killed while it wrote
+            result = json.loads(self._received)
+        peak = self._peak_rss_bytes
+        if result is not None and "peak_rss_bytes" in result:
+            peak = max(peak or 0, int(result.pop("peak_rss_bytes") or 0)) or None
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        oom_kills: int | None = 0
+        if number == signal.SIGKILL and not self._killed_by_us:
+            oom_kills = self._runtime.claim_oom_kill()
+        return ChildEnd(
+            exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            signal=number,
+            result=result,
+            peak_rss_bytes=peak,
+            oom_kills=oom_kills,
+        )
+
+    def _signal(self, number: int) -> None:
+        if self._end is None:  # until it is reaped the pid is its own, even as a zombie
+            os.kill(self.pid, number)
+
+
+class InlineChild:
+    """Work that has been done already, in this process."""
+
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        self.end: ChildEnd | None = ChildEnd(
+            exit_code=0, signal=None, result=result, peak_rss_bytes=None, oom_kills=None
+        )
+
+    def rss_bytes(self) -> int | None:
+        return None
+
+    def ask_to_stop(self) -> None:
+        """It has ended."""
+
+    def kill(self) -> None:
+        """It has ended."""
+
+
+class _ChildStopper:
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+        self._asked = False
+        signal.signal(STOP_CHILD, self._on_stop)
+
+    @property
+    def asked(self) -> bool:
+        return self._asked or os.getppid() != self._parent
+
+    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self._asked = True
+
+
+def _live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int | None) -> None:
+    """Runs the work and ends this process; never returns, and runs no exit handler of the parent's."""
+    code = 1
+    try:
+        drains = signal.getsignal(signal.SIGTERM) not in {signal.SIG_DFL, signal.SIG_IGN}
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN if drains else signal.SIG_DFL)
+        stopper = _ChildStopper(parent)
+        _die_with_parent(parent)
+        if memory_limit_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+        result = dict(work(stopper))
+        found = resident_bytes(os.getpid())
+        result["peak_rss_bytes"] = found[1] if found else None
+        _write_all(pipe, json.dumps(result).encode() + b"\n")
+        code = 0
+    except BaseException as error:  # noqa: BLE001  the child must end here, whatever it was
+        sys.stderr.write(f'level=warning msg="a job\'s child failed" error={type(error).__name__}: {error}\n')
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+
+def _die_with_parent(parent: int) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died between the fork and the line above
+        os._exit(1)
+    with contextlib.suppress(OSError):  # a hint only
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_OF_CHILD), encoding="ascii")
+
+
+def _write_all(pipe: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(pipe, view) :]

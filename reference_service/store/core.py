@@ -1,0 +1,172 @@
+"""`Store`: a database with the service's rules, and the one place where a job's state changes.
+
+Every move is one conditional statement on (state[, token]). In the same transaction go its row in
+`transitions`, the outbox row of a move into `queued`, the end of the attempt of a move out of `active`,
+and what a terminal move makes superfluous.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.sql.dml import UpdateBase
+
+from reference_service.domain import LEGAL_MOVES, TERMINAL, Job, Outcome, Reason, State
+from reference_service.ports import Database
+from reference_service.store.tables import (
+    attempts,
+    checkpoints,
+    database_now,
+    discards,
+    jobs,
+    outbox,
+    transitions,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """`outbox` and `fencing` are defences; `actor` is who the transitions are signed by."""
+
+    database: Database
+    actor: str
+    outbox: bool = True
+    fencing: bool = True
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """As `Database.run`."""
+        return self.database.run(work)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How the attempt of a job that leaves `active` ended."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    peak_rss_bytes: int | None = None
+
+
+ADD_TRANSITION = insert(transitions).values(at=database_now())
+ADD_EVENT = insert(outbox).values(created_at=database_now())
+ADD_DISCARD = insert(discards).values(created_at=database_now())
+DROP_CHECKPOINTS = delete(checkpoints).where(checkpoints.c.job == bindparam("b_job"))
+END_ATTEMPT = (
+    update(attempts)
+    .where(
+        attempts.c.job == bindparam("b_job"),
+        attempts.c.attempt == bindparam("b_attempt"),
+        attempts.c.ended_at.is_(None),
+    )
+    .values(
+        ended_at=database_now(),
+        outcome=bindparam("b_outcome"),
+        reason=bindparam("b_reason"),
+        peak_rss_bytes=bindparam("b_peak"),
+    )
+)
+LOCK_JOB = select(*jobs.c).where(jobs.c.id == bindparam("b_job")).with_for_update()
+
+
+def move(
+    connection: Connection,
+    store: Store,
+    statement: UpdateBase,
+    values: Mapping[str, Any],
+    *,
+    source: State | None,
+    end: AttemptEnd | None = None,
+) -> Job | None:
+    """The job after the move, or None when the statement's condition did not hold.
+
+    `statement` returns the columns of `jobs`. `source` is the state that it demands, for the record.
+    """
+    row = connection.execute(statement, values).first()
+    if row is None:
+        return None
+    job = job_of(row)
+    connection.execute(
+        ADD_TRANSITION,
+        {
+            "job": job.id,
+            "from_state": source,
+            "to_state": job.state,
+            "attempt": job.attempt,
+            "token": job.token,
+            "actor": store.actor,
+        },
+    )
+    if end is not None:
+        end_attempt(connection, job, end)
+    if job.state is State.QUEUED and store.outbox:
+        add_event(connection, job.id)
+    if job.state in TERMINAL:
+        _discard(connection, job, source)
+    return job
+
+
+def current_state(connection: Connection, job_id: str) -> State | None:
+    """The state of a job whose row stays locked until the transaction ends."""
+    row = connection.execute(LOCK_JOB, {"b_job": job_id}).first()
+    return None if row is None else job_of(row).state
+
+
+def is_legal(source: State | None, target: State) -> bool:
+    """True when the life of a job has this move."""
+    return (source, target) in LEGAL_MOVES
+
+
+def add_event(connection: Connection, job_id: str) -> None:
+    """Says that the job waits; the relay publishes it after the commit."""
+    connection.execute(ADD_EVENT, {"job": job_id, "body": json.dumps({"job": job_id})})
+
+
+def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
+    """Closes the attempts log of the job's newest attempt, unless that was done."""
+    connection.execute(
+        END_ATTEMPT,
+        {
+            "b_job": job.id,
+            "b_attempt": job.attempt,
+            "b_outcome": end.outcome,
+            "b_reason": end.reason,
+            "b_peak": end.peak_rss_bytes,
+        },
+    )
+
+
+def artefacts_prefix(job_id: str) -> str:
+    """Where every attempt of the job leaves what its checkpoints name."""
+    return f"artefacts/{job_id}/"
+
+
+def add_discard(
+    connection: Connection, job_id: str, kind: str, key: str, upload_id: str | None = None
+) -> None:
+    connection.execute(ADD_DISCARD, {"job": job_id, "kind": kind, "key": key, "upload_id": upload_id})
+
+
+def _discard(connection: Connection, job: Job, source: State | None) -> None:
+    if job.attempt > 0:
+        connection.execute(DROP_CHECKPOINTS, {"b_job": job.id})
+        add_discard(connection, job.id, "prefix", artefacts_prefix(job.id))
+    if source is State.AWAITING_UPLOAD:
+        if job.upload_id is not None:
+            add_discard(connection, job.id, "multipart", job.upload_key, job.upload_id)
+        add_discard(connection, job.id, "object", job.upload_key)
+
+
+def job_of(row: Row[Any]) -> Job:
+    """A row of `jobs` as the domain's `Job`."""
+    values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's public accessor, despite its name
+    values["state"] = State(values["state"])
+    if values["reason"] is not None:
+        values["reason"] = Reason(values["reason"])
+    return Job(**values)

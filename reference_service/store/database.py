@@ -1,0 +1,175 @@
+"""`ports.Database` on SQLAlchemy: PostgreSQL through psycopg, or SQLite.
+
+Nothing is opened before the first transaction, and a process that was forked from one that had used the
+same object gets connections of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import StaticPool
+
+from reference_service.ports import Clock, CommitUnknown, Unavailable
+from reference_service.store.tables import metadata
+
+T = TypeVar("T")
+RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014"})  # serialization, deadlock, lock, timeout
+SCHEMA_LOCK = 7_083_211  # any number, the same in every role
+
+
+class SqlDatabase:
+    """Transactions on one engine a process. `pool_size` is how many may run at the same time."""
+
+    def __init__(self, url: str, clock: Clock, *, pool_size: int = 1, busy_timeout_s: float = 5.0) -> None:
+        """Opens nothing. Raises `ValueError` for a URL of neither dialect."""
+        self._url = _parse(url)
+        self._clock = clock
+        self._pool_size = pool_size
+        self._busy_timeout_s = busy_timeout_s
+        self._engine: Engine | None = None
+        self._pid = 0
+        self.dialect: Literal["postgresql", "sqlite"] = (
+            "postgresql" if self._url.get_backend_name() == "postgresql" else "sqlite"
+        )
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """As `ports.Database.run`.
+
+        A pooled connection that the server has dropped since is found only by use: once, and only before
+        the commit, the work is run again on a new one.
+        """
+        engine = self._own_engine()
+        try:
+            return _transact(engine, work)
+        except _Disconnected:
+            return _transact(engine, work)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose(close=self._pid == os.getpid())
+            self._engine = None
+
+    def create_schema(self) -> None:
+        """Creates what is missing; several roles may do so at the same time. Raises `Unavailable`."""
+
+        def create(connection: Connection) -> None:
+            if self.dialect == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SCHEMA_LOCK})
+            metadata.create_all(connection)
+
+        self.run(create)
+
+    def _own_engine(self) -> Engine:
+        pid = os.getpid()
+        if self._engine is None or self._pid != pid:
+            if self._engine is not None:
+                self._engine.dispose(close=False)  # its connections belong to the parent
+            self._engine = self._open_engine()
+            self._pid = pid
+        return self._engine
+
+    def _open_engine(self) -> Engine:
+        if self.dialect == "sqlite":
+            return _sqlite_engine(self._url, self._clock, self._busy_timeout_s)
+        return create_engine(
+            self._url,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            connect_args={
+                "connect_timeout": 2,
+                "application_name": "reference_service",
+                "options": "-c statement_timeout=10000 -c idle_in_transaction_session_timeout=15000",
+                "keepalives_idle": 10,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+
+
+class _Disconnected(Unavailable):
+    """The connection was dead before the commit: the work can be run again as a whole."""
+
+
+def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+    try:
+        connection = engine.connect()
+    except (DBAPIError, PoolTimeout) as error:
+        raise Unavailable(f"database: {_first_line(error)}") from error
+    with connection:
+        try:
+            connection.begin()
+            result = work(connection)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _Disconnected(f"database: {_first_line(error)}") from error
+            if _retryable(error):
+                raise Unavailable(f"database: {_first_line(error)}") from error
+            raise
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error, InterfaceError):
+                raise CommitUnknown(f"database: {_first_line(error)}") from error
+            if _retryable(error):
+                raise Unavailable(f"database: {_first_line(error)}") from error
+            raise
+    return result
+
+
+def _retryable(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state in RETRYABLE_STATES or state.startswith(("08", "53", "57P"))
+    return isinstance(error, OperationalError)  # SQLite: locked, busy, disk full
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(cause).__name__
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError(
+            f"REFERENCE_DATABASE_URL={url!r}: no database URL; see postgresql+psycopg://…"
+        ) from None
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"postgresql+psycopg", "sqlite", "sqlite+pysqlite"}:
+        raise ValueError(
+            f"REFERENCE_DATABASE_URL={parsed.drivername!r}://…: use postgresql+psycopg://… or sqlite:///…"
+        )
+    return parsed
+
+
+def _sqlite_engine(url: URL, clock: Clock, busy_timeout_s: float) -> Engine:
+    in_memory = url.database in {None, "", ":memory:"}
+    arguments: dict[str, Any] = {"timeout": busy_timeout_s, "check_same_thread": False}
+    if in_memory:
+        engine = create_engine(url, poolclass=StaticPool, connect_args=arguments)
+    else:
+        engine = create_engine(url, connect_args=arguments)
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own idea of transactions leaves reads outside
+        connection.create_function("reference_now", 0, clock.now)
+        if not in_memory:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # waits here, not half-way through the work
+
+    return engine

@@ -1,0 +1,155 @@
+"""The outbox, the discards, and the register of instances."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from reference_service.domain import State
+from reference_service.store.core import Store, add_discard, artefacts_prefix
+from reference_service.store.tables import database_now, discards, instances, jobs, outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEvent:
+    id: int
+    job: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discard:
+    """Something in the object store that is to go. `kind` is prefix, object or multipart."""
+
+    id: int
+    job: str
+    kind: str
+    key: str
+    upload_id: str | None
+
+
+UNPUBLISHED = (
+    select(outbox.c.id, outbox.c.job, outbox.c.body)
+    .where(outbox.c.published_at.is_(None))
+    .order_by(outbox.c.id)
+    .limit(bindparam("b_limit"))
+)
+MARK_EVENT = update(outbox).where(outbox.c.id == bindparam("b_event")).values(published_at=database_now())
+MARK_JOB = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("b_job"), jobs.c.state == State.QUEUED)
+    .values(published_at=database_now())
+)
+PURGE = delete(outbox).where(outbox.c.published_at < database_now() - bindparam("b_age_s"))
+_DISCARDS = select(discards.c.id, discards.c.job, discards.c.kind, discards.c.key, discards.c.upload_id)
+DISCARDS_OF_JOB = _DISCARDS.where(discards.c.job == bindparam("b_job")).order_by(discards.c.id)
+DISCARDS = (
+    _DISCARDS.where(discards.c.created_at < database_now() - bindparam("b_age_s"))
+    .order_by(discards.c.id)
+    .limit(100)
+)
+DROP_DISCARD = delete(discards).where(discards.c.id == bindparam("b_discard"))
+REGISTER = insert(instances).values(started_at=database_now(), heartbeat_at=database_now())
+_IS_BOOT = (instances.c.id == bindparam("b_instance"), instances.c.boot_id == bindparam("b_boot"))
+BEAT = update(instances).where(*_IS_BOOT).values(heartbeat_at=database_now()).returning(instances.c.id)
+STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
+
+
+def unpublished(store: Store, *, limit: int) -> Sequence[OutboxEvent]:
+    """Events that nobody has handed to the queue yet, in the order in which they were written."""
+
+    def work(connection: Connection) -> Sequence[OutboxEvent]:
+        rows = connection.execute(UNPUBLISHED, {"b_limit": limit}).all()
+        return [OutboxEvent(id=row.id, job=row.job, body=json.loads(row.body)) for row in rows]
+
+    return store.run(work)
+
+
+def mark_published(store: Store, event: OutboxEvent) -> None:
+    """Records the publication with the event, and with its job as long as it waits."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(MARK_EVENT, {"b_event": event.id})
+        connection.execute(MARK_JOB, {"b_job": event.job})
+
+    store.run(work)
+
+
+def mark_announced(store: Store, job_id: str) -> None:
+    """`outbox` off: the event went straight to the queue."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(MARK_JOB, {"b_job": job_id})
+
+    store.run(work)
+
+
+def purge_published(store: Store, *, age_s: float) -> int:
+    """Forgets events published longer than `age_s` ago; how many."""
+    return store.run(lambda connection: connection.execute(PURGE, {"b_age_s": age_s}).rowcount)
+
+
+def discards_of(store: Store, job_id: str) -> Sequence[Discard]:
+    return store.run(lambda c: [_discard(row) for row in c.execute(DISCARDS_OF_JOB, {"b_job": job_id})])
+
+
+def overdue_discards(store: Store, *, age_s: float) -> Sequence[Discard]:
+    """What whoever wrote it should have removed by now; at most 100."""
+    return store.run(lambda c: [_discard(row) for row in c.execute(DISCARDS, {"b_age_s": age_s})])
+
+
+def discard_artefacts(store: Store, job_id: str) -> None:
+    """For an attempt that found its job ended by somebody else: what it stored since goes, too."""
+    store.run(lambda c: add_discard(c, job_id, "prefix", artefacts_prefix(job_id)))
+
+
+def discard_object(store: Store, job_id: str, key: str) -> None:
+    """For an object that arrived when its job had expired."""
+    store.run(lambda c: add_discard(c, job_id, "object", key))
+
+
+def drop_discard(store: Store, discard: Discard) -> None:
+    """Says that it was removed."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(DROP_DISCARD, {"b_discard": discard.id})
+
+    store.run(work)
+
+
+def register_instance(store: Store, *, instance: str, role: str, boot_id: str, pid: int) -> None:
+    """Idempotent for one boot id."""
+
+    def work(connection: Connection) -> None:
+        if connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id}).first() is None:
+            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid}
+            connection.execute(REGISTER, row)
+
+    store.run(work)
+
+
+def beat_instance(store: Store, *, instance: str, boot_id: str) -> None:
+    """Says that the instance lives."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id})
+
+    store.run(work)
+
+
+def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:
+    """Says that the instance has ended in good order."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(STOP, {"b_instance": instance, "b_boot": boot_id})
+
+    store.run(work)
+
+
+def _discard(row: Any) -> Discard:
+    return Discard(id=row.id, job=row.job, kind=row.kind, key=row.key, upload_id=row.upload_id)

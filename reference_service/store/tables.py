@@ -1,0 +1,159 @@
+"""The tables, and the one expression for the database's time.
+
+Every time in a row is seconds since 1970. On PostgreSQL `database_now()` is the server's own clock, so
+that all instances agree on leases; SQLite has one file and one machine, and asks the `Clock` port.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+metadata = MetaData()
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only when they are INTEGER
+
+
+class database_now(FunctionElement[float]):  # noqa: N801  reads as the SQL function that it is
+    """Seconds since 1970 when the statement runs (not when its transaction began)."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(database_now, "postgresql")
+def _now_postgresql(_element: object, _compiler: object, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+@compiles(database_now, "sqlite")
+def _now_sqlite(_element: object, _compiler: object, **_: Any) -> str:
+    return "reference_now()"  # registered on each connection by the adapter
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("stage", String(32)),
+    Column("attempt", Integer, nullable=False),
+    Column("charged", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("worker", String(255)),
+    Column("lease_expires_at", Double),
+    Column("upload_key", String(1024), nullable=False),
+    Column("upload_deadline", Double, nullable=False),
+    Column("upload_id", String(1024)),
+    Column("expected_bytes", BigInteger),
+    Column("etag", String(255)),
+    Column("size_bytes", BigInteger),
+    Column("retry_of", String(64)),
+    Column("reason", String(64)),
+    Column("result_prefix", String(1024)),
+    Column("rss_bytes", BigInteger),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("published_at", Double),
+    Index("jobs_by_state", "state", "updated_at"),
+    Index("jobs_by_tenant", "tenant", "created_at", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("instance", String(255), nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("outcome", String(32)),
+    Column("reason", String(64)),
+    Column("peak_rss_bytes", BigInteger),
+    PrimaryKeyConstraint("job", "attempt"),
+    Index("attempts_by_end", "ended_at"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", String(255), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("heartbeat_at", Double, nullable=False),
+    Column("stopped_at", Double),
+    PrimaryKeyConstraint("id", "boot_id"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("job", String(64), nullable=False),
+    Column("stage", String(32), nullable=False),
+    Column("artefacts", Text, nullable=False),  # JSON: file name -> {"key", "sha256", "bytes"}
+    Column("facts", Text, nullable=False),  # JSON: what the stage wants on record
+    Column("position", BigInteger, nullable=False),  # inside the stage; 0: the stage is complete
+    Column("token", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("job", "stage"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("job", String(64), nullable=False),
+    Column("from_state", String(32)),
+    Column("to_state", String(32), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("at", Double, nullable=False),
+    Index("transitions_by_job", "job", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("job", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("published_at", Double),
+    Index("outbox_by_publication", "published_at", "id"),
+    Index("outbox_by_job", "job"),
+)
+
+# What is to be removed from the object store, written in the transaction that made it superfluous, so
+# that a crash between the two loses neither: whoever comes next removes it, as often as it takes.
+discards = Table(
+    "discards",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("job", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # prefix | object | multipart
+    Column("key", String(1024), nullable=False),
+    Column("upload_id", String(1024)),
+    Column("created_at", Double, nullable=False),
+    Index("discards_by_job", "job"),
+)

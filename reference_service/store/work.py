@@ -1,0 +1,265 @@
+"""What a worker does to a job: claim, renew, name the stage, checkpoint, end.
+
+Each write is conditional on the job being active under the writer's token. `fencing` off leaves that
+condition out: whoever writes last wins, which is what the defence is there to prevent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from reference_service.domain import Job, Outcome, State
+from reference_service.store.core import AttemptEnd, Store, current_state, job_of, move
+from reference_service.store.tables import attempts, checkpoints, database_now, jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """The instance that claims."""
+
+    instance: str
+    boot_id: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """One file that a stage left, where it is stored, and what it must hash to."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A finished stage: its files by name, and its facts."""
+
+    stage: str
+    artefacts: Mapping[str, Artefact]
+    facts: Mapping[str, Any]
+    token: int
+
+
+_CLAIMED = {
+    "state": State.ACTIVE,
+    "stage": None,
+    "attempt": jobs.c.attempt + 1,
+    "charged": jobs.c.charged + 1,
+    "token": jobs.c.token + 1,
+    "worker": bindparam("b_worker"),
+    "lease_expires_at": database_now() + bindparam("b_lease_s"),
+    "rss_bytes": None,
+    "updated_at": database_now(),
+}
+CLAIM = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("b_job"), jobs.c.state == bindparam("b_state"))
+    .values(_CLAIMED)
+    .returning(*jobs.c)
+)
+START_ATTEMPT = insert(attempts).values(started_at=database_now())
+FIND_CLAIM = (
+    select(*jobs.c)
+    .join(attempts, (attempts.c.job == jobs.c.id) & (attempts.c.attempt == jobs.c.attempt))
+    .where(
+        jobs.c.id == bindparam("b_job"),
+        jobs.c.state == State.ACTIVE,
+        attempts.c.boot_id == bindparam("b_boot"),
+        attempts.c.ended_at.is_(None),
+    )
+)
+
+_IS_JOB = jobs.c.id == bindparam("b_job")
+_IS_OURS = (_IS_JOB, jobs.c.state == State.ACTIVE, jobs.c.token == bindparam("b_token"))
+
+
+def _both(values: Mapping[str, Any], *returning: Any) -> Mapping[bool, ReturningUpdate[Any]]:
+    """The statement with the fence (True) and without (False)."""
+    fenced = update(jobs).where(*_IS_OURS).values(values).returning(*returning)
+    return {True: fenced, False: update(jobs).where(_IS_JOB).values(values).returning(*returning)}
+
+
+RENEW = _both(
+    {"lease_expires_at": database_now() + bindparam("b_lease_s"), "rss_bytes": bindparam("b_rss")}, jobs.c.id
+)
+START_STAGE = _both({"stage": bindparam("b_stage"), "updated_at": database_now()}, jobs.c.id)
+TOUCH = _both({"updated_at": database_now()}, jobs.c.id)
+FINISH = _both(
+    {
+        "state": bindparam("b_state"),
+        "reason": bindparam("b_reason"),
+        "result_prefix": bindparam("b_prefix"),
+        "lease_expires_at": None,
+        "updated_at": database_now(),
+    },
+    *jobs.c,
+)
+REQUEUE = _both(
+    {
+        "state": State.QUEUED,
+        "charged": jobs.c.charged - bindparam("b_uncharge"),
+        "worker": None,
+        "lease_expires_at": None,
+        "published_at": None,
+        "updated_at": database_now(),
+    },
+    *jobs.c,
+)
+DROP_CHECKPOINT = delete(checkpoints).where(
+    checkpoints.c.job == bindparam("b_job"), checkpoints.c.stage == bindparam("b_stage")
+)
+ADD_CHECKPOINT = insert(checkpoints).values(at=database_now())
+CHECKPOINTS = select(
+    checkpoints.c.stage, checkpoints.c.artefacts, checkpoints.c.facts, checkpoints.c.token
+).where(checkpoints.c.job == bindparam("b_job"))
+
+
+def claim(
+    store: Store, job_id: str, claimant: Claimant, *, lease_s: float, also_awaiting_upload: bool = False
+) -> Job | None:
+    """queued -> active under a new token, its attempt recorded and charged; None: not to be had.
+
+    `also_awaiting_upload` (`claim_only_queued` off) takes a job whose upload is not there, too.
+    """
+
+    def work(connection: Connection) -> Job | None:
+        sources = [State.QUEUED, State.AWAITING_UPLOAD] if also_awaiting_upload else [State.QUEUED]
+        for source in sources:
+            values = {
+                "b_job": job_id,
+                "b_state": source,
+                "b_worker": claimant.instance,
+                "b_lease_s": lease_s,
+            }
+            job = move(connection, store, CLAIM, values, source=source)
+            if job is not None:
+                _start_attempt(connection, job, claimant)
+                return job
+        return None
+
+    return store.run(work)
+
+
+def _start_attempt(connection: Connection, job: Job, claimant: Claimant) -> None:
+    connection.execute(
+        START_ATTEMPT,
+        {
+            "job": job.id,
+            "attempt": job.attempt,
+            "token": job.token,
+            "instance": claimant.instance,
+            "boot_id": claimant.boot_id,
+            "pid": claimant.pid,
+        },
+    )
+
+
+def find_claim(store: Store, job_id: str, claimant: Claimant) -> Job | None:
+    """The job when this very instance holds it: what a claim with an unknown commit came to."""
+    values = {"b_job": job_id, "b_boot": claimant.boot_id}
+    row = store.run(lambda connection: connection.execute(FIND_CLAIM, values).first())
+    return None if row is None else job_of(row)
+
+
+def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) -> bool:
+    """Puts the lease off by `lease_s` from now; False when the job is no longer ours."""
+    values = {"b_job": job.id, "b_token": job.token, "b_lease_s": lease_s, "b_rss": rss_bytes}
+    return _write(store, RENEW, values)
+
+
+def start_stage(store: Store, job: Job, stage: str) -> bool:
+    """Names the stage that begins; False when the job is no longer ours."""
+    return _write(store, START_STAGE, {"b_job": job.id, "b_token": job.token, "b_stage": stage})
+
+
+def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint) -> bool:
+    """Replaces the stage's checkpoint; False, and nothing written, when the job is no longer ours."""
+    artefacts = {
+        name: {"key": one.key, "sha256": one.sha256, "size_bytes": one.size_bytes}
+        for name, one in checkpoint.artefacts.items()
+    }
+    row = {
+        "job": job.id,
+        "stage": checkpoint.stage,
+        "artefacts": json.dumps(artefacts),
+        "facts": json.dumps(dict(checkpoint.facts)),
+        "position": 0,
+        "token": job.token,
+    }
+
+    def work(connection: Connection) -> bool:
+        ours = connection.execute(TOUCH[store.fencing], _fence(store, job)).first() is not None
+        if ours:
+            connection.execute(DROP_CHECKPOINT, {"b_job": job.id, "b_stage": checkpoint.stage})
+            connection.execute(ADD_CHECKPOINT, row)
+        return ours
+
+    return store.run(work)
+
+
+def read_checkpoints(store: Store, job_id: str) -> Mapping[str, Checkpoint]:
+    """The finished stages of a job, by stage."""
+
+    def work(connection: Connection) -> Sequence[Any]:
+        return connection.execute(CHECKPOINTS, {"b_job": job_id}).all()
+
+    found: dict[str, Checkpoint] = {}
+    for stage, artefacts, facts, token in store.run(work):
+        files = {name: Artefact(**one) for name, one in json.loads(artefacts).items()}
+        found[stage] = Checkpoint(stage=stage, artefacts=files, facts=json.loads(facts), token=token)
+    return found
+
+
+def succeed(store: Store, job: Job, *, result_prefix: str, peak_rss_bytes: int | None) -> Job | None:
+    """active -> succeeded, which publishes `result_prefix`; None when the job is no longer ours."""
+    end = AttemptEnd(outcome=Outcome.SUCCEEDED, peak_rss_bytes=peak_rss_bytes)
+    values = {"b_state": State.SUCCEEDED, "b_reason": None, "b_prefix": result_prefix}
+    return _leave_active(store, job, FINISH, values, end)
+
+
+def fail(store: Store, job: Job, end: AttemptEnd) -> Job | None:
+    """active -> failed for `end.reason`; None when the job is no longer ours."""
+    values = {"b_state": State.FAILED, "b_reason": end.reason, "b_prefix": None}
+    return _leave_active(store, job, FINISH, values, end)
+
+
+def requeue(store: Store, job: Job, end: AttemptEnd) -> Job | None:
+    """active -> queued with its event; an attempt that was handed back is not charged."""
+    uncharge = 1 if end.outcome is Outcome.HANDED_BACK else 0
+    return _leave_active(store, job, REQUEUE, {"b_uncharge": uncharge}, end)
+
+
+def _leave_active(
+    store: Store,
+    job: Job,
+    statements: Mapping[bool, ReturningUpdate[Any]],
+    values: Mapping[str, Any],
+    end: AttemptEnd,
+) -> Job | None:
+    def work(connection: Connection) -> Job | None:
+        source: State | None = State.ACTIVE
+        if not store.fencing:
+            source = current_state(connection, job.id)
+        given = {**_fence(store, job), **values}
+        return move(connection, store, statements[store.fencing], given, source=source, end=end)
+
+    return store.run(work)
+
+
+def _write(store: Store, statements: Mapping[bool, ReturningUpdate[Any]], values: Mapping[str, Any]) -> bool:
+    given = dict(values)
+    if not store.fencing:
+        del given["b_token"]
+    return store.run(lambda c: c.execute(statements[store.fencing], given).first() is not None)
+
+
+def _fence(store: Store, job: Job) -> dict[str, Any]:
+    return {"b_job": job.id, "b_token": job.token} if store.fencing else {"b_job": job.id}

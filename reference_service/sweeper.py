@@ -1,0 +1,129 @@
+"""The sweeper: brings back what nobody else will. Each item is a transaction of its own.
+
+Killed in mid-sweep it leaves nothing half done: what it had not come to is found by the next sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from reference_service.discards import collect, collect_overdue
+from reference_service.domain import TERMINAL, Defence, State
+from reference_service.ports import Runtime, Unavailable
+from reference_service.presence import Presence
+from reference_service.service import Service, announce, announce_id
+from reference_service.store import events, lifecycle, recovery
+from reference_service.store.recovery import LateUpload
+from reference_service.uploads import mismatch
+from reference_service.worker import attempts_max
+
+KEEP_PUBLISHED_S = 3600.0
+
+
+def loop(service: Service, runtime: Runtime) -> None:
+    """Sweeps every `sweep_every_s` until told to stop. Survives any `Unavailable`."""
+    presence = Presence(service, runtime, "sweeper")
+    while not runtime.stopping:
+        try:
+            presence.beat_if_due()
+        except Unavailable as error:
+            service.log.warning("a dependency is away", error=str(error))
+        counts = run_once(service, stopping=lambda: runtime.stopping)
+        if any(counts.values()):
+            service.log.info("swept", **counts)
+        runtime.wait(service.settings.sweep_every_s)
+    presence.say_goodbye()
+
+
+def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) -> Mapping[str, int]:
+    """One sweep; how many items of each kind were moved. `stopping` ends it between two items.
+
+    A dependency that is away ends only the part that needs it, and counts as `unavailable`.
+    """
+    counts = dict.fromkeys(
+        ("requeued", "failed", "expired", "put_off", "queued", "announced", "removed", "unavailable"), 0
+    )
+    parts: list[Callable[[], None]] = []
+    if service.defended(Defence.LEASE_RECOVERY):
+        parts.append(lambda: _recover_leases(service, counts, stopping))
+    if service.defended(Defence.UPLOAD_EXPIRY):
+        parts.append(lambda: _expire_uploads(service, counts, stopping))
+    if service.defended(Defence.EVENT_RECONCILIATION):
+        parts.append(lambda: _announce_again(service, counts, stopping))
+    parts.append(lambda: _tidy(service, counts))
+    for part in parts:
+        if stopping():
+            break
+        try:
+            part()
+        except Unavailable as error:
+            counts["unavailable"] += 1
+            service.log.warning("a part of the sweep was left for the next", error=str(error))
+    return counts
+
+
+def _recover_leases(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
+    """active, lease expired -> queued (resumes at its last checkpoint), or failed: attempts used up."""
+    for job in recovery.expired_leases(service.store):
+        if stopping():
+            return
+        moved = recovery.give_back(service.store, job, attempts_max=attempts_max(service), only_expired=True)
+        if moved is None:
+            continue
+        service.points.reach("sweeper.lease.committed", job=job.id, state=moved.state)
+        service.log.info("lease expired", job=job.id, attempt=job.attempt, state=moved.state)
+        if moved.state in TERMINAL:
+            counts["failed"] += 1
+            collect(service, job.id)
+        else:
+            counts["requeued"] += 1
+            announce(service, moved)
+
+
+def _expire_uploads(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
+    for late in recovery.late_uploads(service.store):
+        if stopping():
+            return
+        what = _decide_upload(service, late)
+        if what is not None:
+            counts[what] += 1
+            service.points.reach("sweeper.upload.committed", job=late.job.id, decision=what)
+            service.log.info("upload deadline passed", job=late.job.id, decision=what)
+        if what == "expired":
+            collect(service, late.job.id)
+
+
+def _decide_upload(service: Service, late: LateUpload) -> str | None:
+    """Past its deadline: queued when it is there and right, put off while it moves, else expired."""
+    job, settings = late.job, service.settings
+    facts = service.objects.head(job.upload_key)
+    if facts is None and job.upload_id is not None:
+        parts = service.objects.parts(job.upload_key, job.upload_id)
+        if parts and sum(part.size_bytes for part in parts) == job.expected_bytes:
+            service.objects.complete_multipart(job.upload_key, job.upload_id)
+            facts = service.objects.head(job.upload_key)
+        elif any(part.last_modified > late.now - settings.upload_idle_s for part in parts):
+            more_s = settings.upload_idle_s
+            return "put_off" if recovery.put_off_upload(service.store, job.id, more_s=more_s) else None
+    if facts is not None and mismatch(job, facts) is None:
+        queued = lifecycle.mark_uploaded(service.store, job.id, etag=facts.etag, size_bytes=facts.size_bytes)
+        announce(service, queued)
+        return None if queued is None else State.QUEUED.value
+    return None if recovery.expire_upload(service.store, job.id) is None else State.EXPIRED.value
+
+
+def _announce_again(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
+    after_s = service.settings.reconcile_after_s
+    for job_id in recovery.unannounced(service.store, after_s=after_s):
+        if stopping():
+            return
+        if recovery.announce_again(service.store, job_id, after_s=after_s):
+            counts["announced"] += 1
+            service.points.reach("sweeper.event.committed", job=job_id)
+            service.log.info("announced again", job=job_id)
+            announce_id(service, job_id)
+
+
+def _tidy(service: Service, counts: dict[str, int]) -> None:
+    counts["removed"] += collect_overdue(service)
+    events.purge_published(service.store, age_s=KEEP_PUBLISHED_S)

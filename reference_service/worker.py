@@ -1,0 +1,368 @@
+"""The worker: learns of jobs from the queue, claims them, and runs each in a child of its own.
+
+Single-threaded. The parent only claims, renews leases, watches and judges; the children do the work.
+Whatever happens to a child, the parent makes the job's next move; whatever happens to the parent, the
+lease runs out and the sweeper does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from reference_service.discards import collect
+from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, Reason
+from reference_service.execution import execute
+from reference_service.ports import (
+    Child,
+    ChildEnd,
+    CommitUnknown,
+    Message,
+    Runtime,
+    Stopper,
+    Unavailable,
+)
+from reference_service.presence import Presence
+from reference_service.retry import persist
+from reference_service.service import Service, announce
+from reference_service.store import AttemptEnd, lifecycle, recovery, work
+from reference_service.store.events import discard_artefacts
+
+POLL_S = 0.2  # between looks at the queue while some slots are busy
+STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
+TROUBLE_S = 0.5  # before the next try when a dependency is away
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A job in a child of ours. Times are on the monotonic clock."""
+
+    job: Job
+    child: Child
+    folder: Path
+    beat_due_at: float
+    kill_at: float  # the watchdog
+    timed_out: bool = False
+    lost: bool = False
+    stop_asked_at: float | None = None
+
+
+def loop(service: Service, runtime: Runtime) -> None:
+    """Works until the runtime is told to stop, then drains. Survives any `Unavailable`."""
+    worker = Worker(service, runtime)
+    worker.start()
+    while not worker.done:
+        worker.step()
+    worker.stop()
+
+
+class Worker:
+    """One instance. `step` does what is due and then waits until something else is."""
+
+    def __init__(self, service: Service, runtime: Runtime) -> None:
+        self._service = service
+        self._runtime = runtime
+        self._presence = Presence(service, runtime, "worker")
+        self._claimant = work.Claimant(
+            instance=service.settings.instance, boot_id=runtime.boot_id, pid=runtime.pid
+        )
+        self._running: dict[str, Running] = {}
+        self._drain_until: float | None = None
+        self._poll_at = 0.0
+        root = Path(service.settings.work_folder or gettempdir())
+        self._root = root / f"reference-{service.settings.instance}"
+
+    @property
+    def done(self) -> bool:
+        return self._runtime.stopping and not self._running
+
+    def start(self) -> None:
+        """Removes what an earlier life of this instance left: its files, and its hold on jobs."""
+        shutil.rmtree(self._root, ignore_errors=True)
+        settings = self._service.settings
+        within_s = settings.instance_dead_after_s
+        service = self._service
+        try:
+            persist(service.clock, service.randomness, self._presence.beat_if_due, within_s=within_s)
+            if service.defended(Defence.STARTUP_CLEANUP):
+                persist(service.clock, service.randomness, self._recover_dead, within_s=within_s)
+        except Unavailable as error:
+            service.log.warning("started without a look at the attempts log", error=str(error))
+
+    def stop(self) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+        self._presence.say_goodbye()
+
+    def _recover_dead(self) -> None:
+        """Gives back what dead instances held, as the attempts log has it; idempotent."""
+        service, settings = self._service, self._service.settings
+        found = recovery.dead_attempts(
+            service.store,
+            instance=settings.instance,
+            boot_id=self._runtime.boot_id,
+            dead_after_s=settings.instance_dead_after_s,
+        )
+        for job in found:
+            moved = recovery.give_back(
+                service.store, job, attempts_max=attempts_max(service), only_expired=False
+            )
+            if moved is not None:
+                service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
+                if moved.state in TERMINAL:
+                    collect(service, job.id)
+                else:
+                    announce(service, moved)
+
+    def step(self) -> None:
+        """Never raises `Unavailable`: what could not be done is tried again in a later step."""
+        trouble = False
+        for action in (self._settle_ended, self._presence.beat_if_due, self._renew_leases):
+            try:
+                action()
+            except Unavailable as error:
+                trouble = True
+                self._service.log.warning("a dependency is away", error=str(error))
+        self._watch()
+        if self._runtime.stopping:
+            self._drain()
+        elif not trouble:
+            trouble = not self._take_jobs()
+        self._wait(trouble=trouble)
+
+    # -- taking jobs
+
+    def _take_jobs(self) -> bool:
+        """Receives for the free slots and claims; False when the queue or the database is away."""
+        settings, now = self._service.settings, self._service.clock.monotonic()
+        free = settings.slots - len(self._running)
+        if free <= 0 or (self._running and now < self._poll_at):
+            return True
+        wait_s = 0.0 if self._running else settings.receive_wait_s
+        try:
+            messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
+            self._poll_at = self._service.clock.monotonic() + (0.0 if messages else POLL_S)
+            for message in messages:
+                self._take(message)
+        except Unavailable as error:
+            self._service.log.warning("no jobs to be had", error=str(error))
+            return False
+        return True
+
+    def _take(self, message: Message) -> None:
+        queue = self._service.jobs_queue
+        if self._runtime.stopping:
+            # Received while SIGTERM came: not ours to claim any more. Deleting alone would leave the job
+            # to the sweeper, keeping it hides it until the queue's visibility timeout.
+            queue.send(message.body)
+            queue.delete(message)
+            return
+        job_id = message.body.get("job")
+        job = self._claim(job_id) if isinstance(job_id, str) else None
+        try:
+            if job is not None:
+                self._service.points.reach("worker.claim.committed", job=job.id, attempt=job.attempt)
+            queue.delete(message)  # after the commit: until then nobody else knows of the job
+        finally:
+            if job is not None:
+                self._start_child(job)
+
+    def _claim(self, job_id: str) -> Job | None:
+        service = self._service
+        try:
+            job = work.claim(
+                service.store,
+                job_id,
+                self._claimant,
+                lease_s=service.settings.lease_s,
+                also_awaiting_upload=not service.defended(Defence.CLAIM_ONLY_QUEUED),
+            )
+        except CommitUnknown:
+            held = work.find_claim(service.store, job_id, self._claimant)
+            return None if held is None or job_id in self._running else held
+        service.log.info(
+            "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
+        )
+        return job
+
+    def _start_child(self, job: Job) -> None:
+        service, now = self._service, self._service.clock.monotonic()
+        folder = self._root / f"{job.id}-{job.token}"
+        isolated = service.defended(Defence.CHILD_ISOLATION)
+
+        def attempt(stopper: Stopper) -> Mapping[str, Any]:
+            given = stopper if isolated else _Beating(self, job, stopper)
+            return execute(service, job, given, folder)
+
+        start = self._runtime.spawn if isolated else self._runtime.run_inline
+        child = start(f"{job.id}-{job.attempt}", attempt)
+        self._running[job.id] = Running(
+            job=job,
+            child=child,
+            folder=folder,
+            beat_due_at=now + service.settings.heartbeat_s,
+            kill_at=now + service.settings.job_timeout_s,
+        )
+
+    # -- while they run
+
+    def _renew_leases(self) -> None:
+        settings, now = self._service.settings, self._service.clock.monotonic()
+        for running in self._running.values():
+            if running.lost or now < running.beat_due_at or running.child.end is not None:
+                continue
+            rss_bytes = running.child.rss_bytes()
+            ours = work.heartbeat(
+                self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes
+            )
+            running.beat_due_at = now + settings.heartbeat_s
+            if not ours:
+                self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
+                running.lost = True
+                running.child.kill()
+
+    def _watch(self) -> None:
+        now = self._service.clock.monotonic()
+        for running in self._running.values():
+            if now >= running.kill_at and not running.timed_out and running.child.end is None:
+                running.timed_out = True
+                running.child.kill()
+
+    def _drain(self) -> None:
+        """Lets jobs finish within the grace period, then asks, then kills: all are handed back."""
+        now = self._service.clock.monotonic()
+        if self._drain_until is None:
+            self._drain_until = now + self._service.settings.drain_grace_s
+            self._service.log.info("draining", running=len(self._running))
+        if now < self._drain_until:
+            return
+        for running in self._running.values():
+            if running.stop_asked_at is None:
+                running.stop_asked_at = now
+                running.child.ask_to_stop()
+            elif now >= running.stop_asked_at + STOP_PATIENCE_S:
+                running.child.kill()
+
+    def _wait(self, *, trouble: bool) -> None:
+        """Until the next thing is due; not at all when the queue itself is waited on."""
+        settings, now = self._service.settings, self._service.clock.monotonic()
+        if not self._running:
+            if trouble:
+                self._runtime.wait(TROUBLE_S)
+            elif not self._runtime.stopping and settings.receive_wait_s < POLL_S:
+                self._runtime.wait(POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0)
+            return
+        if any(running.child.end is not None for running in self._running.values()) and not trouble:
+            return
+        due = [self._presence.due_at]
+        for running in self._running.values():
+            due += [running.beat_due_at, running.kill_at]
+            if running.stop_asked_at is not None:
+                due.append(running.stop_asked_at + STOP_PATIENCE_S)
+        if self._drain_until is not None and now < self._drain_until:
+            due.append(self._drain_until)
+        if not self._runtime.stopping and len(self._running) < settings.slots:
+            due.append(self._poll_at)
+        least_s = TROUBLE_S if trouble else 0.0
+        self._runtime.wait(max(least_s, min(due) - now, 0.005))
+
+    # -- when they end
+
+    def _settle_ended(self) -> None:
+        for running in list(self._running.values()):
+            end = running.child.end
+            if end is not None:
+                self._settle(running, end)
+                del self._running[running.job.id]
+
+    def _settle(self, running: Running, end: ChildEnd) -> None:
+        """Makes the job's next move. Safe to repeat: each move is conditional on our token."""
+        shutil.rmtree(running.folder, ignore_errors=True)
+        service, job = self._service, running.job
+        moved = None if running.lost else self._move_on(running, end)
+        if moved is None:
+            # Somebody else has moved the job (or a commit whose answer was lost did). If it has ended,
+            # our child may have stored more since, and nobody else would remove that.
+            current = lifecycle.get_job(service.store, job.id)
+            if current is not None and current.state in TERMINAL:
+                discard_artefacts(service.store, job.id)
+                collect(service, job.id)
+            service.log.info("no longer ours", job=job.id, attempt=job.attempt)
+            return
+        service.points.reach("worker.finish.committed", job=job.id, attempt=job.attempt, state=moved.state)
+        service.log.info(
+            "attempt ended",
+            job=job.id,
+            attempt=job.attempt,
+            state=moved.state,
+            reason=moved.reason,
+            signal=end.signal,
+            exit_code=end.exit_code,
+            peak_rss_bytes=end.peak_rss_bytes,
+            error=(end.result or {}).get("error"),
+        )
+        if moved.state in TERMINAL:
+            collect(service, job.id)
+        else:
+            announce(service, moved)
+
+    def _move_on(self, running: Running, end: ChildEnd) -> Job | None:
+        service, job = self._service, running.job
+        result = end.result or {}
+        outcome = result.get("outcome")
+        if outcome == "succeeded":
+            return work.succeed(
+                service.store,
+                job,
+                result_prefix=str(result["result_prefix"]),
+                peak_rss_bytes=end.peak_rss_bytes,
+            )
+        if outcome == "lease_lost":
+            return None
+        if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
+            handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
+            return work.requeue(service.store, job, handed_back)
+        reason = judge(end, timed_out=running.timed_out)
+        failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
+        limit = attempts_max(service)
+        if reason in PERMANENT or (limit is not None and job.charged >= limit):
+            return work.fail(service.store, job, failed)
+        return work.requeue(service.store, job, failed)
+
+
+def judge(end: ChildEnd, *, timed_out: bool) -> Reason:
+    """Why a child that did not succeed ended; `memory_exceeded` only with evidence."""
+    if end.result is not None and end.result.get("reason") is not None:
+        return Reason(str(end.result["reason"]))
+    if timed_out:
+        return Reason.TIMED_OUT
+    if end.oom_kills:
+        return Reason.MEMORY_EXCEEDED
+    return Reason.CRASHED
+
+
+def attempts_max(service: Service) -> int | None:
+    """None: `attempt_limit` is off, and a job is tried for ever."""
+    return service.settings.attempts_max if service.defended(Defence.ATTEMPT_LIMIT) else None
+
+
+class _Beating:
+    """A stopper for a job that runs in the worker itself, where nobody else renews the lease."""
+
+    def __init__(self, worker: Worker, job: Job, inner: Stopper) -> None:
+        self._worker = worker
+        self._job = job
+        self._inner = inner
+        self._due_at = 0.0
+
+    @property
+    def asked(self) -> bool:
+        service = self._worker._service  # noqa: SLF001  a part of the worker
+        now = service.clock.monotonic()
+        if now >= self._due_at:
+            self._due_at = now + service.settings.heartbeat_s
+            work.heartbeat(service.store, self._job, lease_s=service.settings.lease_s, rss_bytes=None)
+        return self._inner.asked
