@@ -1,0 +1,84 @@
+"""`python -m unstuck.links`: the proxy process of a run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+from unstuck.links.control import Control
+
+ACCEPT_TIMEOUT_S = 30.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves one harness, and ends (0) when it disconnects, or (1) when none came within 30 s.
+
+    Prints one line, `links ready on 127.0.0.1:PORT`, once it can be connected to.
+    """
+    parser = argparse.ArgumentParser(prog="python -m unstuck.links", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="control port on 127.0.0.1 (0: a free one)")
+    parser.add_argument("--control-fd", type=int, help="an inherited, connected socket instead of a port")
+    parser.add_argument("--ready-file", help="a file to write HOST:PORT to, whole or not at all")
+    parser.add_argument("--seed", type=int, default=0, help="of invented ids")
+    options = parser.parse_args(argv)
+    _raise_file_limit()
+    with contextlib.ExitStack() as stack:
+        if options.control_fd is not None:
+            sock = stack.enter_context(socket.socket(fileno=options.control_fd))
+            _say("links ready on an inherited socket")
+        else:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", options.port), backlog=1))
+            address = "{}:{}".format(*listener.getsockname()[:2])
+            if options.ready_file:
+                _write_whole(options.ready_file, address)
+            _say(f"links ready on {address}")
+            listener.settimeout(ACCEPT_TIMEOUT_S)
+            try:
+                sock = stack.enter_context(listener.accept()[0])
+            except TimeoutError:
+                _say(f"links: no harness connected within {ACCEPT_TIMEOUT_S:g} s")
+                return 1
+            listener.close()
+        sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(Control(seed=options.seed).serve(sock))
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415  optional: faster where it is installed
+    except ImportError:
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _raise_file_limit() -> None:
+    """Each proxied connection takes two descriptors, and the default limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS: the hard limit may not be the true one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  the supervisor waits for this line
+
+
+def _write_whole(path: str, text: str) -> None:
+    partial = f"{path}.partial"
+    with open(partial, "w", encoding="ascii") as file:
+        file.write(text)
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Replies with an error in the dependency's own words; the request goes nowhere."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from unstuck.links.actions.http_reply import http_reply
+from unstuck.links.framers.http1 import HttpExchange
+from unstuck.links.framers.postgres import PostgresExchange, PostgresFramer
+
+if TYPE_CHECKING:
+    from unstuck.links.rules import Error
+    from unstuck.links.turn import Turn
+
+
+def apply(turn: Turn, action: Error) -> None:
+    exchange = turn.exchange
+    if isinstance(exchange, HttpExchange):
+        turn.answer(_http_error(exchange, action), "error")
+    elif isinstance(exchange, PostgresExchange):
+        turn.answer(_postgres_error(turn, exchange, action), "error")
+        if exchange.label == "STARTUP":  # a server that refuses a session closes it
+            pair = turn.pair
+            pair.replies.outlet.when_sent(lambda _: pair.cut(with_reset=False))
+
+
+def _http_error(exchange: HttpExchange, action: Error) -> bytes:
+    """AWS clients read the code from their protocol's own envelope; others get JSON."""
+    if "x-amz-target" in exchange.headers:
+        body = json.dumps({"__type": action.code, "message": action.message})
+        content_type = "application/x-amz-json-1.0"
+    elif "/" in exchange.label:
+        body, content_type = json.dumps({"detail": action.message}), "application/json"
+    else:
+        inner = f"<Code>{escape(action.code)}</Code><Message>{escape(action.message)}</Message>"
+        body = f'<?xml version="1.0"?><Error>{inner}</Error>'
+        if exchange.label.startswith("Amazon"):
+            body = f'<?xml version="1.0"?><ErrorResponse><Error>{inner}</Error></ErrorResponse>'
+        content_type = "application/xml"
+    headers = {"Content-Type": content_type}
+    return http_reply(exchange, status=action.status, body=body.encode(), headers=headers)
+
+
+def _postgres_error(turn: Turn, exchange: PostgresExchange, action: Error) -> bytes:
+    """ErrorResponse and ReadyForQuery. Within a transaction the client is told that it has failed, so
+    that it rolls back: the server, which has seen nothing, is then told so too."""
+    framer = turn.pair.framer
+    assert isinstance(framer, PostgresFramer)
+    severity = "FATAL" if exchange.label == "STARTUP" else "ERROR"
+    fields = {"S": severity, "V": severity, "C": action.sqlstate, "M": action.message}
+    text = b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields.items()) + b"\0"
+    error = b"E" + struct.pack("!I", len(text) + 4) + text
+    if not exchange.expects_reply or severity == "FATAL":
+        return error
+    state = b"I" if framer.transaction_state == b"I" else b"E"
+    return error + b"Z\0\0\0\x05" + state

@@ -1,0 +1,81 @@
+"""The proxy's side of the control connection: a JSON object a line, both ways.
+
+Requests are `{"id": 7, "do": "add_rule", …}`; each gets `{"id": 7, "ok": …}` or `{"id": 7, "error": "…"}`
+in order, events (`{"event": …}`) come between. The first connection is the harness; when it ends, so
+does the proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from unstuck.errors import UnstuckError, UsageError, did_you_mean
+from unstuck.links.proxy import Proxy
+from unstuck.links.rules import LinkState, decode_rule
+
+LINE_BYTES_MAX = 4 * 1024 * 1024
+COMMANDS = ("open", "shut", "add_rule", "remove_rule", "release", "set_state", "report_all", "snapshot")
+
+
+class Control:
+    """Serves one harness for as long as it is connected."""
+
+    def __init__(self, *, seed: int) -> None:
+        self._proxy = Proxy(report=self._send, seed=seed)
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Returns when the other end has closed; every link is closed then."""
+        reader, self._writer = await asyncio.open_connection(sock=sock, limit=LINE_BYTES_MAX)
+        try:
+            while line := await reader.readline():
+                await self._handle(line)
+        except ConnectionError:
+            pass  # the harness was killed: the same as closing
+        finally:
+            self._proxy.close()
+            self._writer.close()
+
+    def _send(self, record: Mapping[str, Any]) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+
+    async def _handle(self, line: bytes) -> None:
+        request = json.loads(line)
+        number = request.pop("id")
+        try:
+            result = await self._do(request.pop("do", ""), request)
+        except UnstuckError as error:
+            self._send({"id": number, "error": str(error)})
+        except OSError as error:
+            self._send({"id": number, "error": f"link: {error}."})
+        else:
+            self._send({"id": number, "ok": result})
+
+    async def _do(self, command: str, values: dict[str, Any]) -> Any:
+        proxy = self._proxy
+        result: Any = None
+        match command:
+            case "open":
+                result = await proxy.open(**values)
+            case "shut":
+                proxy.shut(values["name"])
+            case "add_rule":
+                proxy.add_rule(decode_rule(values["rule"]))
+            case "remove_rule":
+                proxy.remove_rule(values["rule"])
+            case "release":
+                result = proxy.release(values["rule"], values["then"])
+            case "set_state":
+                result = await proxy.set_state(values["name"], LinkState(**values["state"]))
+            case "report_all":
+                proxy.report_all(values["name"], enabled=values["enabled"])
+            case "snapshot":
+                result = proxy.snapshot()
+            case _:
+                raise UsageError(f"control: do={command!r} is unknown.{did_you_mean(command, COMMANDS)}")
+        return result

@@ -1,0 +1,81 @@
+"""What an HTTP request is called: an AWS operation where it is one, else method and path template."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import parse_qsl, unquote
+
+_QUERY_API_SERVICES = {"2012-11-05": "AmazonSQS", "2010-03-31": "AmazonSNS"}
+_IDENTITY = re.compile(
+    r"""\d+                                        # a number
+      | [0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
+      | (?=.*\d)[0-9a-fA-F]{8,}                    # hex with a digit in it
+      | [a-z]{1,12}[-_](?=.*\d)[0-9A-Za-z_-]+      # j-17, job_01HX…
+      | (?=.*\d)(?=.*[A-Za-z])[0-9A-Za-z]{16,}     # ULID and the like""",
+    re.VERBOSE,
+)
+# (method, bucket or key, what is in the query) -> operation; the first that fits. "" always fits.
+_S3_OPERATIONS: Mapping[tuple[str, bool], tuple[tuple[str, str], ...]] = {
+    ("GET", False): (
+        ("uploads", "ListMultipartUploads"),
+        ("notification", "GetBucketNotificationConfiguration"),
+        ("location", "GetBucketLocation"),
+        ("versions", "ListObjectVersions"),
+        ("list-type", "ListObjectsV2"),
+        ("", "ListObjects"),
+    ),
+    ("PUT", False): (("notification", "PutBucketNotificationConfiguration"), ("", "CreateBucket")),
+    ("HEAD", False): (("", "HeadBucket"),),
+    ("DELETE", False): (("", "DeleteBucket"),),
+    ("POST", False): (("delete", "DeleteObjects"),),
+    ("GET", True): (("uploadId", "ListParts"), ("tagging", "GetObjectTagging"), ("", "GetObject")),
+    ("PUT", True): (("partNumber", "UploadPart"), ("tagging", "PutObjectTagging"), ("", "PutObject")),
+    ("HEAD", True): (("", "HeadObject"),),
+    ("DELETE", True): (("uploadId", "AbortMultipartUpload"), ("", "DeleteObject")),
+    ("POST", True): (("uploads", "CreateMultipartUpload"), ("uploadId", "CompleteMultipartUpload")),
+}
+
+
+def label_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -> str:
+    """`AmazonSQS.SendMessage`, `PutObject`, `POST /jobs/{id}/complete`; S3 in path style only.
+
+    `headers` have lower-case names. `body` is empty when it was not kept.
+    """
+    aws_target = headers.get("x-amz-target")
+    if aws_target:
+        return aws_target
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        action = _query_api_action(body)
+        if action:
+            return action
+    path, _, query = target.partition("?")
+    if "/s3/aws4_request" in headers.get("authorization", "") or "X-Amz-Credential=" in query:
+        return _s3_label(method, path, query, copies="x-amz-copy-source" in headers)
+    return f"{method} {path_template(path)}"
+
+
+def _query_api_action(body: bytes) -> str:
+    fields = dict(parse_qsl(body.decode("utf-8", "replace")))
+    action = fields.get("Action", "")
+    service = _QUERY_API_SERVICES.get(fields.get("Version", ""))
+    return f"{service}.{action}" if action and service else action
+
+
+def _s3_label(method: str, path: str, query: str, *, copies: bool) -> str:
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    if not bucket:
+        return "ListBuckets"
+    names = {field.partition("=")[0] for field in query.split("&")} | {""}
+    for name, operation in _S3_OPERATIONS.get((method, bool(key)), ()):
+        if name in names:
+            copied = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"} if copies else {}
+            return copied.get(operation, operation)
+    return f"{method} /{{bucket}}/{{key}}" if key else f"{method} /{{bucket}}"
+
+
+@lru_cache(maxsize=4096)
+def path_template(path: str) -> str:
+    """The path with what looks like an identity replaced: `/jobs/j-17/complete` → `/jobs/{id}/complete`."""
+    return "/".join("{id}" if _IDENTITY.fullmatch(part) else part for part in path.split("/"))

@@ -1,0 +1,245 @@
+"""A client's connection and ours to the dependency, with a lane for each direction between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from unstuck.clock import monotonic_ns
+from unstuck.links.framers import FRAMERS, Framer
+from unstuck.links.lane import Lane
+from unstuck.links.messages import End, Exchange, Follower
+from unstuck.links.outlet import Outlet, reset
+from unstuck.links.rules import LinkState, On, RuleBook
+from unstuck.links.turn import Turn
+
+
+class PairHost(Protocol):
+    """The link that a pair belongs to, as far as the pair needs it."""
+
+    name: str
+    state: LinkState
+    rules: RuleBook
+    reports_all: bool
+    upstream_host: str
+    upstream_port: int
+    framer_name: str
+
+    def report(self, event: dict[str, Any]) -> None: ...
+
+    def count(self, exchange: Exchange) -> None: ...
+
+    def hold(self, turn: Turn) -> None: ...
+
+    def ended(self, pair: Pair) -> None: ...
+
+    def invented_id(self, rule_id: str, nth: int, number: int) -> str:
+        """A UUID that depends on the run's seed and the arguments only."""
+        ...
+
+    def run(self, work: Any) -> None:
+        """Runs a coroutine as a task of the link."""
+        ...
+
+
+class _Quiet:
+    """The host of a framer whose connection no client sees."""
+
+    def gave_up(self, reason: str) -> None:
+        """Its owner waits for a reply, and sees that none comes."""
+
+    def interim(self, data: bytes) -> None:
+        """Nobody is there to read it."""
+
+
+class Endpoint(asyncio.Protocol):
+    """One socket of a pair; `lane` takes what it reads, `outlet` what is written to it."""
+
+    def __init__(self, pair: Pair, lane: Lane, outlet: Outlet) -> None:
+        self._pair = pair
+        self._lane = lane
+        self._outlet = outlet
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        if self._pair.closed:  # cut while the connection was being made
+            transport.abort()
+            return
+        self._lane.source = transport
+        self._outlet.attach(transport)
+        if self is self._pair.client:
+            self._pair.accepted()
+
+    def data_received(self, data: bytes) -> None:
+        self._lane.feed(data)
+
+    def eof_received(self) -> bool:
+        self._pair.source_ended(self._lane, with_reset=False)
+        return True  # half-closed: the other direction goes on
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._outlet.die()
+        self._pair.source_ended(self._lane, with_reset=exc is not None)
+        self._pair.lost()
+
+    def pause_writing(self) -> None:
+        self._outlet.set_writable(writable=False)
+
+    def resume_writing(self) -> None:
+        self._outlet.set_writable(writable=True)
+
+
+class Pair:
+    """Both connections, from accept to the end of both."""
+
+    def __init__(self, host: PairHost, number: int) -> None:
+        self.host = host
+        self.number = number
+        self.link_name = host.name
+        self.closed = False
+        self.gave_up_reason: str | None = None
+        self.turns: set[Turn] = set()
+        self.framer = FRAMERS[host.framer_name](self)
+        to_upstream, to_client = Outlet(state=host.state), Outlet(state=host.state)
+        self.requests = Lane(self, "request", self.framer.request, to_upstream)
+        self.replies = Lane(self, "reply", self.framer.reply, to_client)
+        to_upstream.on_change = self.requests.regulate
+        to_client.on_change = self.replies.regulate
+        self.client = Endpoint(self, self.requests, to_client)
+        self.upstream = Endpoint(self, self.replies, to_upstream)
+        self._finished = 0
+        self._open_sockets = 2  # the one to come counts, so that nothing ends before it
+
+    # --- life
+
+    def accepted(self) -> None:
+        """The client is connected: now to the dependency."""
+        self.host.run(self._connect())
+
+    async def _connect(self) -> None:
+        host = self.host
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: self.upstream, host.upstream_host, host.upstream_port
+            )
+        except OSError as error:
+            host.report(
+                {
+                    "event": "refused",
+                    "link": host.name,
+                    "connection": self.number,
+                    "at_ns": monotonic_ns(),
+                    "facts": {"error": str(error)},
+                }
+            )
+            self.requests.outlet.die()
+            self.cut(with_reset=True)
+            self.lost()
+
+    def source_ended(self, lane: Lane, *, with_reset: bool) -> None:
+        leftover = self.framer.request_end() if lane is self.requests else self.framer.reply_end()
+        lane.end(leftover, with_reset=with_reset)
+
+    def lane_ended(self, lane: Lane, end: End) -> None:
+        """Everything that the lane's source sent has been dealt with."""
+        if end.reset:
+            lane.outlet.when_sent(lambda _: self.cut(with_reset=True))
+            return
+        lane.outlet.finish()
+        lane.outlet.when_sent(lambda _: self._lane_finished())
+
+    def _lane_finished(self) -> None:
+        self._finished += 1
+        if self._finished == 2:
+            self._close(lambda transport: transport.close())
+
+    def cut(self, *, with_reset: bool) -> None:
+        """Ends both connections now; nothing that waits goes on."""
+        self.closed = True
+        for lane in (self.requests, self.replies):
+            lane.blocked = False
+            lane.drop_pending()
+        self._close(reset if with_reset else lambda transport: transport.close())
+
+    def _close(self, how: Callable[[asyncio.Transport], None]) -> None:
+        self.closed = True
+        for endpoint in (self.client, self.upstream):
+            if endpoint.transport is not None:
+                how(endpoint.transport)
+
+    def lost(self) -> None:
+        """A socket is gone; with the second, the pair."""
+        self._open_sockets -= 1
+        if self._open_sockets == 0:
+            for turn in list(self.turns):
+                turn.done("failed", why="the connection ended first")
+            self.host.ended(self)
+
+    def set_state(self, state: LinkState) -> None:
+        if state.kind == "down":
+            self.cut(with_reset=True)
+        else:
+            self.requests.outlet.set_state(state)
+            self.replies.outlet.set_state(state)
+
+    def new_framer(self) -> Framer:
+        """One for another connection, which reports nothing."""
+        return FRAMERS[self.host.framer_name](_Quiet())
+
+    # --- for framers
+
+    def gave_up(self, reason: str) -> None:
+        self.gave_up_reason = reason
+        self.host.report(
+            {
+                "event": "unframed",
+                "link": self.link_name,
+                "connection": self.number,
+                "at_ns": monotonic_ns(),
+                "facts": {"reason": reason},
+            }
+        )
+
+    def interim(self, data: bytes) -> None:
+        self.replies.outlet.send(data)
+
+    # --- for turns
+
+    def answer(self, turn: Turn, data: bytes) -> None:
+        """Sends a reply of our own behind the replies that are still to come."""
+        before = self.framer.last_awaiting() or self.replies.last_exchange()
+        follower = Follower(data, turn)
+        if before is None:
+            self.send_answer(follower)
+        elif before.followers is None:
+            before.followers = [follower]
+        else:
+            before.followers.append(follower)
+
+    def send_answer(self, follower: Follower) -> None:
+        turn: Turn = follower.turn
+        self.replies.outlet.send(follower.data)
+        self.replies.outlet.when_sent(
+            lambda went: (
+                turn.done(turn.outcome or "answered")
+                if went
+                else turn.done("failed", why="the client was gone")
+            )
+        )
+
+    def report_seen(self, on: On, exchange: Exchange) -> None:
+        self.host.report(
+            {
+                "event": "seen",
+                "link": self.link_name,
+                "on": on,
+                "label": exchange.label,
+                "connection": self.number,
+                "exchange": exchange.number,
+                "at_ns": monotonic_ns(),
+                "facts": {**exchange.facts, **exchange.reply_facts, "offset": exchange.offset},
+            }
+        )
