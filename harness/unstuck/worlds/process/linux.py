@@ -10,9 +10,11 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_CLONE_NEWNS = 0x00020000
 _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
 _IPC_RMID = 0
+_MS_NOSUID_NODEV = 2 | 4
 
 _IS_LINUX = sys.platform.startswith("linux")
 _LIBC = ctypes.CDLL(None, use_errno=True) if _IS_LINUX else None
@@ -35,16 +37,20 @@ def die_with_parent(parent_pid: int) -> bool:
 
 
 def enter_namespaces() -> bool:
-    """A user namespace in which root is user 1000, and an IPC namespace of its own.
+    """Namespaces of its own for users, System V IPC and mounts; False when the kernel refuses.
 
-    Programs that refuse to run as root then run, and own what root owns; their System V shared
-    memory is destroyed by the kernel when the last of them ends, however they end.
+    Root becomes user 1000 there (whoever else we are, we stay), so programs that refuse to run as root
+    run, and own what root owns. Shared memory of either kind is destroyed by the kernel when the last
+    process of the namespaces ends, however it ends.
     """
-    if _LIBC is None or _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWIPC) != 0:
+    user, group = os.getuid(), os.getgid()  # asked before: afterwards they are not mapped yet
+    if _LIBC is None or _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:
         return False
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text("1000 0 1")
-    Path("/proc/self/gid_map").write_text("1000 0 1")
+    Path("/proc/self/uid_map").write_text(f"{user or 1000} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group or 1000} {group} 1")
+    # Best effort: where even this is refused, a killed program may leave its files in /dev/shm.
+    _LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID_NODEV, None)
     return True
 
 

@@ -45,7 +45,10 @@ class Session:
         self._identity = secrets.token_hex(4)
         parent = Path(tempfile.gettempdir()) if scratch is None else scratch
         self.folder = parent.absolute() / f"unstuck-{self._identity}"
-        self._lock = threading.RLock()  # held while the zygote, or a dependency, is being started
+        self._lock = threading.RLock()  # held while the zygote or a guardian is being started
+        # A database takes a second to start: other runs, and the emulators, must not wait for it.
+        self._postgres_lock = threading.Lock()
+        self._emulator_lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -173,20 +176,21 @@ class Session:
         return pid
 
     def _dependencies(self) -> ProcessWorld:
-        if self._shared is None:
-            self._shared = self.world("dependencies")
-        return self._shared
+        with self._lock:
+            if self._shared is None:
+                self._shared = self.world("dependencies")
+            return self._shared
 
     def postgres(self) -> Postgres:
         """The session's PostgreSQL, started by the first who asks. Raises `TargetError`."""
-        with self._lock:
+        with self._postgres_lock:
             if self._postgres is None:
                 self._postgres = Postgres.start(self._dependencies())
             return self._postgres
 
     def emulator(self, name: EmulatorName = "ministack") -> Emulator:
         """The session's S3 and SQS endpoint, started by the first who asks. Raises `TargetError`."""
-        with self._lock:
+        with self._emulator_lock:
             if name not in self._emulators:
                 self._emulators[name] = Emulator.start(self._dependencies(), name)
             return self._emulators[name]

@@ -294,7 +294,7 @@ class Supervised:
             wanted = (
                 f"ready_url={launch.ready_url!r}" if launch.ready_url else f"ready_line={launch.ready_line!r}"
             )
-            text = f"was not ready within ready_timeout_s={launch.ready_timeout_s:g} ({wanted}); mend it, or raise that"
+            text = f"not ready within ready_timeout_s={launch.ready_timeout_s:g} ({wanted}); mend or raise it"
         elif _PORT_TAKEN.search(tail):
             text = f"died {how} after {self._age_s():.2f} s: its port is taken; free it or choose another"
         else:

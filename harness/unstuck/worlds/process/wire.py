@@ -17,7 +17,8 @@ from typing import Any, Literal
 from unstuck.worlds.port import ProcessSpec, Restart
 
 User = Literal["same", "namespace", "nobody"]
-"""Who a process runs as: the harness's user; user 1000 of a namespace; an unprivileged user."""
+"""Who a process runs as: the harness's user; the same in namespaces of its own (root as user 1000); an
+unprivileged user. See `linux.enter_namespaces`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

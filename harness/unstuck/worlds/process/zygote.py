@@ -43,7 +43,6 @@ class Zygote:
 
     def run(self) -> int:
         linux.become_subreaper()
-        self._folder.mkdir(mode=0o700)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._leave())
         try:
@@ -63,7 +62,11 @@ class Zygote:
             self._control.sendall(wire.encode(message))
 
     def _prepare(self) -> str | None:
-        """Imports, and checks that forking is safe; the text of what is wrong, or None."""
+        """Makes the folder, imports, checks that forking is safe; the text of what is wrong, or None."""
+        try:
+            self._folder.mkdir(mode=0o700)
+        except OSError as error:
+            return f"scratch={str(self._folder.parent)!r} cannot be written: {error.strerror}; name another"
         self._groups = cgroups.find_parent(f"unstuck-{self._session}-probe")
         for name in self._preload:
             try:
@@ -101,6 +104,7 @@ class Zygote:
                 else:
                     self._leave()
             self._reap()
+        signal.set_wakeup_fd(-1)  # the sockets end here, signals go on
 
     def _read(self, inherited: list[Any]) -> None:
         try:

@@ -85,8 +85,12 @@ def _version(name: str) -> int:
 
 
 def users() -> tuple[User, ...]:
-    """Whom to run it as, in the order to try: PostgreSQL refuses root."""
-    return ("same",) if os.geteuid() != 0 else ("namespace", "nobody")
+    """Whom to run it as, in the order to try.
+
+    In namespaces of its own it leaves no shared memory, however it ends. Without them an ordinary user
+    runs it as itself, and root, whom it refuses, as an unprivileged user.
+    """
+    return ("namespace", "nobody" if os.geteuid() == 0 else "same")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
