@@ -5,9 +5,11 @@ Nothing in the service itself uses this; those who drive it (harness, tests, dem
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import tempfile
+from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -15,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from reference_service.ports import InvalidMedia
 from reference_service.stages.source import open_source
@@ -53,34 +54,36 @@ def make_video(
         video.codec_context.thread_count = 1
         sound: Any = output.add_stream("aac", rate=AUDIO_RATE_HZ, layout="mono") if audio else None
         for number in range(frames):
-            picture = _picture(number, frames, width, height, seed=seed, scenes=scenes)
-            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-            frame = frame.reformat(format=video.pix_fmt)
+            scene = number * scenes // frames
+            frame = _picture(width, height, scene=scene, moved=number, seed=seed)
             frame.pts = number
-            output.mux(video.encode(frame))
+            output.mux(video.encode(frame.reformat(format=video.pix_fmt)))
         output.mux(video.encode())
         if sound is not None:
             _add_tone(output, sound, seconds, seed)
 
 
-def _picture(number: int, frames: int, width: int, height: int, *, seed: int, scenes: int) -> Any:
-    """One YUV 4:2:0 picture as one array: brightness, then both colours at half the size."""
-    scene = number * scenes // frames
-    picture = np.empty((height * 3 // 2, width), np.uint8)
-    picture[:height] = 40 + (scene + seed) % 3 * 70
-    picture[height : height + height // 4] = 90 + (scene * 37 + seed * 11) % 80
-    picture[height + height // 4 :] = 90 + (scene * 53 + seed * 29) % 80
+def _picture(width: int, height: int, *, scene: int, moved: int, seed: int) -> Any:
+    """A plain colour of the scene's own, with a bright square that moves to the right."""
+    frame = av.VideoFrame(width, height, "yuv420p")
+    luma, *colours = frame.planes
+    plain = bytes([40 + (scene + seed) % 3 * 70]) * luma.line_size
     side = max(2, height // 5)
-    left = (number * 4 + seed * 13) % max(1, width - side)
-    picture[side : side * 2, left : left + side] = 235
-    return picture
+    left = (moved * 4 + seed * 13) % max(1, width - side)
+    square = plain[:left] + b"\xeb" * side + plain[left + side :]
+    luma.update(plain * side + square * side + plain * (height - 2 * side))
+    for plane, step in zip(colours, (37 + seed, 53 + seed), strict=True):
+        plane.update(bytes([90 + scene * step % 80]) * plane.buffer_size)
+    return frame
 
 
 def _add_tone(output: Any, sound: Any, seconds: float, seed: int) -> None:
     samples = round(seconds * AUDIO_RATE_HZ)
-    hertz = 220 + 20 * (seed % 20)
-    wave = np.sin(np.arange(samples) * (2 * np.pi * hertz / AUDIO_RATE_HZ)) * 8000
-    frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], format="s16", layout="mono")
+    turn = 2 * math.pi * (220 + 20 * (seed % 20)) / AUDIO_RATE_HZ
+    wave = array("h", (round(8000 * math.sin(turn * at)) for at in range(samples))).tobytes()
+    frame: Any = av.AudioFrame("s16", "mono", samples)
+    (plane,) = frame.planes
+    plane.update(wave.ljust(plane.buffer_size, b"\0"))
     frame.sample_rate, frame.pts = AUDIO_RATE_HZ, 0
     output.mux(sound.encode(frame))
     output.mux(sound.encode())

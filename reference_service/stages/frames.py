@@ -22,7 +22,7 @@ def run(given: StageInput) -> StageOutput:
         writer: JpegWriter | None = None
         due_s = 0.0
         for frame in video_frames(source, given.interrupt, bounded=given.bounded):
-            at_s = float(frame.pts * frame.time_base) - source.start_s
+            at_s = source.at_s(frame)
             if index and at_s < due_s - 1e-6:
                 continue
             writer = writer or JpegWriter(*fit(frame.width, frame.height, WIDEST_PX))

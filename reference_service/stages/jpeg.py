@@ -6,10 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 from av.video.reformatter import VideoReformatter
-
-Luma = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class JpegWriter:
@@ -59,10 +56,12 @@ class JpegReader:
             raise ValueError(f"not a JPEG: {len(frames)} pictures in {len(jpeg)} bytes")
         return frames[0]
 
-    def luma(self, jpeg: bytes, width: int, height: int) -> Luma:
-        """Brightness, 0 to 255, of the picture shrunk to `width` x `height`."""
+    def luma(self, jpeg: bytes, width: int, height: int) -> bytes:
+        """Brightness, 0 to 255, of each pixel of the picture shrunk to `width` x `height`."""
         gray = self._reformatter.reformat(self.decode(jpeg), width, height, "gray")
-        return gray.to_ndarray().astype(np.uint8, copy=False)
+        (plane,) = gray.planes
+        rows = bytes(plane)  # each may be padded to a rounder length
+        return b"".join(rows[at : at + width] for at in range(0, plane.line_size * height, plane.line_size))
 
 
 def fit(width: int, height: int, widest: int) -> tuple[int, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from reference_service.ports import StageInput, StageOutput
 from reference_service.stages.artefacts import read_json, write_json
 from reference_service.stages.jpeg import JpegReader
@@ -21,13 +19,14 @@ def run(given: StageInput) -> StageOutput:
     duration_s: float = read_json(given, "inspect", "inspect.json")["duration_s"]
     changes: list[tuple[float, int]] = []
     reader = JpegReader()
-    before: Any = None
+    before: list[int] | None = None
     for number, frame in enumerate(frames):
         given.interrupt()
         # Sorted brightness: what moves within a scene hardly changes it, a cut does.
-        luma = np.sort(reader.luma((folder / frame["file"]).read_bytes(), 32, 18), axis=None).astype(float)
+        luma = sorted(reader.luma((folder / frame["file"]).read_bytes(), 32, 18))
         if before is not None:
-            changes.append((float(np.abs(luma - before).mean()), number))
+            difference = sum(abs(now - then) for now, then in zip(luma, before, strict=True))
+            changes.append((difference / len(luma), number))
         before = luma
     cuts = sorted((change for change in changes if change[0] > CUT_LUMA), reverse=True)[: SCENES_MAX - 1]
     starts = [0, *sorted(number for _, number in cuts)]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from reference_service.ports import InvalidMedia
 from reference_service.stages.boxes import PICTURE_PX_MAX, check_boxes
@@ -38,9 +37,9 @@ class Source:
     audio: Any | None
     duration_s: float
 
-    @property
-    def start_s(self) -> float:
-        return float((self.video.start_time or 0) * self.video.time_base)
+    def at_s(self, frame: Any) -> float:
+        """When a video frame is shown, in seconds since the beginning of the pictures."""
+        return float((frame.pts - (self.video.start_time or 0)) * self.video.time_base)
 
 
 @contextmanager
@@ -78,7 +77,7 @@ def _checked(container: Any) -> Source:
 def video_frames(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
     """Every video frame in order; `interrupt` is called before each.
 
-    One frame is held at a time. With `bounded` off all are decoded to full RGB arrays first and kept
+    One frame is held at a time. With `bounded` off all are decoded to full RGB pictures first and kept
     until the last was used: the very thing that the defence `bounded_memory` prevents.
     """
     return _held(_stream(source, [source.video], interrupt), interrupt, bounded=bounded)
@@ -94,10 +93,10 @@ def _held(streamed: Iterator[Any], interrupt: Callable[[], None], *, bounded: bo
     if bounded:
         yield from streamed
         return
-    held = [_expanded(item) for item in streamed]
+    held = [_full_rgb(item) for item in streamed]
     for item in held:
         interrupt()
-        yield _collapsed(item) if isinstance(item, _Expanded) else item
+        yield item
 
 
 def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -> Iterator[Any]:
@@ -120,6 +119,9 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
         for frame in decoded:
             if frame.is_corrupt or frame.pts is None:
                 raise InvalidMedia(f"frame {frames} is corrupt")
+            at_s = source.at_s(frame)
+            if at_s > source.duration_s * 1.05 + 1:  # real files are a little off, hostile ones by years
+                raise InvalidMedia(f"frame {frames} is at {at_s:g} s of {source.duration_s:g} s")
             interrupt()
             frames += 1
             yield frame
@@ -127,23 +129,8 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
         raise InvalidMedia("no frame could be decoded")
 
 
-@dataclass(frozen=True, slots=True)
-class _Expanded:
-    pixels: np.ndarray[Any, Any]  # height x width x 3
-    pts: int | None
-    time_base: Any
-
-
-def _expanded(item: Any) -> Any:
-    if not isinstance(item, av.VideoFrame):
-        return item
-    return _Expanded(item.to_ndarray(format="rgb24"), item.pts, item.time_base)
-
-
-def _collapsed(item: _Expanded) -> Any:
-    frame = av.VideoFrame.from_ndarray(item.pixels, format="rgb24")
-    frame.pts, frame.time_base = item.pts, item.time_base
-    return frame
+def _full_rgb(item: Any) -> Any:
+    return item.reformat(format="rgb24") if isinstance(item, av.VideoFrame) else item
 
 
 @contextmanager

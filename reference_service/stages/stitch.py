@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.video.reformatter import VideoReformatter
 
-from reference_service.ports import StageInput, StageOutput
+from reference_service.ports import InvalidMedia, StageInput, StageOutput
 from reference_service.stages.source import Source, blame_source, frames_and_sound, open_source
 
 # One thread and no look-ahead: fast, little memory, and the same bytes each time.
@@ -30,7 +30,8 @@ def run(given: StageInput) -> StageOutput:
             with suppress(av.FFmpegError):  # a second error would hide why the first one ended us
                 output.close()
             raise
-        output.close()
+        with blame_source("its times do not fit into an MP4"):
+            output.close()
     return StageOutput(files=["stitched.mp4"], facts={"frames": frames, "size_bytes": target.stat().st_size})
 
 
@@ -39,7 +40,7 @@ def _copy(source: Source, output: Any, given: StageInput) -> int:
     video = _video_stream(source, output)
     audio = _audio_stream(source, output)
     reformatter = VideoReformatter()
-    frames = 0
+    frames = sounds = 0
     last_pts = None
     for item in frames_and_sound(source, given.interrupt, bounded=given.bounded):
         if isinstance(item, av.VideoFrame):
@@ -54,9 +55,12 @@ def _copy(source: Source, output: Any, given: StageInput) -> int:
         else:
             item.stream = audio
             packets = [item]
+            sounds += 1
         with blame_source("its times do not fit into an MP4"):
             output.mux(packets)
     output.mux(video.encode())
+    if audio is not None and sounds == 0:
+        raise InvalidMedia("its header claims sound, and there is none")
     return frames
 
 

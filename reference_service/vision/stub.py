@@ -34,10 +34,12 @@ def serve(host: str = "127.0.0.1", port: int = 8099, *, anywhere: bool = False) 
 
 def caption(jpeg: bytes) -> str:
     """Depends on the picture's size and mean brightness only. Raises `ValueError` when it is no JPEG."""
-    frame = JpegReader().decode(jpeg)
-    luma = frame.reformat(format="gray").to_ndarray().mean()
-    tone = ("dark", "dim", "bright", "glaring")[min(3, int(luma) // 64)]
-    return f"A {tone} picture of {frame.width} by {frame.height} pixels, mean luma {luma:.0f}."
+    reader = JpegReader()
+    frame = reader.decode(jpeg)
+    small = reader.luma(jpeg, 32, 32)
+    luma = sum(small) // len(small)
+    tone = ("dark", "dim", "bright", "glaring")[luma // 64]
+    return f"A {tone} picture of {frame.width} by {frame.height} pixels, mean luma {luma}."
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
