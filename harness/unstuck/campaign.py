@@ -13,8 +13,8 @@ from typing import Literal, Protocol, Self
 
 from unstuck import __version__, rundir
 from unstuck.checks.verdict import RunVerdict, judge
-from unstuck.describe import describe
 from unstuck.clock import monotonic_ns, utc_date
+from unstuck.describe import describe
 from unstuck.errors import CapabilityError, ExitCode, HarnessError, UnstuckError
 from unstuck.faults import FAULTS
 from unstuck.history import Recorder, read_history
@@ -23,9 +23,9 @@ from unstuck.runner import RunRequest, run_scenario
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Target
-from unstuck.targets.reference import ReferenceTarget
+from unstuck.targets.reference.target import ReferenceTarget
 from unstuck.worlds.port import ProcessEvent, World
-from unstuck.worlds.process import Session
+from unstuck.worlds.process.session import Session
 
 PRELOAD = ("reference_service.preload", "unstuck.links.__main__")
 WATCH_EVERY_S = 0.1  # how late an interruption may be noticed

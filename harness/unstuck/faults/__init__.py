@@ -6,6 +6,8 @@ from types import ModuleType
 
 from unstuck.faults import (
     allocate_here,
+    complete_again,
+    corrupt_artefacts,
     crash_here,
     cut_message,
     delay_message,
@@ -23,6 +25,8 @@ FAULTS: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
         allocate_here,
+        complete_again,
+        corrupt_artefacts,
         crash_here,
         cut_message,
         delay_message,

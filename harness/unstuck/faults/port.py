@@ -78,6 +78,10 @@ class Hand(Protocol):
         """An ability of the target itself (`notifications_off`); returns what was read back."""
         ...
 
+    def op(self, action: str, job: str) -> str:
+        """Performs a client's op on a job and records it; returns ok, fail or info."""
+        ...
+
     def record(self, kind: str, phase: str | None = None, **data: Any) -> None: ...
 
     def until(self, what: str, seen: Any, timeout_s: float) -> bool:

@@ -4,7 +4,7 @@ property; with it on, the same case passes."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,9 @@ def prove(
                 case, stage=stage, reports=reports, seed=seed, stop=stop,
                 defences_off=off, progress=progress, emulator=emulator,
             )  # fmt: skip
-            progress(Progress(title=case.title, phase="done", note=" without ".join(("", *off)), record=record))
+            progress(
+                Progress(title=case.title, phase="done", note=" without ".join(("", *off)), record=record)
+            )
             return record
 
         healthy = {title: pool.submit(run, case, ()) for title, case in controls.items()}
@@ -156,7 +158,10 @@ def falsify(records: Sequence[RunRecord], seed: int) -> tuple[MutationRow, ...]:
                 missed.append(title)
         rows.append(
             MutationRow(
-                mutator=mutator.name, by=mutator.by, tried=tried, caught=tried - len(missed),
+                mutator=mutator.name,
+                by=mutator.by,
+                tried=tried,
+                caught=tried - len(missed),
                 missed=tuple(missed),
             )  # fmt: skip
         )

@@ -6,6 +6,7 @@ at a test point waits for our answer, so the decision is made while it stands th
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,7 @@ class Engine:
         self.error: BaseException | None = None
         self.messages_done: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self.messages_landed: dict[str, int] = {}
+        self.op_numbers = itertools.count(1)  # of ops that faults perform
         self._armed = [_Armed(fault) for fault in plan.faults]
         self._mailbox = self.scheduler.mailbox()
         self._pending: list[_Pending] = []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STOP_SLACK_S = 10.0  # beyond the grace, for the kill to be seen
 MESSAGE_TIMEOUT_S = 30.0
+FAILED_OUTCOMES = frozenset({"failed", "shadowed"})
 
 
 class RunnerHand:
@@ -119,8 +120,23 @@ class RunnerHand:
             raise Missed(f"the link never said that it was done with the message ({rule})")
         self._engine.messages_landed[rule] = before + 1
         facts = done[rule][before]
+        outcome = str(facts.get("outcome"))
+        if outcome in FAILED_OUTCOMES:
+            raise Missed(f"the link could not do it: {outcome} {facts.get('facts') or ''}".rstrip())
         job = self.occasion.job
-        return {"how": str(facts.get("how", "done by the link")), "jobs": [job] if job else []}
+        how = f"{facts.get('label')} on {facts.get('link')}: {outcome}"
+        return {"how": how, "jobs": [job] if job else [], "message": dict(facts.get("facts") or {})}
+
+    def op(self, action: str, job: str) -> str:
+        number = next(self._engine.op_numbers)
+        about = {"id": f"fault.{number}", "client": f"fault-{self._fault}", "action": action}
+        self._engine.emit("op", "invoke", job=job, **about)
+        reply = self._engine.running.call(action, {"job": job, "client": about["client"]})
+        facts: dict[str, Any] = {"error": reply.error} if reply.error else {}
+        if "status" in reply.data:
+            facts["status"] = reply.data["status"]
+        self._engine.emit("op", reply.phase, job=job, **about, **facts)
+        return reply.phase
 
     def record(self, kind: str, phase: str | None = None, **data: Any) -> None:
         self._engine.emit(kind, phase, **data)

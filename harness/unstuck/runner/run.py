@@ -120,24 +120,27 @@ def _strike_and_settle(
     note("running", f"{len(request.plan.clients)} clients")
     tasks = _start_clients(request, engine, running, emit)
 
+    def over() -> bool:
+        return interrupted() or engine.error is not None
+
     def struck() -> bool:
         clients_done = all([_ended(task, engine) for task in tasks])
-        return interrupted() or (clients_done and engine.idle and (engine.all_fired or live.all_terminal()))
+        return over() or (clients_done and engine.idle and (engine.all_fired or live.all_terminal()))
 
     engine.until(struck, _length_s(request) + scenario.budget_s + FIRE_SLACK_S)
     engine.heal_all()
-    if interrupted():
+    if over():
         return "interrupted"
     note("settling", f"{live.count('open_jobs')} jobs open")
     _wait_for_roles(engine, running)
     emit("run", "budget", budget_s=scenario.budget_s)
 
     def settled() -> bool:
-        return interrupted() or (live.all_terminal() and engine.idle)
+        return over() or (live.all_terminal() and engine.idle)
 
     if not engine.until(settled, scenario.budget_s):
         return "budget"
-    if interrupted():
+    if over():
         return "interrupted"
     _wait_until_quiet(engine, running)
     return "settled" if live.all_terminal() else "budget"

@@ -1,8 +1,11 @@
-"""The bundled reference service as a target: real PostgreSQL, S3, SQS, and a link for each connection."""
+"""The bundled reference service as a target: real PostgreSQL, S3, SQS, and a link for each connection.
+
+Only the names are imported here: what runs the service is heavy, and is imported by whoever runs it
+(`unstuck.targets.reference.target`).
+"""
 
 from __future__ import annotations
 
-from unstuck.targets.reference.catalogue import catalogue
-from unstuck.targets.reference.target import ReferenceTarget
+from unstuck.targets.reference.names import catalogue
 
-__all__ = ["ReferenceTarget", "catalogue"]
+__all__ = ["catalogue"]

@@ -15,9 +15,8 @@ import urllib3
 
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit, Reply
+from unstuck.targets.reference.places import TOKEN
 
-TOKEN = "unstuck-run"  # noqa: S105  of the run's own tenant
-TENANT = "unstuck"
 TRY_AGAIN_S = 10.0
 TRY_EVERY_S = 0.05
 TIMEOUT = urllib3.Timeout(connect=2.0, read=15.0)
@@ -78,9 +77,9 @@ class Client:
             data={
                 "status": reply.data["status"],
                 "job": reply.data["job"]["id"],
-                "url": upload["url"],
-                "part_urls": upload["part_urls"],
-                "deadline_in_s": float(upload["expires_s"]),
+                "url": upload.get("url"),
+                "part_urls": [part["url"] for part in upload.get("parts", ())],
+                "deadline_in_s": float(upload["expires_in_s"]),
             },
         )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,14 @@ from sqlalchemy import create_engine
 from reference_service.media import make
 from reference_service.store.tables import metadata
 from unstuck.targets.reference.observer import INSTALL
-from unstuck.worlds.process import Session
+from unstuck.targets.reference.places import REGION, Places
+from unstuck.worlds.process.session import Session
 
-TEMPLATE = "unstuck_template"
-REGION = "us-east-1"
+TEMPLATE = "unstuck_reference"
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 PROMPT = Config(
     connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3}, s3={"addressing_style": "path"}
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where one run keeps its things; the names are free of other runs'."""
-
-    database: str
-    database_host: str
-    database_port: int
-    bucket: str
-    jobs_queue: str
-    uploads_queue: str
-    jobs_queue_url: str
-
-    @property
-    def database_url(self) -> str:
-        """Past every link: for the harness's own eyes."""
-        return f"postgresql://postgres@{self.database_host}:{self.database_port}/{self.database}"
 
 
 class Dependencies:
@@ -66,7 +47,7 @@ class Dependencies:
                 return
             self._postgres = self._session.postgres()
             self._make_template()
-            self.endpoint = self._session.emulator(self._emulator).endpoint
+            self.endpoint = self._session.emulator(self._emulator).url
             about = {"endpoint_url": self.endpoint, "region_name": REGION, "config": PROMPT}
             self.s3: Any = boto3.client("s3", **about, **CREDENTIALS)  # type: ignore[call-overload]  keywords
             self.sqs: Any = boto3.client("sqs", **about, **CREDENTIALS)  # type: ignore[call-overload]  same
@@ -118,6 +99,18 @@ class Dependencies:
         self.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
         read_back = self.s3.get_bucket_notification_configuration(Bucket=bucket)
         return {"configured": [row["Id"] for row in read_back.get("QueueConfigurations", ())]}
+
+    def corrupt(self, bucket: str, prefix: str, inside: str) -> list[str]:
+        """Inverts the middle of every object under `prefix` whose key holds `inside`; their keys."""
+        listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+        keys = [str(row["Key"]) for row in listed if inside in row["Key"] and row["Size"]]
+        for key in keys:
+            body = bytearray(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            # A stretch, not a byte: a decoder may forgive one.
+            middle = len(body) // 2
+            body[middle : middle + 64] = bytes(0xFF - byte for byte in body[middle : middle + 64])
+            self.s3.put_object(Bucket=bucket, Key=key, Body=bytes(body))
+        return keys
 
     def depth(self, queue_url: str) -> int:
         """Messages that wait or are being handled."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck.scenario import RoleOptions, Scenario
-from unstuck.targets.reference.client import TENANT, TOKEN
-from unstuck.targets.reference.dependencies import REGION, Places
+from unstuck.targets.reference.places import REGION, TENANT, TOKEN, Places
 from unstuck.worlds.port import ProcessSpec
 
 ENTRY = "reference_service.__main__:main"

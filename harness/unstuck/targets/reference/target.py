@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from unstuck.errors import UnstuckError
-from unstuck.links.client import Links
+from unstuck.links.client import LinkEvent, Links
 from unstuck.links.rules import Action, Rule
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
@@ -26,7 +26,7 @@ from unstuck.targets.reference.observer import Observer
 from unstuck.targets.sink import Sink
 from unstuck.targets.testpoints import PointServer
 from unstuck.worlds.port import ProcessSpec, Restart, World
-from unstuck.worlds.process import Session
+from unstuck.worlds.process.session import Session
 from unstuck.worlds.process.ports import free_port
 
 LINKS_ENTRY = "unstuck.links.__main__:main"
@@ -36,7 +36,7 @@ class ReferenceTarget:
     """The bundled service on shared dependencies; many runs at a time."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "links"})
+    capabilities = frozenset({"points", "notifications", "links", "artefacts"})
 
     def __init__(self, session: Session, *, emulator: str = "ministack", videos: Path) -> None:
         self._dependencies = Dependencies(session, emulator, videos)
@@ -153,6 +153,10 @@ class RunningReference:
     def ability(self, action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if action == "notifications_off":
             return self._dependencies.stop_notifying(self._places.bucket)
+        if action == "corrupt_artefacts":
+            prefix = f"artefacts/{parameters['job']}/"
+            keys = self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
+            return {"keys": keys}
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
     def link_state(self, link: str, state: str) -> None:
@@ -201,21 +205,31 @@ class RunningReference:
                 name="links",
                 role="links",
                 entry=LINKS_ENTRY,
-                argv=("--control", f"127.0.0.1:{port}"),
+                argv=("--port", str(port)),
                 log=str(self._folder / "logs" / "links.log"),
                 ready_line="ready",
                 restart=Restart(policy="never"),
             )
         )
-        links = Links("127.0.0.1", port)
+        links = Links.connect("127.0.0.1", port)
         links.on_event(self._on_link_event)
         return links
 
-    def _on_link_event(self, event: Mapping[str, Any]) -> None:
-        data = dict(event)
-        phase = str(data.pop("event"))
-        process = str(data.get("link", "")).partition(".")[0] or None
-        self._emit("message", phase, process=process, at_ns=data.pop("at_ns", None), **data)
+    def _on_link_event(self, event: LinkEvent) -> None:
+        facts = {
+            key: value
+            for key in ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then")
+            if (value := getattr(event, key)) is not None
+        }
+        self._emit(
+            "message",
+            event.event,
+            process=event.link.partition(".")[0],
+            at_ns=event.at_ns,
+            link=event.link,
+            **facts,
+            facts=dict(event.facts),
+        )
 
     def _spec(self, name: str, role: str) -> ProcessSpec:
         upstreams = self._upstreams()
