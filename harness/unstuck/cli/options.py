@@ -193,9 +193,6 @@ def _prove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--defence", metavar="NAME", action="append", default=[], help="only this defence; repeatable"
     )
-    parser.add_argument(
-        "--time-budget", metavar="SECONDS", type=seconds, help="begin no run after so long (default: none)"
-    )
     _running(parser)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unstuck import __version__
 from unstuck.checks import PROPERTIES
-from unstuck.checks.story import Story, text_of
+from unstuck.checks.story import Story, data_of, text_of
 from unstuck.checks.verdict import RunVerdict
 from unstuck.history import read_history
 from unstuck.report.as_json import group_json, run_json
@@ -27,18 +27,17 @@ def shown(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
-def summarise_run(
-    folder: RunFolder, scenario: Scenario, verdict: RunVerdict, *, seed: int, defences_off: tuple[str, ...]
-) -> Summary:
+def summarise_run(folder: RunFolder, scenario: Scenario, verdict: RunVerdict) -> Summary:
     """A recorded run in words. Raises `UsageError` when its history cannot be read."""
     story = Story(read_history(folder.history))
-    start = story.run.start
+    start = data_of(story.run.start)
+    off = start.get("defences_off")
     around = Circumstances(
-        seed=seed,
-        version=text_of(start, "version") or __version__,
-        date=text_of(start, "date"),
+        seed=int(start.get("seed", 0)),
+        version=str(start.get("version", __version__)),
+        date=text_of(story.run.start, "date"),
         folder=shown(folder.path),
-        defences_off=defences_off,
+        defences_off=tuple(map(str, off)) if isinstance(off, list) else (),
         logs=tuple(f"logs/{path.name}" for path in folder.log_files()),
     )
     promises = {one.NAME: one.PROMISE for one in PROPERTIES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unstuck import __version__
 from unstuck.checks.classes import JobClass
@@ -25,7 +25,7 @@ from unstuck.report.model import (
     Summary,
 )
 from unstuck.report.words import what, when, workload
-from unstuck.scenario import Scenario
+from unstuck.scenario import Fault, Scenario
 
 _RECOVERY = "recovery_within."  # whose figures are the recovery times
 
@@ -88,32 +88,49 @@ def _done(scenario: Scenario) -> list[str]:
 
 
 def _faults(scenario: Scenario, story: Story, rows: Sequence[FaultRow]) -> list[FaultLine]:
-    """Every fault of the scenario, also one that the history never speaks of."""
+    """Every fault of the scenario and of the history, also those that only one of them knows."""
     seen = {row.index: row for row in rows}
-    lines: list[FaultLine] = []
-    for index, fault in enumerate(scenario.faults):
-        row = seen.get(index)
-        told = story.faults.get(index)
-        lines.append(
-            FaultLine(
-                index=index,
-                name=fault.name,
-                what=what(fault),
-                when=when(fault.when),
-                armed=row.armed if row else False,
-                fired=row.fired if row else 0,
-                landed=row.landed if row else 0,
-                healed=row.healed if row else 0,
-                missed=row.missed if row else 0,
-                strokes=tuple((seconds(one.fired), one.over_s) for one in told.strokes) if told else (),
-                how=(row.how or "") if row else "",
-                condition=(row.condition or "") if row else "",
-                in_flight=row.in_flight if row else None,
-                setup=row.setup if row else False,
-                problem=(row.problem or "") if row else "was never armed",
-            )
+    count = max([len(scenario.faults), *(index + 1 for index in seen)])
+    return [
+        _fault(
+            index, scenario.faults[index] if index < len(scenario.faults) else None, seen.get(index), story
         )
-    return lines
+        for index in range(count)
+    ]
+
+
+def _fault(index: int, fault: Fault | None, row: FaultRow | None, story: Story) -> FaultLine:
+    told = story.faults.get(index)
+    strokes = tuple((seconds(one.fired), one.over_s) for one in told.strokes) if told else ()
+    name = fault.name if fault else row.name if row else "unknown"
+    line = FaultLine(
+        index=index,
+        name=name,
+        what=what(fault) if fault else name,
+        when=when(fault.when) if fault else "at some moment",
+        armed=False,
+        fired=0,
+        landed=0,
+        healed=0,
+        missed=0,
+        strokes=strokes,
+        problem="was never armed",
+    )
+    if row is None:
+        return line
+    return replace(
+        line,
+        armed=row.armed,
+        fired=row.fired,
+        landed=row.landed,
+        healed=row.healed,
+        missed=row.missed,
+        how=row.how or "",
+        condition=row.condition or "",
+        in_flight=row.in_flight,
+        setup=row.setup,
+        problem=row.problem or "",
+    )
 
 
 def _job(job: JobStory, row: JobClass, broken: bool) -> JobLine:  # noqa: FBT001  internal

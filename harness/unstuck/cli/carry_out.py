@@ -1,0 +1,181 @@
+"""Runs cases and reports on them: the same for `run`, `gate` and `replay`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unstuck import __version__, rundir
+from unstuck.cli.inputs import reference_packages
+from unstuck.cli.interrupt import stopping
+from unstuck.cli.progress import ProgressScreen
+from unstuck.clock import monotonic_ns, utc_date
+from unstuck.errors import ExitCode, UnstuckError
+from unstuck.report.group import Group, RunLine
+from unstuck.report.publish import publish_group, publish_run, shown, summarise_run
+from unstuck.report.sheet import Sheet, Span
+from unstuck.report.text import run_sheet
+from unstuck.report.text_group import group_sheet
+from unstuck.scenario import Scenario
+
+if TYPE_CHECKING:
+    from unstuck.campaign import Progress, RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be run, and how. `grouped`: with a folder of its own even for a single case."""
+
+    name: str
+    cases: Sequence[Scenario]
+    reports: Path
+    seed: int
+    jobs: int
+    emulator: str
+    defences_off: tuple[str, ...] = ()
+    time_budget_s: float | None = None
+    excluded: Sequence[tuple[Scenario, str]] = ()  # with the reason, for the screen and the counts
+    notes: tuple[str, ...] = ()
+    grouped: bool = False
+
+
+def carry_out(order: Order) -> Group:
+    """Runs everything, writes every report, points `latest` at the newest folder.
+
+    Raises `UsageError` for what is wrong before anything starts.
+    """
+    with reference_packages():
+        from unstuck.campaign import run_many  # noqa: PLC0415  heavy, and an extra may be missing
+
+    rundir.prepare(order.reports)
+    stop = threading.Event()
+    started_ns = monotonic_ns()
+    with (
+        _place(order) as place,
+        ProgressScreen(len(order.cases)) as screen,
+        stopping(stop),
+    ):
+        reporter = Reporter(place, screen)
+        records = run_many(
+            order.cases,
+            reports=place,
+            seed=order.seed,
+            jobs=order.jobs,
+            defences_off=order.defences_off,
+            time_budget_s=order.time_budget_s,
+            progress=reporter.hear,
+            stop=stop,
+            emulator=order.emulator,
+        )
+    lines = [reporter.line_of(record) for record in records]
+    lines += [
+        RunLine(title=case.title, exit_code=ExitCode.PASS, excluded=why) for case, why in order.excluded
+    ]
+    group = Group(
+        name=order.name,
+        lines=tuple(_in_order(lines)),
+        seed=order.seed,
+        version=__version__,
+        date=utc_date().isoformat(timespec="seconds"),
+        duration_s=(monotonic_ns() - started_ns) / 1e9,
+        folder=shown(place) if place != order.reports else None,
+        interrupted=stop.is_set(),
+        notes=(*order.notes, *reporter.troubles),
+    )
+    if place != order.reports:
+        publish_group(rundir.GroupFolder(path=place), group)
+        rundir.point_latest(order.reports, place)
+    elif records and records[0].folder is not None:
+        rundir.point_latest(order.reports, records[0].folder)
+    return group
+
+
+def screen_of(group: Group) -> Sheet:
+    """The screen at the end: of the run when there was one only, else of them all."""
+    if group.folder is not None or len(group.lines) != 1:
+        return group_sheet(group)
+    sheet = run_sheet(group.lines[0])
+    for note in group.notes:
+        sheet.paragraph(note, first=Span("note: ", "yellow"))
+    return sheet
+
+
+class Reporter:
+    """Hears how the cases go, shows it, and writes a run's reports as soon as it has ended.
+
+    `hear` may be called from several threads at once: each run has a folder of its own.
+    """
+
+    def __init__(
+        self, place: Path, screen: ProgressScreen, *, title: Callable[[Progress], str] | None = None
+    ) -> None:
+        self.troubles: list[str] = []
+        self._place = place
+        self._screen = screen
+        self._title = title or (lambda step: step.title)
+        self._lines: dict[int, RunLine] = {}  # by the record's identity
+
+    def hear(self, step: Progress) -> None:
+        """Takes one step of one case. Never raises for a disk that is full: `troubles` says so."""
+        if step.record is None:
+            self._screen.tell(step)
+            return
+        line = self._report(step.record, self._title(step))
+        self._lines[id(step.record)] = line
+        self._screen.done(line)
+
+    def line_of(self, record: RunRecord) -> RunLine:
+        """The line of a record that was heard of; of another, a new one."""
+        return self._lines.get(id(record)) or self._report(record, record.scenario.title)
+
+    def _report(self, record: RunRecord, title: str) -> RunLine:
+        summary = None
+        folder = None if record.folder is None else rundir.RunFolder(path=record.folder)
+        try:
+            if folder is not None and record.verdict is not None:
+                summary = summarise_run(folder, record.scenario, record.verdict)
+        except UnstuckError as error:
+            self.troubles.append(f"{title}: {error}")
+        line = RunLine(
+            title=title,
+            exit_code=record.exit_code,
+            summary=summary,
+            error=record.error,
+            excluded=record.excluded,
+            folder=None if folder is None else folder.path.name,
+            duration_s=record.duration_s,
+        )
+        try:
+            if folder is not None:
+                publish_run(folder, line)
+        except UnstuckError as error:
+            self.troubles.append(str(error))
+        return line
+
+
+@contextmanager
+def _place(order: Order) -> Iterator[Path]:
+    """Where the folders of runs go: a group's own folder when there are several runs.
+
+    When nothing was run after all, no empty folder stays behind.
+    """
+    if len(order.cases) == 1 and not order.grouped:
+        yield order.reports
+        return
+    folder = rundir.create_group(order.reports, order.name)
+    try:
+        yield folder.path
+    except BaseException:
+        with suppress(OSError):
+            folder.path.rmdir()  # only if it is empty
+        raise
+
+
+def _in_order(lines: Sequence[RunLine]) -> list[RunLine]:
+    """Cases of one scenario side by side, in the order in which the scenarios came."""
+    names = list(dict.fromkeys(line.title.split("[")[0] for line in lines))
+    return sorted(lines, key=lambda line: names.index(line.title.split("[")[0]))

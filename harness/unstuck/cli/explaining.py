@@ -1,0 +1,73 @@
+"""Says what scenarios do, without doing it: `--plan`, `scenarios explain`, `scenarios list`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unstuck.cases import spell
+from unstuck.describe import describe
+from unstuck.report.sheet import Sheet, Span
+from unstuck.report.words import plural
+from unstuck.scenario import Scenario
+from unstuck.scenario_file import ScenarioFile
+
+
+def plan_sheet(cases: Sequence[Scenario], excluded: Sequence[tuple[Scenario, str]] = ()) -> Sheet:
+    """What runs of these cases would do, in order."""
+    sheet = Sheet()
+    for case in cases:
+        _case(sheet, case)
+    sheet.blank()
+    for case, why in excluded:
+        sheet.paragraph(why, first=Span(f"excluded: {case.title}: ", "dim"), indent=10)
+    left_out = f", {len(excluded)} excluded" if excluded else ""
+    sheet.line(f"{plural(len(cases), 'run')}{left_out}. Nothing was started.")
+    return sheet
+
+
+def explain_sheet(file: ScenarioFile, case: Scenario) -> Sheet:
+    """One case in words, and which others the file has."""
+    sheet = Sheet()
+    _case(sheet, case)
+    sheet.blank()
+    if file.grid.alternatives:
+        _values(sheet, "alternative", file.grid.alternatives)
+    for name, values in file.grid.matrix.items():
+        _values(sheet, name, values)
+    sheet.line(
+        f"{plural(len(file.all_cases()), 'case')}, {len(file.pairwise_cases())} of them pairwise. "
+        "The first values are the base case."
+    )
+    if case.incident:
+        sheet.line(f"Incident: docs/incidents/{case.incident}.md")
+    sheet.whole(f"File: {file.path}")
+    return sheet
+
+
+def list_sheet(files: Sequence[ScenarioFile]) -> Sheet:
+    """A paragraph for each scenario."""
+    sheet = Sheet()
+    for file in files:
+        base = file.base_case()
+        sheet.blank()
+        sheet.line(
+            Span(file.name, "bold"),
+            f"  {plural(len(file.all_cases()), 'case')}, {len(file.pairwise_cases())} pairwise",
+        )
+        sheet.paragraph(base.summary, first="  ")
+        guards = ", ".join(dict.fromkeys(guard.defence for guard in base.guards))
+        if guards:
+            sheet.paragraph(guards, first=Span("  guards ", "dim"), style="dim")
+    return sheet
+
+
+def _case(sheet: Sheet, case: Scenario) -> None:
+    sheet.blank()
+    sheet.whole(Span(case.title, "bold"))
+    sheet.paragraph(case.summary, style="dim")
+    for sentence in describe(case):
+        sheet.paragraph(sentence, first="  - ")
+
+
+def _values(sheet: Sheet, name: str, values: Sequence[object]) -> None:
+    sheet.paragraph(", ".join(spell(value) for value in values), first=Span(f"  {name}: ", "dim"))

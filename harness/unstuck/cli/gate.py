@@ -1,0 +1,145 @@
+"""`unstuck gate`: what the policy says, for every change."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from unstuck.cli.carry_out import Order, carry_out, screen_of
+from unstuck.cli.console import show
+from unstuck.cli.explaining import plan_sheet
+from unstuck.cli.inputs import (
+    SEED,
+    Named,
+    bundled,
+    choose_cases,
+    find_scenarios,
+    jobs_by_default,
+    load_all,
+    target_catalogue,
+)
+from unstuck.cli.policy import Exclusion, Policy, find_policy, load_policy, override
+from unstuck.errors import ExitCode, UsageError, did_you_mean
+from unstuck.report.group import Group
+from unstuck.report.junit import junit_xml
+from unstuck.report.markdown import group_markdown
+from unstuck.rundir import disk, write
+from unstuck.scenario import Scenario
+from unstuck.scenario_file import ScenarioFile
+
+
+def execute(chosen: argparse.Namespace) -> ExitCode:
+    """Runs the policy's cases, reports, and returns what they came to."""
+    policy = override(
+        load_policy(chosen.policy or find_policy(Path.cwd())),
+        cases_max=chosen.cases_max,
+        time_budget_s=chosen.time_budget,
+        jobs=chosen.jobs,
+        seed=chosen.seed,
+        reports=chosen.reports,
+    )
+    catalogue = target_catalogue()
+    named = _named(chosen.files, policy)
+    files = load_all(named, catalogue)
+    if not chosen.files:
+        check_exclusions(policy, list(files.values()))
+    cases, excluded, notes = select(named, files, policy)
+    if not cases:
+        raise UsageError(f"nothing is left to run: the policy excludes {len(excluded)} of {len(excluded)}.")
+    if chosen.plan:
+        show(plan_sheet(cases, excluded))
+        return ExitCode.PASS
+    for path in filter(None, (chosen.junit, chosen.summary)):
+        _prepare(path)
+    group = carry_out(
+        Order(
+            name="gate",
+            cases=cases,
+            reports=policy.reports or Path("reports"),
+            seed=SEED if policy.seed is None else policy.seed,
+            jobs=policy.jobs or jobs_by_default(),
+            emulator=chosen.emulator,
+            time_budget_s=policy.time_budget_s,
+            excluded=excluded,
+            notes=notes,
+            grouped=True,
+        )
+    )
+    show(screen_of(group))
+    _hand_out(group, chosen.junit, chosen.summary)
+    return group.exit_code
+
+
+def select(
+    named: Sequence[Named], files: dict[Path, ScenarioFile], policy: Policy
+) -> tuple[list[Scenario], list[tuple[Scenario, str]], tuple[str, ...]]:
+    """The cases to run, those excluded with the reason, and what a reader should know.
+
+    Every scenario's base case comes first; then one more pairwise case of each in turn, until
+    `cases_max` is reached. A case that was selected by name is taken as if it were the base case.
+    """
+    rows: list[list[Scenario]] = []
+    excluded: list[tuple[Scenario, str]] = []
+    for one in named:
+        selections = [one.selection] if one.selection else []
+        cases = choose_cases(files[one.path], selections, pairwise=not selections)
+        reasons = {case.title: _reason(case, policy.exclude) for case in cases}
+        excluded += [(case, why) for case in cases if (why := reasons[case.title]) is not None]
+        rows.append([case for case in cases if reasons[case.title] is None])
+    in_turn = [case for column in zip_longest(*rows) for case in column if case is not None]
+    chosen = list({case.title: case for case in in_turn}.values())
+    kept = {case.title for case in chosen[: policy.cases_max]}
+    notes: tuple[str, ...] = ()
+    if left_out := len(chosen) - len(kept):
+        left = f"{left_out} more pairwise cases were left out: cases_max is {policy.cases_max}."
+        notes = (f"{left} `unstuck run NAME --pairwise` runs all of a scenario.",)
+    ordered = {case.title: case for row in rows for case in row if case.title in kept}
+    return list(ordered.values()), excluded, notes
+
+
+def check_exclusions(policy: Policy, files: Sequence[ScenarioFile]) -> None:
+    """Raises `UsageError` for an exclusion that names no scenario, or no case of it: a slip, not a policy."""
+    by_name = {file.name: file for file in files}
+    for nth, exclusion in enumerate(policy.exclude):
+        where = f"{policy.source}: [tool.unstuck.gate.exclude[{nth}]]"
+        file = by_name.get(exclusion.scenario)
+        if file is None:
+            hint = did_you_mean(exclusion.scenario, by_name)
+            raise UsageError(f"{where} scenario={exclusion.scenario!r} is not in the gate.{hint}")
+        why = file.grid.why_none(exclusion.case)
+        if why is not None:
+            raise UsageError(f"{where} case {why}")
+
+
+def _named(words: Sequence[str], policy: Policy) -> list[Named]:
+    if words:
+        return find_scenarios(words)
+    if policy.files:
+        return find_scenarios(policy.files, base=policy.source.parent if policy.source else None)
+    return [Named(path=path, selection={}) for path in bundled().values()]
+
+
+def _reason(case: Scenario, exclusions: Sequence[Exclusion]) -> str | None:
+    return next((exclusion.reason for exclusion in exclusions if exclusion.covers(case)), None)
+
+
+def _prepare(path: Path) -> None:
+    """Proves that a file can be written, before anything starts."""
+    with disk(path, advice="Choose another file."):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+
+
+def _hand_out(group: Group, junit: Path | None, summary: Path | None) -> None:
+    if junit is not None:
+        write(junit, junit_xml(group.name, group.lines))
+    if summary is not None:
+        write(summary, group_markdown(group))
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
+        path = Path(step_summary)
+        with disk(path, advice="Look at GITHUB_STEP_SUMMARY."), path.open("a", encoding="utf-8") as file:
+            file.write(group_markdown(group))

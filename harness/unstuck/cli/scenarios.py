@@ -1,0 +1,41 @@
+"""`unstuck scenarios list | explain`: what there is, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+
+from unstuck.cli.console import show
+from unstuck.cli.explaining import explain_sheet, list_sheet
+from unstuck.cli.inputs import (
+    Named,
+    bundled,
+    choose_cases,
+    find_scenarios,
+    load_all,
+    parse_selections,
+    target_catalogue,
+)
+from unstuck.errors import ExitCode, UsageError
+
+
+def execute(chosen: argparse.Namespace) -> ExitCode:
+    """Prints, and starts nothing."""
+    selections = parse_selections(chosen.case)
+    if chosen.what == "explain" and not chosen.files:
+        raise UsageError("explain needs a scenario. `unstuck scenarios list` shows those that are bundled.")
+    if chosen.what == "list" and selections:
+        raise UsageError("--case is for explain. `unstuck scenarios explain NAME --case K=V` shows a case.")
+    named = (
+        find_scenarios(chosen.files)
+        if chosen.files
+        else [Named(path=path, selection={}) for path in bundled().values()]
+    )
+    files = load_all(named, target_catalogue())
+    if chosen.what == "list":
+        show(list_sheet(list(files.values())))
+        return ExitCode.PASS
+    for one in named:
+        file = files[one.path]
+        for case in choose_cases(file, selections or ([one.selection] if one.selection else [])):
+            show(explain_sheet(file, case))
+    return ExitCode.PASS
