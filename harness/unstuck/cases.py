@@ -99,7 +99,8 @@ class Grid:
             known = self._values(name)
             if known is None:
                 names = [*([ALTERNATIVE] if self.alternatives else []), *self.matrix]
-                return f"{shorten(name)} is not a parameter of this scenario.{did_you_mean(name, names)}"
+                hint = did_you_mean(name, names) or " It has none."
+                return f"{shorten(name)} is not a parameter of this scenario.{hint}"
             if spell(value) not in {spell(one) for one in known}:
                 hint = did_you_mean(spell(value), [spell(one) for one in known])
                 return f"{name}={shorten(value)} is not one of its values.{hint}"

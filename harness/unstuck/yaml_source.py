@@ -84,13 +84,13 @@ def parse(text: str, name: str) -> Node:
         raise _refusal(name, tree.line if mark is None else mark.line + 1, _broken(error)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        code = ord(error.character) if isinstance(error.character, str) else int.from_bytes(error.character)
+        code = ord(text[error.position])
         raise _refusal(
             name, line, f"character U+{code:04X} is not allowed in YAML. Take it out or escape it."
         ) from None
     except (ValueError, OverflowError):  # `\UFFFFFFFF`: PyYAML hands it to chr() unchecked
         raise _refusal(name, tree.line, "an escape sequence names no character. Mend it.") from None
-    if tree.root is None:
+    if tree.root is None or tree.root.value is None:
         raise _refusal(name, 1, "the file is empty. Begin with `name:` and `summary:`.")
     if not isinstance(tree.root.value, Mapping):
         raise _refusal(name, tree.root.line, "a scenario is a mapping. Begin with `name:` and `summary:`.")
@@ -229,6 +229,8 @@ class _Tree:
 
 
 def shorten(value: object, most: int = 60) -> str:
-    """`repr(value)`, cut in the middle: one line that fits a message, whatever the value."""
+    """The value as a message shows it: one line, cut in the middle; `true` and `null` as YAML has them."""
     text = repr(value)
+    if value is None or isinstance(value, bool):
+        text = {"None": "null"}.get(text, text.lower())
     return text if len(text) <= most else f"{text[: most - 12]}…{text[-8:]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from unstuck.errors import did_you_mean
 from unstuck.loading.fields import build, typed
@@ -14,7 +14,8 @@ from unstuck.scenario import CANONICAL_STATES, RoleOptions
 MODE = "mode"  # the parameter that `effects: exactly_once` sets; else the only one of a property
 ANY_KEY = "*"
 OUTCOMES = "outcomes"  # its keys are words of this language: a tag of the workload, or a state
-DEMANDS = frozenset({"exactly", "at_least", "at_most", "state", "reason"})  # of one outcome
+BOUNDS: Final = ("exactly", "at_least", "at_most")
+DEMANDS: Final[Mapping[str, type]] = {**dict.fromkeys(BOUNDS, int), "state": str, "reason": str}
 
 
 def read_expect(spot: Spot, words: Vocabulary) -> dict[str, dict[str, Any]]:
@@ -77,7 +78,15 @@ def _check_outcome(spot: Spot, key: str, outcome: Spot, words: Vocabulary) -> No
         raise spot.key_error(
             outcome, key, f"is neither a tag of the workload nor a state.{did_you_mean(key, known)}"
         )
-    outcome.entries(DEMANDS)
+    demands = outcome.entries(DEMANDS)
+    for name, demand in demands.items():
+        typed(demand, (DEMANDS[name],))
+    if key in CANONICAL_STATES and "state" in demands:
+        raise demands["state"].error(
+            "stands under a state already. Name the state once, or use a tag as the key."
+        )
+    if not (set(BOUNDS) if key in CANONICAL_STATES else set(DEMANDS)).intersection(demands):
+        raise outcome.error(f"demands nothing. Add {', '.join(BOUNDS[:-1])} or {BOUNDS[-1]}.")
 
 
 def read_settings(spot: Spot, words: Vocabulary) -> dict[str, str | int | float | bool]:

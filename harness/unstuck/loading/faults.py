@@ -74,7 +74,7 @@ def _read_fault(spot: Spot, words: Vocabulary) -> Fault:
 
 def _read_trigger(spot: Spot, words: Vocabulary) -> Trigger:
     if not isinstance(spot.node.value, Mapping):
-        if spot.scalar() != START:
+        if spot.node.value != START:
             raise spot.error(
                 f"is not a trigger. Write {START}, or a mapping with one of: {', '.join(KINDS)}."
             )
@@ -115,7 +115,7 @@ def _check_chains(faults: Sequence[Fault], spots: Sequence[Spot]) -> None:
             continue
         where = spots[index].entries()["when"].entries()["fault"]
         if not 0 <= fault.when.fault < len(faults):
-            raise where.error(f"is no fault here. Take a number from 0 to {len(faults) - 1}.")
+            raise where.error(f"is no fault: the last one here is {len(faults) - 1}. Count from 0.")
         seen = {index}
         following: Trigger = fault.when
         while isinstance(following, OnFault) and 0 <= following.fault < len(faults):

@@ -39,13 +39,15 @@ class Spot:
         return self.node.value
 
     def items(self) -> list[Spot]:
-        """The items of a list. Raises `ScenarioError` for anything else."""
+        """The items of a list; nothing at all (`faults:`) is an empty one. Raises `ScenarioError`."""
+        if self.node.value is None:
+            return []
         if not isinstance(self.node.value, tuple):
             raise self.error(f"is {self._shape()}, and must be a list. Begin each item with a dash.")
         return [Spot(self.file, f"{self.way}[{i}]", item) for i, item in enumerate(self.node.value)]
 
     def entries(self, known: Collection[str] | None = None) -> dict[str, Spot]:
-        """The entries of a mapping, in their order. Nothing at all (`faults:`) is an empty one.
+        """The entries of a mapping, in their order. Nothing at all (`settings:`) is an empty one.
 
         Raises `ScenarioError` when it is no mapping, and for a key that is not `known` (None: any).
         """

@@ -188,7 +188,7 @@ def _used(
         spots = [*_merged(keys, alternatives.get(choice or "", {})).values()]
         for item in adjust:
             asked = item["case"].entries().get(ALTERNATIVE) if "case" in item else None
-            if "expect" in item and (asked is None or asked.node.value == choice):
+            if "expect" in item and (asked is None or spell(asked.node.value) == choice):
                 spots.append(item["expect"])
         return frozenset(name for spot in spots for name, _ in _references(spot))
 
@@ -206,8 +206,8 @@ def _all(alternatives: Mapping[str, Mapping[str, Spot]]) -> list[Spot]:
 def _references(spot: Spot) -> Iterator[tuple[str, Spot]]:
     value = spot.node.value
     if isinstance(value, Mapping):
-        for key, node in value.items():
-            yield from _references(spot.at(key, node))
+        for entry in spot.entries().values():
+            yield from _references(entry)
     elif isinstance(value, tuple):
         for item in spot.items():
             yield from _references(item)

@@ -70,7 +70,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "replicas": (0, 64),
     "times": (1, 1_000),
 }
-SECONDS = (0.0, float(DAY_S))
+SECONDS = (0, DAY_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,10 @@ class Vocabulary:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             low, high = RANGES.get(field) or (SECONDS if field.endswith("_s") else (value, value))
             if not low <= value <= high:
-                raise spot.error(f"is out of range. Take a number from {low:g} to {high:g}.")
+                raise spot.error(f"is out of range. Take a number from {low} to {high}.")
 
     def _check_name(self, field: str, value: str, spot: Spot) -> None:
+        field = field.removesuffix("s")  # `stages: [frames]` is a list of them
         if field == "link":
             links = self.catalogue.links
             if not any(fnmatchcase(link, value) for link in links):
