@@ -206,6 +206,8 @@ class PostgresFramer:
     def _decide(self, pieces: list[Piece], end: int, *, done: bool, expects_reply: bool = True) -> bytes:
         raw, rest = bytes(self._held[:end]), bytes(self._held[end:])
         gathered = self._gathered
+        if not done and not gathered.executed:
+            gathered.executed = list(gathered.portals.values())  # their Execute is in what streams
         exchange = self._new(
             gathered.label(),
             sql=";\n".join(gathered.executed or gathered.parsed),

@@ -54,53 +54,52 @@ def _statements(sql: str) -> list[list[str]]:
 
 
 def _label(words: Sequence[str]) -> str:
-    top = _without_brackets(words)
-    if not top:  # (SELECT …) UNION …
-        top = [word for word in words if word not in "()"]
-    if not top:
+    start = next((place for place, word in enumerate(words) if word not in "()"), len(words))
+    words = words[start:]  # (SELECT …) UNION …
+    if words and words[0].upper() == "WITH":
+        outside = _outside_brackets(words)
+        start = next((place for place in outside if words[place].upper() in _MAIN_VERBS), 0)
+        words = words[start:]
+    if not words:
         return "EMPTY"
-    verb = top[0].upper()
-    if verb == "WITH":
-        start = next((i for i, word in enumerate(top) if word.upper() in _MAIN_VERBS), 0)
-        top = top[start:]
-        verb = top[0].upper()
-    verb = _SYNONYMS.get(verb, verb)
+    verb = _SYNONYMS.get(words[0].upper(), words[0].upper())
     if verb in _DEFINING:
-        rest = [word for word in top[1:] if word.upper() not in _ADJECTIVES]
+        rest = [word for word in words[1:] if word.upper() not in _ADJECTIVES and word not in "()"]
         names = [word for word in rest[1:] if word.upper() not in _NOISE]
         return " ".join([verb, *(word.upper() for word in rest[:1]), *map(_plain, names[:1])])
     behind = _TABLE_BEHIND.get(verb)
     if behind is None:
         return verb
-    # In brackets too, since `SELECT … FROM (SELECT … FROM jobs)` is about jobs.
-    name = _table(top, behind) or (_table(words, behind) if behind else None)
-    return f"{verb} {name}" if name else verb
+    name = _table_behind(words, behind) if behind else _next_name(words[1:])
+    return f"{verb} {_plain(name)}" if name else verb
 
 
-def _without_brackets(words: Sequence[str]) -> list[str]:
-    top, depth = [], 0
-    for word in words:
+def _outside_brackets(words: Sequence[str]) -> list[int]:
+    """The places of the words that stand in no brackets that were opened within `words`."""
+    places, depth = [], 0
+    for place, word in enumerate(words):
         if word == "(":
             depth += 1
         elif word == ")":
-            depth -= 1
+            depth = max(0, depth - 1)
         elif depth == 0:
-            top.append(word)
-    return top
+            places.append(place)
+    return places
 
 
-def _table(words: Sequence[str], behind: str) -> str | None:
-    start = 0
-    if behind:
-        start = next((i for i, word in enumerate(words) if word.upper() == behind), len(words))
-    for word in words[start + 1 :]:
-        if word in "()":
-            if behind == "FROM":
-                return None
-            continue
-        if word.upper() not in _NOISE:
-            return _plain(word)
+def _table_behind(words: Sequence[str], behind: str) -> str | None:
+    """The name behind the first `behind` outside of brackets; in `FROM (SELECT … FROM jobs)`, jobs."""
+    for place in _outside_brackets(words):
+        if words[place].upper() == behind:
+            rest = words[place + 1 :]
+            inner = list(rest[1:]) if rest[:1] == ["("] else None
+            return _next_name(rest) if inner is None else _table_behind(inner, behind)
     return None
+
+
+def _next_name(words: Sequence[str]) -> str | None:
+    names = (word for word in words if word not in "()" and word.upper() not in _NOISE)
+    return next(names, None)
 
 
 def _plain(name: str) -> str:
