@@ -20,12 +20,7 @@ def run(given: StageInput) -> StageOutput:
             "height": first.height,
             "fps": round(float(video.average_rate or 0), 3),
             "video_codec": video.codec_context.name,
-            "audio_codec": _codec_name(audio),
+            "audio_codec": None if audio is None else audio.codec_context.name,
         }
     write_json(given.folder / "inspect.json", facts)
     return StageOutput(files=["inspect.json"], facts=facts)
-
-
-def _codec_name(audio: object | None) -> str | None:
-    context = getattr(audio, "codec_context", None)
-    return None if context is None else str(context.name)

@@ -18,7 +18,8 @@ DURATION_S_MAX = 6 * 3600.0
 TRACKS_MAX = 32
 
 _OF_THE_MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE}
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOENT}
+    | {errno.EMFILE, errno.ENFILE}
 )
 
 # A hostile file may be a playlist that names other files and hosts: only MP4, and only this file.
@@ -61,13 +62,14 @@ def _checked(container: Any) -> Source:
         raise InvalidMedia("no video stream")
     video = container.streams.video[0]
     audio = container.streams.audio[0] if container.streams.audio else None
-    if video.codec_context is None:
-        raise InvalidMedia("no decoder for its video")
-    video.codec_context.options = {"max_pixels": str(PICTURE_PX_MAX)}
     for stream in (video, audio):
-        if stream is not None and stream.codec_context is not None:
-            stream.codec_context.thread_count = 1  # the process was forked, and cores are shared
-            stream.codec_context.thread_type = "NONE"
+        if stream is None:
+            continue
+        if stream.codec_context is None:
+            raise InvalidMedia(f"no decoder for its {stream.type}")
+        stream.codec_context.thread_count = 1  # the process was forked, and cores are shared
+        stream.codec_context.thread_type = "NONE"
+    video.codec_context.options = {"max_pixels": str(PICTURE_PX_MAX)}
     duration_s = (container.duration or 0) / av.time_base
     if not 0 < duration_s <= DURATION_S_MAX:
         raise InvalidMedia(f"duration of {duration_s:g} s (more than 0, at most {DURATION_S_MAX:g})")

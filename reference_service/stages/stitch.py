@@ -24,13 +24,13 @@ def run(given: StageInput) -> StageOutput:
     target = given.folder / "stitched.mp4"
     with open_source(given.source) as source:
         output = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})
-        try:
-            frames = _copy(source, output, given)
-        except BaseException:
-            with suppress(av.FFmpegError):  # a second error would hide why the first one ended us
-                output.close()
-            raise
-        with blame_source("its times do not fit into an MP4"):
+        with blame_source("cannot be written as an MP4"):  # its times or sizes, or its sound's codec
+            try:
+                frames = _copy(source, output, given)
+            except BaseException:
+                with suppress(av.FFmpegError):  # a second error would hide why the first one ended us
+                    output.close()
+                raise
             output.close()
     return StageOutput(files=["stitched.mp4"], facts={"frames": frames, "size_bytes": target.stat().st_size})
 
@@ -56,8 +56,7 @@ def _copy(source: Source, output: Any, given: StageInput) -> int:
             item.stream = audio
             packets = [item]
             sounds += 1
-        with blame_source("its times do not fit into an MP4"):
-            output.mux(packets)
+        output.mux(packets)
     output.mux(video.encode())
     if audio is not None and sounds == 0:
         raise InvalidMedia("its header claims sound, and there is none")
@@ -78,5 +77,4 @@ def _video_stream(source: Source, output: Any) -> Any:
 def _audio_stream(source: Source, output: Any) -> Any | None:
     if source.audio is None:
         return None
-    with blame_source("its audio does not fit into an MP4"):
-        return output.add_stream_from_template(source.audio)
+    return output.add_stream_from_template(source.audio)

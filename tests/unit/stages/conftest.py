@@ -42,21 +42,29 @@ class Pipeline:
         self.outputs: dict[str, StageOutput] = {}
 
     def run(self, *stages: str) -> StageOutput:
+        """Runs each in turn; returns the output of the last."""
         for stage in stages:
-            artefacts = {name: self.folder / name for name in self.outputs}
             (self.folder / stage).mkdir()
-            given = StageInput(
-                job="j-1",
-                stage=stage,
-                source=self.source,
-                folder=self.folder / stage,
-                artefacts=artefacts,
-                vision=self.vision,
-                interrupt=self.interrupt,
-                bounded=self.bounded,
-            )
-            self.outputs[stage] = MediaStages().run(stage, given)
+            self.outputs[stage] = MediaStages().run(stage, self._given(stage))
         return self.outputs[stages[-1]]
+
+    def run_into_full_disk(self, stage: str, name: str) -> StageOutput:
+        """Runs `stage` in a folder where the file `name` is on a full device."""
+        (self.folder / stage).mkdir()
+        (self.folder / stage / name).symlink_to("/dev/full")
+        return MediaStages().run(stage, self._given(stage))
+
+    def _given(self, stage: str) -> StageInput:
+        return StageInput(
+            job="j-1",
+            stage=stage,
+            source=self.source,
+            folder=self.folder / stage,
+            artefacts={name: self.folder / name for name in self.outputs},
+            vision=self.vision,
+            interrupt=self.interrupt,
+            bounded=self.bounded,
+        )
 
     def run_before(self, stage: str) -> None:
         """Runs what comes before `stage`, if anything does."""

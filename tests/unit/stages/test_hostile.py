@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import random
 import struct
+from pathlib import Path
 
 import av
 import pytest
 
 from reference_service import media
-from reference_service.ports import InvalidMedia
+from reference_service.ports import HandBack, InvalidMedia
 from reference_service.stages.boxes import check_boxes
 
 MIB = 1024**2
@@ -145,12 +148,9 @@ def test_huge_header_is_refused(limited, tmp_path):
 def test_resolution_hidden_in_the_stream_is_refused(limited, tmp_path):
     """Pictures that are far larger than their container says are not even allocated."""
     path = tmp_path / "hidden.mp4"
-    media.make_video(path, seconds=1, width=160, height=120, fps=10, audio=False, codec="mjpeg")
-    head = b"\xff\xc0\0\x11\x08"
-    content = path.read_bytes()
-    assert content.count(head) == 10
-    size = struct.pack(">HH", 15_000, 15_000)  # within what FFmpeg itself takes: 338 MB a picture
-    path.write_bytes(content.replace(head + struct.pack(">HH", 120, 160), head + size))
+    media.make_video(path, seconds=1, width=8192, height=4608, fps=1, audio=False)
+    content = patched(path.read_bytes(), b"tkhd", 76, struct.pack(">II", 160 << 16, 120 << 16))
+    path.write_bytes(patched(content, b"stsd", 8 + 8 + 24, struct.pack(">HH", 160, 120)))
     assert_refused_cheaply(limited(path, "inspect", room_bytes=ROOM_BYTES), "")
 
 
@@ -181,6 +181,77 @@ def test_video_broken_midway_is_refused_by_frames(pipeline, tmp_path, tiny):
     work.run("inspect")
     with pytest.raises(InvalidMedia, match=r"corrupt|does not decode"):
         work.run("frames")
+
+
+def test_picture_that_ffmpeg_would_conceal_is_refused(pipeline, tmp_path, tiny):
+    """A picture of which only the end is damaged decodes to something: it is refused all the same."""
+    path = tmp_path / "concealed.mp4"
+    path.write_bytes(_overwritten(path, tiny, stream_type="video", frame=6, keep=8))
+    work = pipeline(path)
+    with pytest.raises(InvalidMedia, match="frame 6 is corrupt"):
+        work.run("frames")
+
+
+def test_packet_beyond_the_end_of_the_file_is_refused(pipeline, tmp_path, tiny):
+    """A last sample that claims more bytes than the file has left is refused, not taken for shorter."""
+    path = tmp_path / "beyond.mp4"
+    sizes = 12 + 4 * 9  # the tenth of the first track
+    path.write_bytes(patched(tiny, b"stsz", sizes, struct.pack(">I", 1_000_000)))
+    with pytest.raises(InvalidMedia, match="its video is cut short after 9 frames"):
+        pipeline(path).run("frames")
+
+
+def test_sound_that_is_not_there_is_refused_by_stitch(pipeline, tmp_path, tiny):
+    """A sound track without sound is refused: what is published has all that the source claims."""
+    path = tmp_path / "silent.mp4"
+    path.write_bytes(patched(tiny, b"stsz", 8, bytes(4), nth=1))
+    with pytest.raises(InvalidMedia, match="claims sound"):
+        pipeline(path).run("stitch")
+
+
+def test_times_that_no_mp4_can_hold_are_refused_by_stitch(pipeline, tmp_path, tiny):
+    """Pictures days apart, which their edit list trims to one, cannot be written and are refused."""
+    path = tmp_path / "days.mp4"
+    path.write_bytes(patched(tiny, b"stts", 12, b"\xff"))
+    with pytest.raises(InvalidMedia, match="cannot be written as an MP4"):
+        pipeline(path).run("stitch")
+
+
+def test_hand_back_is_not_hidden_by_an_output_that_cannot_be_closed(pipeline, tmp_path, tiny):
+    """When the worker was asked to stop, `HandBack` reaches it though closing the output fails too."""
+    path = tmp_path / "unclosable.mp4"
+    path.write_bytes(patched(tiny, b"stts", 20, b"\xff", nth=1))
+    work = pipeline(path)
+    calls = itertools.count(1)
+    work.interrupt = lambda: next(calls)
+    with pytest.raises(InvalidMedia, match="cannot be written as an MP4"):
+        work.run("stitch")
+    countdown = iter(range(next(calls) - 1, 0, -1))
+
+    def stop() -> None:
+        if next(countdown) == 1:
+            raise HandBack
+
+    work.interrupt = stop
+    (work.folder / "stitch").rename(tmp_path / "first")
+    with pytest.raises(HandBack):
+        work.run("stitch")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is Linux's /dev/full")
+def test_full_disk_is_not_blamed_on_the_video(pipeline):
+    """A full disk ends `stitch` with `OSError`, which the worker may try again."""
+    with pytest.raises(OSError, match="No space left") as caught:
+        pipeline("tiny.mp4").run_into_full_disk("stitch", "stitched.mp4")
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_sound_without_a_decoder_is_refused_by_inspect(pipeline, tmp_path, tiny):
+    """Sound that we cannot decode is refused at once, not after the work of five stages."""
+    path = tmp_path / "strange.mp4"
+    path.write_bytes(tiny.replace(b"mp4a", b"zzzz").replace(b"esds", b"free"))
+    with pytest.raises(InvalidMedia, match="no decoder for its audio"):
+        pipeline(path).run("inspect")
 
 
 def test_sound_broken_midway_is_refused_by_stitch(pipeline, tmp_path, tiny):
@@ -220,10 +291,10 @@ def test_any_bytes_end_well_or_as_invalid_media(limited, tmp_path, tiny):
     assert seen == {None, "InvalidMedia"}
 
 
-def _overwritten(path, content: bytes, *, stream_type: str, frame: int) -> bytes:
-    """`content` with the body of one packet replaced by ones."""
+def _overwritten(path, content: bytes, *, stream_type: str, frame: int, keep: int = 5) -> bytes:
+    """`content` with one packet replaced by ones, but for its first bytes."""
     path.write_bytes(content)
     with av.open(str(path)) as container:
         packets = [p for p in container.demux() if p.stream.type == stream_type and p.size]
         at, size = packets[frame].pos, packets[frame].size
-    return content[: at + 5] + b"\xff" * (size - 5) + content[at + size :]
+    return content[: at + keep] + b"\xff" * (size - keep) + content[at + size :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 import tempfile
 from pathlib import Path
 
@@ -156,6 +157,17 @@ def test_stitch_makes_h264_of_other_codecs(pipeline, tmp_path):
     assert after["streams"][0]["codec"] == "h264"
     assert after["streams"][0]["frames"] == FRAMES_OF_TINY
     assert after["duration_s"] == pytest.approx(1.0, abs=0.001)
+
+
+def test_stitch_takes_one_of_two_pictures_for_one_moment(pipeline, tmp_path, videos):
+    """A source that shows all its pictures at once is stitched, though an MP4 holds one a moment."""
+    content = videos("tiny.mp4").read_bytes()
+    at = content.index(b"stts") + 8
+    assert struct.unpack(">III", content[at : at + 12]) == (1, FRAMES_OF_TINY, 1024)
+    path = tmp_path / "at-once.mp4"
+    path.write_bytes(content[: at + 8] + bytes(4) + content[at + 12 :])
+    work = pipeline(path)
+    assert work.run("stitch").facts["frames"] == 1
 
 
 def test_stitch_gives_the_same_bytes_each_time(pipeline, tmp_path):
