@@ -46,12 +46,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         settings=settings,
         clock=clock,
         randomness=SystemRandomness(),
-        store=Store(
-            database=database,
-            actor=settings.instance,
-            outbox=settings.defended(Defence.OUTBOX),
-            fencing=settings.defended(Defence.FENCING),
-        ),
+        store=Store.of(settings, database),
         objects=S3Objects(settings.bucket, s3, public),
         jobs_queue=SqsQueue(settings.jobs_queue, sqs),
         uploads_queue=SqsQueue(settings.uploads_queue, sqs),

@@ -39,7 +39,14 @@ def create_resources(settings: Settings, s3: AwsAccess, sqs: AwsAccess, *, notif
             lambda client: client.put_bucket_notification_configuration(
                 Bucket=settings.bucket,
                 NotificationConfiguration={
-                    "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+                    "QueueConfigurations": [
+                        {
+                            "QueueArn": arn,
+                            "Events": ["s3:ObjectCreated:*"],
+                            # Else every artefact and output of ours would be told of, too.
+                            "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "uploads/"}]}},
+                        }
+                    ]
                 },
             )
         )

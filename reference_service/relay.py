@@ -18,16 +18,18 @@ from reference_service.uploads import Refused, complete, job_of_key
 
 BATCH = 50
 LONGEST_PAUSE_S = 5.0
+QUIET_S = 0.25
 
 
 def loop(service: Service, runtime: Runtime) -> None:
     """Relays every `relay_every_s` until told to stop; slower while a dependency is away."""
     presence = Presence(service, runtime, "relay")
+    notifications = _Notifications(service)
     every_s = service.settings.relay_every_s
     trouble = None
     while not runtime.stopping:
         healthy = True
-        for part in (presence.beat_if_due, lambda: publish(service), lambda: take_notifications(service)):
+        for part in (presence.beat_if_due, lambda: publish(service), notifications.take_if_due):
             healthy = _survive(service, part) and healthy
         if healthy:
             trouble = None
@@ -37,6 +39,19 @@ def loop(service: Service, runtime: Runtime) -> None:
             trouble = trouble or pauses(service.randomness, first_s=every_s, longest_s=longest_s)
             runtime.wait(next(trouble))
     presence.say_goodbye()
+
+
+class _Notifications:
+    """Looks less often while none come: they are the second way to learn of an upload."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._due_at = service.clock.monotonic()
+
+    def take_if_due(self) -> None:
+        now = self._service.clock.monotonic()
+        if now >= self._due_at and take_notifications(self._service) == 0:
+            self._due_at = now + max(QUIET_S, self._service.settings.relay_every_s)
 
 
 def _survive(service: Service, part: Callable[[], object]) -> bool:

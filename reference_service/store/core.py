@@ -16,8 +16,9 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import UpdateBase
 
-from reference_service.domain import LEGAL_MOVES, TERMINAL, Job, Outcome, Reason, State
+from reference_service.domain import TERMINAL, Defence, Job, Outcome, Reason, State
 from reference_service.ports import Database
+from reference_service.settings import Settings
 from reference_service.store.tables import (
     attempts,
     checkpoints,
@@ -39,6 +40,16 @@ class Store:
     actor: str
     outbox: bool = True
     fencing: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> Store:
+        """The store of one instance, with the defences that its settings leave on."""
+        return cls(
+            database=database,
+            actor=settings.instance,
+            outbox=settings.defended(Defence.OUTBOX),
+            fencing=settings.defended(Defence.FENCING),
+        )
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """As `Database.run`."""
@@ -116,11 +127,6 @@ def current_state(connection: Connection, job_id: str) -> State | None:
     """The state of a job whose row stays locked until the transaction ends."""
     row = connection.execute(LOCK_JOB, {"b_job": job_id}).first()
     return None if row is None else job_of(row).state
-
-
-def is_legal(source: State | None, target: State) -> bool:
-    """True when the life of a job has this move."""
-    return (source, target) in LEGAL_MOVES
 
 
 def add_event(connection: Connection, job_id: str) -> None:
