@@ -74,18 +74,18 @@ def _late(job: JobStory, took_s: float, within_s: float) -> Evidence:
 
 def _stuck(story: Story, job: JobStory) -> Evidence:
     facts: dict[str, Any] = {"state": job.state, "held": text_of(job.outcome, "held")}
-    details: list[str] = []
+    details = [f"is still {_state(job)}"]
     if job.moves:
         last = job.moves[-1]
         facts.update(since_s=last.at_s, attempt=last.attempt, token=last.token, stage=job.stage)
         stage = f"stage {job.stage}, " if job.stage is not None and job.state == "active" else ""
-        details.append(f"({stage}attempt {last.attempt}, token {last.token}) since {last.at_s:.3f} s")
+        details[0] += f" ({stage}attempt {last.attempt}, token {last.token}) since {last.at_s:.3f} s"
     details.append(_held(story, job))
     mover = MOVED_ON_BY.get(job.state or "")
     rest = f"; to be moved on by {mover}" if mover else ""
     return Evidence(
         job=job.id,
-        message=f"is still {_state(job)} {', '.join(details)}{rest}",
+        message=f"{', '.join(details)}{rest}",
         events=job.last_event,
         facts=facts,
     )

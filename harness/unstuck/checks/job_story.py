@@ -126,11 +126,6 @@ class JobStory:
         return self.state in TERMINAL_STATES
 
     @property
-    def known(self) -> bool:
-        """The service, or our final look at its rows, knows it."""
-        return self.state is not None
-
-    @property
     def last_event(self) -> tuple[int, ...]:
         """The event that says where the job is at the end, as evidence."""
         if self.moves:

@@ -1,0 +1,49 @@
+"""attempts_bounded: no job is tried for ever."""
+
+from __future__ import annotations
+
+from tests.unit.checks.draft import Draft
+from unstuck.checks import attempts_bounded as subject
+from unstuck.checks.port import Verdict
+
+
+def claimed(times: int, *, said: int | None = None, handed_back: int = 0) -> Draft:
+    """A job that is claimed some times; the attempts log has the first `said` of them."""
+    draft = Draft()
+    draft.queued("j-1")
+    for token in range(1, times + 1):
+        draft.claimed("j-1", attempt=token, token=token)
+        draft.move("j-1", "active>queued", attempt=token, token=token)
+    for token in range(1, (times if said is None else said) + 1):
+        outcome = "handed_back" if token <= handed_back else "lost"
+        draft.add("said", "attempt", job="j-1", attempt=token, token=token, outcome=outcome)
+    return draft
+
+
+def test_nothing_to_judge_is_inconclusive() -> None:
+    """A job that was never claimed was never attempted."""
+    assert claimed(0).check(subject).verdict is Verdict.INCONCLUSIVE
+
+
+def test_as_many_as_allowed_passes() -> None:
+    """Three is the default; hand-backs do not count."""
+    assert claimed(3).check(subject).verdict is Verdict.PASS
+    result = claimed(6, handed_back=3).check(subject)
+    assert (result.verdict, result.figures) == (Verdict.PASS, {"most": 3})
+
+
+def test_one_more_fails() -> None:
+    """The evidence is every claim."""
+    result = claimed(4).check(subject)
+    assert result.verdict is Verdict.FAIL
+    assert len(result.evidence[0].events) == 4
+    assert "j-1 was attempted 4 times, 3 are allowed" in result.summary
+    assert claimed(2).check(subject, most=1).verdict is Verdict.FAIL
+
+
+def test_claims_without_a_log_are_unclear() -> None:
+    """What nobody says was charged may have been handed back."""
+    result = claimed(4, said=3).check(subject)
+    assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 1)
+    assert "was claimed 4 times; of 1 nothing says whether they count" in result.summary
+    assert claimed(3, said=0).check(subject).verdict is Verdict.PASS

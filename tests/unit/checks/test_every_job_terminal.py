@@ -1,0 +1,119 @@
+"""every_job_terminal: every job ends within the recovery budget."""
+
+from __future__ import annotations
+
+from tests.unit.checks.draft import Draft
+from unstuck.checks import every_job_terminal as subject
+from unstuck.checks.port import Verdict
+
+
+def test_nothing_to_judge_is_inconclusive() -> None:
+    """A run without jobs proves nothing."""
+    draft = Draft()
+    draft.end()
+    result = draft.check(subject)
+    assert (result.verdict, result.judged, result.summary) == (Verdict.INCONCLUSIVE, 0, "nothing to judge")
+
+
+def test_terminal_jobs_pass() -> None:
+    """Jobs that ended before the budget was over are as promised."""
+    draft = Draft()
+    draft.succeeded("j-1")
+    draft.end()
+    result = draft.check(subject, within_s=5)
+    assert result.verdict is Verdict.PASS
+    assert result.summary == "1 of 1 jobs terminal, the last at 0.120 s"
+
+
+def test_a_terminal_last_look_is_enough() -> None:
+    """A job whose moves nobody saw is judged by our own last look."""
+    draft = Draft()
+    draft.outcome("j-1", "succeeded")
+    draft.end()
+    assert draft.check(subject).verdict is Verdict.PASS
+
+
+def test_a_stuck_job_is_told_with_holder_and_mover() -> None:
+    """The message says state, stage, since when, who held it, and what should have moved it on."""
+    draft = Draft()
+    draft.process("worker-1", "start")
+    draft.queued("j-1")
+    claim = draft.claimed("j-1", token=7, attempt=2)
+    draft.add("stage", job="j-1", stage="scenes", attempt=2, token=7)
+    draft.process("worker-1", "exit", code=None, signal="SIGKILL", expected=True)
+    draft.outcome("j-1", "active", "lease")
+    draft.end("budget")
+    result = draft.check(subject)
+    assert result.verdict is Verdict.FAIL
+    assert result.evidence[0].events == (claim,)
+    assert result.evidence[0].message == (
+        "is still active (stage scenes, attempt 2, token 7) since 0.110 s, held by the lease of worker-1, "
+        "which ended at 0.130 s; to be moved on by the worker that holds its lease, or the sweeper once the "
+        "lease has expired"
+    )
+
+
+def test_a_stuck_job_that_nobody_holds_says_so() -> None:
+    """Without a lease the last holder is named as such."""
+    draft = Draft()
+    draft.queued("j-1")
+    draft.claimed("j-1")
+    draft.outcome("j-1", "active")
+    draft.queued("j-2")
+    draft.outcome("j-2", "queued", "queue")
+    draft.queued("j-3")
+    draft.outcome("j-3", "queued")
+    draft.queued("j-4")
+    draft.end("budget")
+    messages = [evidence.message for evidence in draft.check(subject).evidence]
+    assert "held nowhere; its holder was worker-1; to be" in messages[0]
+    assert "held by the queue; to be moved on by a worker" in messages[1]
+    assert "held nowhere; to be" in messages[2]
+    assert "nobody looked who holds it" in messages[3]
+
+
+def test_a_job_that_the_service_does_not_know_never_ended() -> None:
+    """An acknowledged job without any trace is not terminal."""
+    draft = Draft()
+    draft.op("initiate_upload", "j-1")
+    draft.outcome("j-1", None)
+    draft.end()
+    result = draft.check(subject)
+    assert result.verdict is Verdict.FAIL
+    assert result.evidence[0].message == "is still unknown to the service, held nowhere"
+
+
+def test_a_late_end_breaks_the_promise() -> None:
+    """Terminal after `within_s` is late, even when the run waited longer."""
+    draft = Draft()
+    draft.queued("j-1")
+    draft.add("run", "budget")
+    draft.claimed("j-1")
+    draft.now_s += 3
+    draft.move("j-1", "active>failed", attempt=1, token=1)
+    draft.end(budget=False)
+    assert draft.check(subject).verdict is Verdict.PASS
+    result = draft.check(subject, within_s=2)
+    assert result.verdict is Verdict.FAIL
+    assert "was failed 3.020 s after the last fault was healed, not within 2 s" in result.summary
+
+
+def test_an_unfinished_run_is_unclear() -> None:
+    """While the budget runs, a job that is not terminal may still end."""
+    draft = Draft()
+    draft.queued("j-1")
+    assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
+    draft.end("interrupted")
+    result = draft.check(subject)
+    assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 1)
+    assert "j-1 was queued when the history ends" in result.summary
+
+
+def test_an_interrupted_run_whose_budget_was_over_is_clear() -> None:
+    """What had not ended when the budget was over has broken the promise, however the run ended."""
+    draft = Draft()
+    draft.queued("j-1")
+    draft.add("run", "budget")
+    draft.now_s += 11
+    draft.end("interrupted", budget=False)
+    assert draft.check(subject).verdict is Verdict.FAIL

@@ -1,0 +1,74 @@
+"""result_intact: succeeded means outputs that can be watched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.checks.draft import Draft
+from unstuck.checks import result_intact as subject
+from unstuck.checks.port import Verdict
+
+GOOD: dict[str, Any] = {
+    "exists": True,
+    "decodes": True,
+    "duration_s": 2.04,
+    "expected_duration_s": 2.0,
+    "streams": ["video"],
+}
+
+
+def drafted(**changes: Any) -> Draft:
+    draft = Draft()
+    draft.succeeded("j-1")
+    draft.outcome("j-1", "succeeded", result={**GOOD, **changes})
+    return draft
+
+
+def test_nothing_to_judge_is_inconclusive() -> None:
+    """Without a success there is no result to judge."""
+    draft = Draft()
+    draft.move("j-1", "active>failed")
+    assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_intact_result_passes() -> None:
+    """A duration within the tolerance is as expected; no expected duration is not held against it."""
+    assert drafted().check(subject).verdict is Verdict.PASS
+    assert drafted(expected_duration_s=None).check(subject).verdict is Verdict.PASS
+    assert drafted(expected_streams=["video"]).check(subject).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"exists": False}, "its outputs do not exist"),
+        ({"decodes": False, "problem": "moov atom not found"}, "do not decode (moov atom not found)"),
+        ({"streams": []}, "its output has no streams"),
+        ({"expected_streams": ["audio"]}, "has the streams ['video'], not ['audio']"),
+        ({"problem": "no manifest"}, "succeeded, but no manifest"),
+        ({"duration_s": None}, "its output has no duration"),
+        ({"duration_s": 1.0}, "its output lasts 1.000 s, not 2.000 s"),
+    ],
+)
+def test_a_broken_result_fails(changes: dict[str, Any], message: str) -> None:
+    """Each thing that can be wrong with a result is named."""
+    result = drafted(**changes).check(subject)
+    assert result.verdict is Verdict.FAIL
+    assert message in result.summary
+
+
+def test_the_tolerance_can_be_given() -> None:
+    """A stricter tolerance refuses what the usual one allows."""
+    assert drafted().check(subject, tolerance_s=0.01).verdict is Verdict.FAIL
+
+
+def test_a_result_that_nobody_looked_at_is_unclear() -> None:
+    """Succeeded by its state alone proves nothing about the outputs."""
+    draft = Draft()
+    draft.succeeded("j-1")
+    assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
+    draft.outcome("j-1", "succeeded", result=None)
+    result = draft.check(subject)
+    assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 1)
