@@ -30,7 +30,9 @@ class Recorder:
     def of(self, name: str, phase: str) -> list[ProcessEvent]:
         return [event for event in self.events if (event.name, event.phase) == (name, phase)]
 
-    def wait(self, name: str, phase: str, number: int = 1, where: Callable[[ProcessEvent], bool] = lambda _: True) -> ProcessEvent:
+    def wait(
+        self, name: str, phase: str, number: int = 1, where: Callable[[ProcessEvent], bool] = lambda _: True
+    ) -> ProcessEvent:
         """The `number`-th event of this process and phase for which `where` holds."""
 
         def found() -> list[ProcessEvent]:

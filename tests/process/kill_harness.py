@@ -1,3 +1,5 @@
+# Its output is what it is for.
+# ruff: noqa: T201
 """Kills harnesses with SIGKILL at random moments, and looks for anything that they left.
 
 `python -m tests.process.kill_harness --kills 200 --seed 1` (with `harness` on the path) prints one
@@ -93,7 +95,10 @@ def residue(scratch: Path, facts: dict[str, Any], before: set[str]) -> list[str]
     lines += [f"folder {path}" for path in scratch.rglob("*")]
     if "folder" in facts:
         lines += [f"cgroup {path}" for path in groups_of(facts["folder"].rpartition("-")[2])]
-    ports = [facts.get("postgres"), int(facts["emulator"].rpartition(":")[2]) if "emulator" in facts else None]
+    ports = [
+        facts.get("postgres"),
+        int(facts["emulator"].rpartition(":")[2]) if "emulator" in facts else None,
+    ]
     lines += [f"port {port}" for port in ports if port is not None and answered(port)]
     return lines + [f"shared memory {name}" for name in sorted(shared_memory() - before)]
 
@@ -130,7 +135,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--roles", nargs="+", default=["harness"], choices=["harness", "zygote", "guardian"], help="whom to kill"
+        "--roles",
+        nargs="+",
+        default=["harness"],
+        choices=["harness", "zygote", "guardian"],
+        help="whom to kill",
     )
     chosen = parser.parse_args(arguments)
     linux.become_subreaper()

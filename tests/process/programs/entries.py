@@ -1,3 +1,5 @@
+# Its output is what it is for.
+# ruff: noqa: T201
 """Entries for roles that are started by fork, and what they do."""
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def leave(argv: Sequence[str]) -> object:
 
 def describe(argv: Sequence[str]) -> int:
     """Prints what this process has inherited, as JSON, and waits."""
-    handles = {name: os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _open(name)}
+    handles = {
+        name: os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _open(name)
+    }
     facts = {
         "argv": list(argv),
         "environment": dict(os.environ),

@@ -1,3 +1,5 @@
+# Its output is what it is for.
+# ruff: noqa: T201
 """Makes a tree of processes that get away in every usual manner, says `ready`, and waits.
 
 `tree.py FILE` writes {name: pid} as JSON to FILE. Names: main; child (same group); grandchild; grouped
@@ -14,7 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def fork(name: str, writer: int, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None) -> None:
+def fork(
+    name: str,
+    writer: int,
+    before: Callable[[], None] = lambda: None,
+    after: Callable[[], None] = lambda: None,
+) -> None:
     if os.fork() == 0:
         before()
         os.write(writer, f"{name} {os.getpid()}\n".encode())

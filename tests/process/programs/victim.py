@@ -1,3 +1,5 @@
+# Its output is what it is for.
+# ruff: noqa: T201
 """A harness that is meant to be killed: a session with a tree, a limit, a database and an emulator.
 
 `victim.py SCRATCH` prints one JSON line for each thing that is up, then runs until it is killed.
@@ -32,7 +34,11 @@ def main() -> None:
         ProcessSpec(name="tree", role="tree", command=tree, environment=environment, ready_line="ready")
     )
     say(tree=json.loads((world.scratch / "tree.json").read_text()))
-    world.start(ProcessSpec(name="forked", role="forked", entry="tests.process.programs.entries:wait", ready_line="ready"))
+    world.start(
+        ProcessSpec(
+            name="forked", role="forked", entry="tests.process.programs.entries:wait", ready_line="ready"
+        )
+    )
     if "memory_limit" in world.capabilities:
         command = [sys.executable, str(PROGRAMS / "allocate.py"), "main", "1"]
         world.start(

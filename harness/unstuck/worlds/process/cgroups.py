@@ -88,9 +88,9 @@ class MemoryGroup:
         return remove_folder(self.folder)
 
 
-def remove_folder(folder: Path) -> bool:
+def remove_folder(folder: Path, within_s: float = _REMOVE_WITHIN_S) -> bool:
     """Removes an empty group's folder, waiting for the kernel to let go of those who just ended."""
-    deadline_ns = clock.monotonic_ns() + int(_REMOVE_WITHIN_S * 1e9)
+    deadline_ns = clock.monotonic_ns() + int(within_s * 1e9)
     while True:
         try:
             folder.rmdir()

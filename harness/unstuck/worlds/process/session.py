@@ -104,7 +104,11 @@ class Session:
                 start_new_session=True,  # Ctrl-C on a terminal is for the harness, which then closes us
             )
         self._control = ours
-        answer = self._zygote_says(_ZYGOTE_READY_WITHIN_S)
+        try:
+            answer = self._zygote_says(_ZYGOTE_READY_WITHIN_S)
+        except BaseException:
+            self._end_zygote()
+            raise
         if answer["error"] is not None:
             self._end_zygote()
             raise TargetError(str(answer["error"]))
@@ -145,12 +149,13 @@ class Session:
         capabilities = self.capabilities()
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
-            if self._closed:
-                ours.close()
-                raise HarnessError("session is closed; make a new one")
             number = next(self._numbers)
             scratch = self.folder / str(number)
-            pid = self._fork_guardian(number, scratch, theirs)
+            try:
+                pid = self._fork_guardian(number, scratch, theirs)
+            except BaseException:
+                ours.close()
+                raise
             world = ProcessWorld(
                 ours,
                 run=name,
@@ -165,7 +170,8 @@ class Session:
         return world
 
     def _fork_guardian(self, number: int, scratch: Path, theirs: socket.socket) -> int:
-        assert self._control is not None
+        if self._control is None:
+            raise HarnessError("session is closed; make a new one")
         message = {"do": "guardian", "number": number, "scratch": str(scratch)}
         try:
             socket.send_fds(self._control, [wire.encode(message)], [theirs.fileno()])
@@ -216,6 +222,7 @@ class Session:
         except subprocess.TimeoutExpired:
             self._zygote.kill()  # its guardians see it and clean up (case 4 of `residue`)
             self._zygote.wait()
+        self._zygote = self._control = None
 
 
 def _zygote_environment() -> dict[str, str]:

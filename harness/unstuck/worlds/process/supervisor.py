@@ -254,6 +254,8 @@ class Supervised:
         """It has been reaped with this wait status: kills what it left, tells, restarts or ends."""
         now_ns = clock.monotonic_ns()
         code, number = exit_of(status)
+        if isinstance(self._probe, readiness.LineProbe) and self.state == "starting" and self._probe.ready():
+            self._become_ready()  # it said so, and ended before we looked
         was, self.state = self.state, "ended"
         problem = self._start_problem(code, number) if was == "starting" else None
         self._kill_left_over()

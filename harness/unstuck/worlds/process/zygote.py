@@ -2,7 +2,7 @@
 
 `python -m unstuck.worlds.process.zygote FD SETTINGS`, started by `Session`: FD is its end of the
 control socket, SETTINGS a JSON object. It opens no socket of its own and starts no thread, since
-what is forked from it would inherit half of them.
+what is forked from it would inherit half of them. `UNSTUCK_CGROUPS=off` makes it use no memory groups.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Zygote:
             self._folder.mkdir(mode=0o700)
         except OSError as error:
             return f"scratch={str(self._folder.parent)!r} cannot be written: {error.strerror}; name another"
-        self._groups = cgroups.find_parent(f"unstuck-{self._session}-probe")
+        if os.environ.get("UNSTUCK_CGROUPS") != "off":
+            self._groups = cgroups.find_parent(f"unstuck-{self._session}-probe")
         for name in self._preload:
             try:
                 importlib.import_module(name)

@@ -1,0 +1,123 @@
+"""Whoever dies, and however: nothing is left. The numbers are those of the cases in `residue`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.process.conftest import Recorder
+from unstuck.errors import HarnessError, TargetError
+from unstuck.worlds.port import ProcessSpec
+from unstuck.worlds.process import proctree
+from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.world import ProcessWorld
+
+pytestmark = pytest.mark.process
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+def tree_spec(programs: Path, file: Path) -> ProcessSpec:
+    command = [sys.executable, str(programs / "tree.py"), str(file)]
+    return ProcessSpec(name="tree", role="tree", command=command, environment=ENVIRONMENT, ready_line="ready")
+
+
+def processes_of(file: Path) -> list[proctree.Process]:
+    found = [proctree.read(pid) for pid in json.loads(file.read_text()).values()]
+    return [process for process in found if process is not None]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("roles", "kills"),
+    [
+        pytest.param(["harness"], 10, id="1-harness"),
+        pytest.param(["guardian"], 3, id="2-guardian"),
+        pytest.param(["zygote"], 3, id="4-zygote"),
+        pytest.param(["harness", "guardian"], 3, id="5-harness-and-guardian"),
+        pytest.param(["harness", "zygote"], 3, id="5-harness-and-zygote"),
+    ],
+)
+def test_a_kill_at_a_random_moment_leaves_nothing(roles: list[str], kills: int) -> None:
+    """SIGKILL of a harness or its helpers, at any moment, leaves no process, port, group, folder, memory."""
+    command = [sys.executable, "-m", "tests.process.kill_harness", "--kills", str(kills), "--roles", *roles]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'harness'}{os.pathsep}{ROOT}"}
+    end = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert end.returncode == 0, end.stdout + end.stderr
+    assert json.loads(end.stdout.splitlines()[-1])["kills"] == kills
+
+
+def test_close_finds_those_who_left_group_and_session(
+    session: Session, programs: Path, tmp_path: Path
+) -> None:
+    """Closing a world ends every descendant, and removes its folder."""
+    world = session.world("close")
+    world.start(tree_spec(programs, tmp_path / "tree.json"))
+    processes = processes_of(tmp_path / "tree.json")
+    assert len(processes) == 6
+    world.close()
+    assert [process for process in processes if proctree.exists(process)] == []
+    assert not world.scratch.exists()
+
+
+def test_orphans_of_a_killed_process_do_not_outlive_it(
+    world: ProcessWorld, recorder: Recorder, programs: Path, tmp_path: Path
+) -> None:
+    """Case 3: when a process dies, whatever it started is gone before it is started again."""
+    world.start(tree_spec(programs, tmp_path / "tree.json"))
+    processes = processes_of(tmp_path / "tree.json")
+    os.kill(processes[0].pid, 9)
+    recorder.wait("tree", "exit")
+    assert [process for process in processes if proctree.exists(process)] == []
+    recorder.wait("tree", "ready", 2)
+
+
+def test_a_killed_guardian_takes_its_run_with_it(session: Session, programs: Path, tmp_path: Path) -> None:
+    """Case 2: the run's processes and folder go, its calls fail in one line, other runs go on."""
+    world, other = session.world("killed"), session.world("other")
+    world.start(tree_spec(programs, tmp_path / "tree.json"))
+    other.start(tree_spec(programs, tmp_path / "other.json"))
+    processes = processes_of(tmp_path / "tree.json")
+    os.kill(world.guardian_pid, 9)
+    assert proctree.wait_gone(processes, 10)
+    with pytest.raises(HarnessError, match=r"guardian .* has ended unasked"):
+        world.start(tree_spec(programs, tmp_path / "again.json"))
+    world.close()
+    assert other.running("tree") == ["tree"]
+    other.close()
+
+
+def test_a_killed_zygote_ends_the_session(programs: Path, tmp_path: Path) -> None:
+    """Case 4: guardians notice, take their runs away, and the session says what happened."""
+    with Session(scratch=tmp_path / ".") as session:
+        world = session.world("zygote")
+        world.start(tree_spec(programs, tmp_path / "tree.json"))
+        processes = processes_of(tmp_path / "tree.json")
+        assert session.zygote_pid is not None
+        os.kill(session.zygote_pid, 9)
+        assert proctree.wait_gone(processes, 10)
+        with pytest.raises(HarnessError, match="zygote: it"):
+            session.world("another")
+    assert list(tmp_path.glob("unstuck-*")) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A session whose scratch folder is not there says so, and starts nothing."""
+    session = Session(scratch=tmp_path / "missing")
+    with pytest.raises(TargetError, match=r"scratch='.*missing' cannot be written: No such file"):
+        session.prepare()
+    session.close()
+
+
+def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    """A preload that fails is one line, and the zygote is gone."""
+    session = Session(preload=("no_such_module",), scratch=tmp_path)
+    with pytest.raises(TargetError, match=r"preload='no_such_module' cannot be imported"):
+        session.prepare()
+    session.close()
+    assert list(tmp_path.iterdir()) == []

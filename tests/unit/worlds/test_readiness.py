@@ -1,0 +1,109 @@
+"""Looking whether a process is ready."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unstuck.worlds.process.readiness import LineProbe, Pauses, UrlProbe, log_tail, loopback_address
+
+
+def test_a_line_counts_from_the_offset_on(tmp_path: Path) -> None:
+    """What an earlier incarnation wrote into the same log does not make the next one ready."""
+    log = tmp_path / "log"
+    log.write_text("ready\n")
+    probe = LineProbe(str(log), log.stat().st_size, "ready")
+    assert not probe.ready()
+    with log.open("a") as file:
+        file.write("now rea")
+        file.flush()
+        assert not probe.ready()
+        file.write("dy, at last")
+        file.flush()
+        assert probe.ready()
+
+
+def test_a_log_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
+    """A missing log is no error."""
+    assert not LineProbe(str(tmp_path / "none"), 0, "ready").ready()
+    assert log_tail(str(tmp_path / "none"), 0) == ""
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        one.settimeout(10)
+        yield one
+
+
+def test_a_url_is_asked_without_waiting(listener: socket.socket) -> None:
+    """A server that has not answered yet is not ready, and nobody waits; 200 in pieces is ready."""
+    probe = UrlProbe(f"http://127.0.0.1:{listener.getsockname()[1]}/readyz?deep=1")
+    assert not probe.ready()
+    client, _ = listener.accept()
+    with client:
+        assert client.recv(4096).startswith(b"GET /readyz?deep=1 HTTP/1.0\r\nHost: 127.0.0.1:")
+        assert not probe.ready()
+        client.sendall(b"HTTP/1.1 20")
+        assert not probe.ready()
+        client.sendall(b"0 OK\r\n")
+        assert probe.ready()
+
+
+def test_a_server_that_closes_is_asked_again(listener: socket.socket) -> None:
+    """503, and an answer that is cut off, lead to a new connection."""
+    probe = UrlProbe(f"http://localhost:{listener.getsockname()[1]}/")
+    for answer in (b"HTTP/1.1 503 Busy\r\n", b"HT", b"", b"HTTP/1.1 200 OK\r\n"):
+        probe.ready()
+        client, _ = listener.accept()
+        with client:
+            client.recv(4096)
+            client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+            results = [probe.ready()]
+        assert results == [b"200" in answer]
+    probe.close()
+
+
+def test_nobody_listening_is_not_ready() -> None:
+    """A refused connection is no error."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        assert not UrlProbe(f"http://127.0.0.1:{bound.getsockname()[1]}/").ready()
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://127.0.0.1:80/x", ("127.0.0.1", 80)),
+        ("http://localhost/x", ("127.0.0.1", 80)),
+        ("https://127.0.0.1/", None),
+        ("http://192.0.2.1/", None),
+        ("http://0.0.0.0:80/", None),
+    ],
+)
+def test_only_the_loopback_is_asked(url: str, address: tuple[str, int] | None) -> None:
+    """http on this machine is the only thing that a ready URL can be."""
+    assert loopback_address(url) == address
+
+
+def test_pauses_grow_from_5_to_50_ms() -> None:
+    """Quick roles are seen quickly, slow ones cost 20 looks a second."""
+    pauses = Pauses()
+    taken = [pauses.next_ns() for _ in range(20)]
+    assert taken[0] == 5_000_000
+    assert taken == sorted(taken)
+    assert taken[-1] == 50_000_000
+
+
+def test_the_tail_of_a_log_is_one_line(tmp_path: Path) -> None:
+    """The last five lines that are not empty, since the offset."""
+    log = tmp_path / "log"
+    log.write_text("old\n" + "".join(f"line {number}\n\n" for number in range(8)))
+    assert log_tail(str(log), 4) == "line 3 | line 4 | line 5 | line 6 | line 7"
+    assert log_tail(str(log), 4, lines_max=1) == "line 7"
