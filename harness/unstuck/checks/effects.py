@@ -9,6 +9,7 @@ from typing import Any
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude
 from unstuck.checks.story import JobStory, Story
+from unstuck.errors import UsageError, did_you_mean
 
 NAME = "effects"
 PROMISE = "Each succeeded job has its effect applied as often as promised, and no other job has one."
@@ -19,10 +20,13 @@ DELIVERIES = ("exactly_once", "at_least_once", "at_most_once")
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     """`delivery`: one of `DELIVERIES`; absent: what the target promises. Repeats under one key that the
-    sink knew are no doubles; they are counted in the figures.
+    sink knew are no doubles; they are counted in the figures. Raises `UsageError` for another `delivery`.
     """
     promised = story.run.promise if story.run.promise in DELIVERIES else "exactly_once"
     delivery = str(params.get("delivery", promised))
+    if delivery not in DELIVERIES:
+        known = did_you_mean(delivery, DELIVERIES)
+        raise UsageError(f"expect: effects: delivery={delivery!r} is no delivery.{known}")
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     judged = succeeded = 0

@@ -70,7 +70,7 @@ class RunVerdict:
 def judge(history: History, expect: Mapping[str, Mapping[str, Any]] | None = None) -> RunVerdict:
     """Judges a run. `expect` maps properties to parameters; None: as the run's first event says.
 
-    Raises `UsageError` when `expect` names no property of ours, or gives one no mapping.
+    Raises `UsageError` when `expect` names no property of ours, or gives one what it does not take.
     """
     story = Story(history)
     expect = _expected(data_of(story.run.start).get("expect", {}) if expect is None else expect)
@@ -134,6 +134,8 @@ def _judged(
     """A check that crashes is a bug of ours: its property is inconclusive, and the run has the error."""
     try:
         result = each.check(story, expect.get(each.NAME, {}))
+    except UsageError:
+        raise
     except Exception as error:  # noqa: BLE001  whatever it is, the other properties are judged
         errors.append(f"the check of {each.NAME} crashed: {error!r}")
         result = conclude(each.NAME, judged=0, summary="")

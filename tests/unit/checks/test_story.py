@@ -82,7 +82,7 @@ def test_a_stroke_is_a_landing_with_its_firing() -> None:
     draft.fault("healed", name="kill")
     first, second = draft.story().faults[0].strokes
     assert (first.fired.number, first.over_s) == (1, 0.06)
-    assert (second.fired.number, second.healed, second.struck_s) == (3, None, 0.03)
+    assert (second.fired.number, second.healed, second.struck_s) == (3, None, 0.04)
     assert (second.in_flight, second.jobs, second.processes) == (None, None, None)
 
 

@@ -186,6 +186,7 @@ def test_a_check_that_crashes_is_inconclusive_and_a_harness_error(monkeypatch: p
         ({"effect": {}}, "expect: 'effect' is no property. Did you mean 'effects'?"),
         ({"effects": "exactly_once"}, "effects='exactly_once' must map parameters"),
         ([], "expect=[] must map properties"),
+        ({"effects": {"delivery": "twice"}}, "delivery='twice' is no delivery. Known: at_least_once"),
     ],
 )
 def test_an_expectation_that_we_do_not_know_is_refused(expect: Any, message: str) -> None:
