@@ -58,15 +58,15 @@ def test_a_url_is_asked_without_waiting(listener: socket.socket) -> None:
 def test_a_server_that_closes_is_asked_again(listener: socket.socket) -> None:
     """503, and an answer that is cut off, lead to a new connection."""
     probe = UrlProbe(f"http://localhost:{listener.getsockname()[1]}/")
-    for answer in (b"HTTP/1.1 503 Busy\r\n", b"HT", b"", b"HTTP/1.1 200 OK\r\n"):
+    # An answer that is cut off takes two looks: one for what there is, one for the end.
+    for answer, looks in ((b"HTTP/1.1 503 Busy\r\n", 1), (b"HT", 2), (b"", 1), (b"HTTP/1.1 200 OK\r\n", 1)):
         probe.ready()
         client, _ = listener.accept()
         with client:
             client.recv(4096)
             client.sendall(answer)
             client.shutdown(socket.SHUT_WR)
-            results = [probe.ready()]
-        assert results == [b"200" in answer]
+            assert any([probe.ready() for _ in range(looks)]) == (b"200" in answer)
     probe.close()
 
 

@@ -43,7 +43,9 @@ def launch_to_json(launch: Launch) -> dict[str, Any]:
 
 
 def launch_from_json(data: Mapping[str, Any]) -> Launch:
-    return Launch(**{**data, "restart": Restart(**data["restart"])})
+    command = None if data["command"] is None else tuple(data["command"])
+    restart = Restart(**data["restart"])
+    return Launch(**{**data, "argv": tuple(data["argv"]), "command": command, "restart": restart})
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
