@@ -66,10 +66,9 @@ def _held_by(job: JobStory | None, story: Story) -> str:
     claim = job.claims[-1]
     if claim.holder is None:
         return ""
-    held = "held by" if claim.left is None else "last held by"
-    return (
-        f"{held} {claim.holder} (attempt {claim.move.attempt}, token {claim.move.token}){_fate(claim, story)}"
-    )
+    let_go = "" if claim.left is None else f", until {span(claim.left.at_s)}"
+    which = f"attempt {claim.move.attempt}, token {claim.move.token}"
+    return f"{claim.holder} ({which}){let_go}{_fate(claim, story)}"
 
 
 def _fate(claim: Claim, story: Story) -> str:
@@ -117,8 +116,9 @@ def _shorten(events: list[Event], named: frozenset[int]) -> Iterable[str]:
 
 
 def _logs(job: JobStory | None, events: list[Event], logs: Mapping[str, str]) -> tuple[str, ...]:
-    """The logs of whoever had to do with it, else all of them: newest holder first."""
-    names = [claim.holder for claim in reversed(job.claims)] if job is not None else []
+    """The logs of whoever had to do with it, the newest holder first; of the run itself, all of them."""
+    if job is None:
+        return tuple(logs.values())
+    names = [claim.holder for claim in reversed(job.claims)]
     names += [event.process or text_of(event, "worker") for event in reversed(events)]
-    found = [logs[name] for name in dict.fromkeys(names) if name in logs]
-    return tuple(found or logs.values())
+    return tuple(logs[name] for name in dict.fromkeys(names) if name in logs)

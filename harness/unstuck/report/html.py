@@ -11,7 +11,7 @@ from unstuck.checks.port import Verdict
 from unstuck.report.group import Group, RunLine
 from unstuck.report.markup import Child, Markup, join, tag, trusted
 from unstuck.report.model import BrokenPromise, JobLine, Summary
-from unstuck.report.text import MARKS, done_text, fault_fate, jobs_text
+from unstuck.report.text import MARKS, done_text, doubts, fault_fate, jobs_text, told_in_full
 from unstuck.report.text_group import counts_text
 from unstuck.report.timeline import ordered, timeline_svg
 from unstuck.report.words import facts_text, plural, size, span
@@ -24,21 +24,23 @@ _NOTHING: Final = "default-src 'none'; style-src 'unsafe-inline'"
 def run_html(line: RunLine) -> str:
     """The page of one run."""
     summary = line.summary
-    body: list[Child] = [_header(line.word, line.title, line.duration_s, summary.about if summary else "")]
+    about, replay = (summary.about, summary.replay) if summary else ("", None)
+    body: list[Child] = [_header(line.word, line.title, line.duration_s, about)]
+    if replay is not None:
+        body.append(tag("pre", replay, class_="command"))
     if line.error is not None:
         body.append(tag("pre", line.error))
     if summary is not None:
         body += [
             *_reasons(summary),
             _figures(summary),
-            *(_broken(item, summary) for item in summary.broken[:IN_FULL]),
-            _more(len(summary.broken) - IN_FULL),
+            *_evidence(summary),
             *_timeline(summary),
             *_faults(summary),
             *_properties(summary),
             *_jobs(summary),
             *_processes(summary),
-            *_again(summary),
+            _footer(summary),
         ]
     return _page(f"{line.word}: {line.title}", body)
 
@@ -106,14 +108,15 @@ def _reasons(summary: Summary) -> list[Markup]:
     notes = [tag("p", tag("b", "note: "), note) for note in summary.notes]
     if summary.verdict is Verdict.PASS:
         return notes
-    return [*notes, tag("ul", *(tag("li", reason) for reason in summary.reasons))]
+    reasons = doubts(summary)
+    return [*notes, tag("ul", *(tag("li", reason) for reason in reasons))] if reasons else notes
 
 
 def _figures(summary: Summary) -> Markup:
     figures = [
         (plural(len(summary.jobs), "job"), jobs_text(summary)),
         (", ".join(f"{count} {name}" for name, count in summary.outcomes.items()), "classes"),
-        *((span(value), name.removesuffix("_s").replace("_", " ")) for name, value in _times(summary)),
+        *_recovery(summary),
         (str(summary.seed), "seed"),
     ]
     return tag(
@@ -121,8 +124,30 @@ def _figures(summary: Summary) -> Markup:
     )
 
 
-def _times(summary: Summary) -> list[tuple[str, float]]:
-    return [(f"recovery {name}", value) for name, value in summary.recovery.items() if name.endswith("_s")]
+def _recovery(summary: Summary) -> list[tuple[str, str]]:
+    figures = []
+    for name, what in (("claim", "to the next claim"), ("terminal", "to a terminal state")):
+        most, median = summary.recovery.get(f"{name}_max_s"), summary.recovery.get(f"{name}_p50_s")
+        if most is not None and median is not None:
+            figures.append((span(most), f"from the blow {what}, at most (median {span(median)})"))
+    return figures
+
+
+def _evidence(summary: Summary) -> list[Markup]:
+    """One of each property open, the others folded: the timeline must not be pages away."""
+    opened = told_in_full(summary)
+    folded = [item for item in summary.broken if item not in opened]
+    cards = [
+        tag("details", tag("summary", f"{item.property}, {item.job or 'the run'}"), _broken(item, summary))
+        for item in folded[:IN_FULL]
+    ]
+    if not cards:
+        return [_broken(item, summary) for item in opened]
+    count = f"{len(folded)} more of the same kinds" if folded else ""
+    return [
+        *(_broken(item, summary) for item in opened),
+        tag("details", tag("summary", count), *cards, _more(len(folded) - IN_FULL)),
+    ]
 
 
 def _broken(item: BrokenPromise, summary: Summary) -> Markup:
@@ -264,17 +289,10 @@ def _processes(summary: Summary) -> list[Markup]:
     return [tag("h2", "Processes"), _table(heads, rows, numbers=(2,))] if rows else []
 
 
-def _again(summary: Summary) -> list[Markup]:
+def _footer(summary: Summary) -> Markup:
     off = f" · defences off: {', '.join(summary.defences_off)}" if summary.defences_off else ""
     date = f" · {summary.date}" if summary.date else ""
-    return [
-        *(
-            (tag("h2", "Run exactly this again"), tag("pre", summary.replay, class_="command"))
-            if summary.replay
-            else ()
-        ),
-        tag("footer", f"Seed {summary.seed} · Unstuck {summary.version}{date}{off}"),
-    ]
+    return tag("footer", f"Seed {summary.seed} · Unstuck {summary.version}{date}{off}")
 
 
 def _table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,6 +28,7 @@ MARKS: Final[Mapping[str, str]] = {
     "interrupted": "!",
     "excluded": "-",
 }
+_FIRST_EVIDENCE: Final = re.compile(r"(; (?:broken|unclear) \d+ x): .*")  # it is told in full below
 TOLD_IN_FULL: Final = 2  # broken promises with their timeline; the report has them all
 TOLD: Final = 8
 
@@ -45,36 +47,58 @@ def run_sheet(line: RunLine) -> Sheet:
         sheet.paragraph(summary.about, style="dim")
     for note in summary.notes:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
-    for reason in summary.reasons if summary.verdict is not Verdict.PASS else ():
+    for reason in doubts(summary):
         sheet.paragraph(reason, first=Span("why:  ", STYLES[word]))
     _done(sheet, summary)
     _jobs(sheet, summary)
     _properties(sheet, summary)
+    sheet.blank()
     sheet.extend(evidence_sheet(summary))
     _where(sheet, summary)
     return sheet
 
 
 def evidence_sheet(summary: Summary) -> Sheet:
-    """The broken promises: the first ones in full, the others in a line, the rest counted."""
+    """The broken promises: one of each property in full, the others in a line, the rest counted."""
     sheet = Sheet()
-    for nth, item in enumerate(summary.broken[:TOLD]):
-        if nth < TOLD_IN_FULL:
+    full = told_in_full(summary)
+    for item in full:
+        sheet.blank()
+        _broken(sheet, item, summary)
+    others = [item for item in summary.broken if item not in full]
+    for nth, item in enumerate(others[:TOLD]):
+        if nth == 0:
             sheet.blank()
-            _broken(sheet, item, summary)
-        else:
-            if nth == TOLD_IN_FULL:
-                sheet.blank()
-            job = f"{item.job}: " if item.job else ""
-            sheet.paragraph(f"{item.property}: {job}{item.message}", first=Span("also  ", STYLES["fail"]))
-    if len(summary.broken) > TOLD:
-        sheet.line(f"      … {len(summary.broken) - TOLD} more in the report")
+        job = f"{item.job}: " if item.job else ""
+        sheet.line(Span("also  ", STYLES[str(item.verdict)]), f"{item.property}: {job}{item.message}")
+    if len(others) > TOLD:
+        sheet.line(f"      … {len(others) - TOLD} more in the report")
     return sheet
+
+
+def told_in_full(summary: Summary) -> list[BrokenPromise]:
+    """The first of each property, of a job that was not told of yet."""
+    full: list[BrokenPromise] = []
+    for item in summary.broken:
+        new = all(item.property != other.property and item.job != other.job for other in full)
+        if new and len(full) < TOLD_IN_FULL:
+            full.append(item)
+    return full
 
 
 def jobs_text(summary: Summary) -> str:
     """`6 succeeded, 1 active`; `no jobs`."""
     return ", ".join(f"{count} {state}" for state, count in summary.states.items()) or "no jobs"
+
+
+def doubts(summary: Summary) -> list[str]:
+    """Why it is not a pass, without the broken promises: those are told with their evidence."""
+    failed = tuple(f"{one.name}: " for one in summary.properties if one.verdict is Verdict.FAIL)
+    return (
+        [reason for reason in summary.reasons if not reason.startswith(failed)]
+        if failed
+        else [*summary.reasons]
+    )
 
 
 def done_text(summary: Summary) -> str:
@@ -131,8 +155,9 @@ def _properties(sheet: Sheet, summary: Summary) -> None:
 
 def _property(sheet: Sheet, one: PropertyLine, width: int) -> None:
     word = str(one.verdict)
+    summary = _FIRST_EVIDENCE.sub(r"\1", one.summary)
     sheet.paragraph(
-        one.summary, first=Span(f"  {MARKS[word]} {one.name:<{width}}  ", STYLES[word].replace("bold ", ""))
+        summary, first=Span(f"  {MARKS[word]} {one.name:<{width}}  ", STYLES[word].replace("bold ", ""))
     )
 
 
@@ -142,12 +167,12 @@ def _broken(sheet: Sheet, item: BrokenPromise, summary: Summary) -> None:
     sheet.paragraph(item.promise, first=Span(f"{kind}: {item.property}: ", STYLES[word]), indent=8)
     sheet.paragraph(f"{item.job}: {item.message}" if item.job else item.message, first="  ", style="bold")
     for name, text in (
-        ("facts", facts_text(item.facts)),
+        ("facts", "" if item.stopped else facts_text(item.facts)),
         ("stopped", item.stopped),
         ("held by", item.held_by),
         ("moves on", item.moves_on),
     ):
-        if text:
+        if text and text not in item.message:
             sheet.paragraph(text, first=f"    {name:<9} ")
     for line in item.excerpt:
         sheet.line(Span(f"    {line}", "bold" if "▶" in line[:12] else "dim"))

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Final
 
-from unstuck.checks.port import Verdict
 from unstuck.report.group import Group, RunLine
 from unstuck.report.sheet import Sheet, Span, cut
-from unstuck.report.text import MARKS, STYLES, done_text, evidence_sheet, jobs_text
+from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text
 from unstuck.report.words import plural, span
 
 _CASE: Final = 42
@@ -67,8 +66,7 @@ def _trouble(sheet: Sheet, line: RunLine) -> None:
     summary = line.summary
     if summary is None:
         return
-    reasons = summary.reasons if summary.verdict is not Verdict.PASS else ()
-    for reason in reasons:
+    for reason in doubts(summary):
         sheet.paragraph(reason, first=Span("why:  ", STYLES[line.word]))
     sheet.extend(evidence_sheet(summary))
     if summary.folder:

@@ -34,7 +34,7 @@ def timeline_svg(summary: Summary) -> Markup:
     """The whole picture; its height grows with processes and jobs, its width fits the page."""
     scale = _Scale(max(summary.duration_s, 0.001))
     rows = min(sum(len(fault.strokes) for fault in summary.faults), 4)
-    top = 4 + rows * _BAND_LABEL
+    top = AXIS + rows * _BAND_LABEL
     process_height, job_height = 16.0, _lane(len(summary.jobs))
     jobs_top = top + len(summary.processes) * process_height + (10 if summary.processes else 0)
     bottom = jobs_top + len(summary.jobs) * job_height + 4
@@ -73,7 +73,10 @@ def _axis(scale: _Scale, top: float, bottom: float) -> Markup:
     lines = [
         join(
             tag("line", x1=scale.x(at_s), x2=scale.x(at_s), y1=top, y2=bottom, class_="grid"),
-            tag("text", span(at_s), x=scale.x(at_s), y=bottom + 12, class_="axis", text_anchor="middle"),
+            *(
+                tag("text", span(at_s), x=scale.x(at_s), y=y, class_="axis", text_anchor="middle")
+                for y in (11.0, bottom + 12)
+            ),
         )
         for at_s in marks
     ]
@@ -94,7 +97,7 @@ def _bands(summary: Summary, scale: _Scale, bottom: float) -> Markup:
         for nth, (from_s, until_s) in enumerate(fault.strokes):
             x = scale.x(from_s)
             width = max(scale.x(until_s) - x, 2.0)
-            y = 2 + (row % 4) * _BAND_LABEL
+            y = AXIS - 2 + (row % 4) * _BAND_LABEL
             row += 1
             title = tag("title", f"fault {fault.index}: {fault.what}, {span(from_s)} to {span(until_s)}")
             drawn.append(tag("rect", title, x=x, y=y, width=width, height=bottom - y, class_="band"))
@@ -192,7 +195,7 @@ def _stay(line: JobLine, stay: Stay, y: float, height: float, scale: _Scale) -> 
         y=y + (height - thick) / 2,
         width=max(scale.x(until_s) - x, 1.5),
         height=thick,
-        class_=f"state-{stay.state if stay.state.isidentifier() else 'unknown'}",
+        class_=f"state-{stay.state if stay.state.isidentifier() else 'unknown'}{' over' if terminal else ''}",
     )
 
 

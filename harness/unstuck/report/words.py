@@ -53,6 +53,12 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
+_NOISE: Final = frozenset(
+    {"tag", "tenant", "pid", "version", "sent_to", "scope", "parts", "video", "role", "in_flight", "setup"}
+)
+"""What events carry for programs; in a line for people it hides the rest."""
+
+
 def facts_text(facts: Mapping[str, Any]) -> str:
     """`role=worker, grace_s=5`; what is None is left out."""
     return ", ".join(f"{name}={_value(value)}" for name, value in facts.items() if value is not None)
@@ -112,12 +118,15 @@ def event_text(event: Event) -> str:
 
 def _tell_move(_event: Event, data: dict[str, Any]) -> str:
     before = data.pop("from", None)
+    if not data.get("attempt"):  # nobody has claimed it yet
+        data.pop("attempt", None)
+        data.pop("token", None)
     where = f" (from {before})" if before else " (new)"
     return _with(f"{data.pop('to', '?')}{where}", data)
 
 
 def _tell_stage(_event: Event, data: dict[str, Any]) -> str:
-    return _with(f"  stage {data.pop('stage', None) or 'none'}", data)
+    return f"  stage {data.get('stage') or 'none'}"
 
 
 def _tell_op(event: Event, data: dict[str, Any]) -> str:
@@ -134,12 +143,12 @@ def _tell_effect(_event: Event, data: dict[str, Any]) -> str:
 
 def _tell_fault(event: Event, data: dict[str, Any]) -> str:
     name, index = data.pop("name", "?"), data.pop("fault", "?")
-    data.pop("struck_at_ns", None)
-    return _with(f"fault {index} {name} {event.phase}", data)
+    how = data.get("how") or data.get("why")
+    return f"fault {index} {name} {event.phase}" + (f": {_value(how)}" if how else "")
 
 
 def _tell_process(event: Event, data: dict[str, Any]) -> str:
-    data.pop("role", None)
+    data.pop("how", None)
     return _with(f"{event.process} {event.phase}", data)
 
 
@@ -165,7 +174,7 @@ _EVENTS: Final[Mapping[str, Callable[[Event, dict[str, Any]], str]]] = {
 
 
 def _with(text: str, data: Mapping[str, Any]) -> str:
-    facts = facts_text(data)
+    facts = facts_text({name: value for name, value in data.items() if name not in _NOISE})
     return f"{text}: {facts}" if facts else text
 
 
@@ -176,6 +185,8 @@ def _parameters(parameters: Any) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.3f}"
     if isinstance(value, list | tuple):
         return "[" + " ".join(_value(one) for one in value) + "]"
     if isinstance(value, Mapping):
