@@ -33,6 +33,7 @@ class PointRule:
     point: str
     job: str
     stage: str | None  # None: any
+    attempt: int | None  # None: any
     nth: int
 
 
@@ -103,7 +104,7 @@ def place_of(when: Trigger) -> OnPoint | None:
         return when
     if isinstance(when, OnState) and when.hold:
         point = CLAIM_COMMITTED if when.stage is None else STAGE_STARTED
-        return OnPoint(point=point, job=when.job, stage=when.stage, nth=when.nth)
+        return OnPoint(point=point, job=when.job, stage=when.stage, attempt=when.attempt, nth=when.nth)
     return None
 
 
@@ -111,7 +112,14 @@ def _point_rule(index: int, fault: Fault) -> PointRule | None:
     place = place_of(fault.when)
     if place is None:
         return None
-    return PointRule(fault=index, point=place.point, job=place.job, stage=place.stage, nth=place.nth)
+    return PointRule(
+        fault=index,
+        point=place.point,
+        job=place.job,
+        stage=place.stage,
+        attempt=place.attempt,
+        nth=place.nth,
+    )
 
 
 def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) -> set[str]:

@@ -103,6 +103,7 @@ class OnState:
     state: str
     job: str = "any"
     stage: str | None = None
+    attempt: int | None = None  # the job's attempt that gets there; None: whichever
     nth: int = 1
     hold: bool = False
 
@@ -114,6 +115,7 @@ class OnPoint:
     point: str
     job: str = "any"
     stage: str | None = None
+    attempt: int | None = None
     nth: int = 1
 
 

@@ -31,8 +31,11 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     if not names:
         raise Missed(f"no process of role {parameters.role} was there ({parameters.which})")
     victims = [job for name in names for job in hand.held_by(name)]
-    if parameters.scope == "child" and hand.occasion.job is not None:
-        victims = [hand.occasion.job]
+    here = hand.occasion.job
+    if here is not None and parameters.scope == "child":
+        victims = [here]
+    elif here is not None and here not in victims and parameters.which == "here":
+        victims.append(here)  # it held no lease: the job of the request that died with it
     hit = {name: hand.world.signal(name, parameters.signal, parameters.scope) for name in names}
     hand.struck()
     if not any(hit.values()):

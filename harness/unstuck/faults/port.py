@@ -78,6 +78,10 @@ class Hand(Protocol):
         """An ability of the target itself (`notifications_off`); returns what was read back."""
         ...
 
+    def heal(self, fault: int) -> bool:
+        """Ends a lasting fault of this run; False when it did not last any more."""
+        ...
+
     def op(self, action: str, job: str) -> str:
         """Performs a client's op on a job and records it; returns ok, fail or info."""
         ...

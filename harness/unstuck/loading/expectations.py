@@ -55,10 +55,11 @@ def _read_value(field: str, spot: Spot, allowed: tuple[type, ...], words: Vocabu
         return {key: _read_plain(key, item, words) for key, item in spot.entries().items()}
     if isinstance(value, tuple) and list in allowed:
         return [_read_plain(field, item, words) for item in spot.items()]
-    if isinstance(value, tuple | Mapping) or not {dict, list}.issuperset(allowed):
-        typed(spot, allowed)
-    else:
-        raise spot.error("is a single value. Write a mapping or a list.")
+    scalars = tuple(one for one in allowed if one not in {dict, list})
+    if not scalars:
+        wanted = " or ".join("a mapping" if one is dict else "a list" for one in allowed)
+        raise spot.error(f"must be {wanted}. Write it as one.")
+    typed(spot, scalars)
     words.check(field, spot)
     return value
 

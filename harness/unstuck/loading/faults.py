@@ -83,7 +83,7 @@ def _read_trigger(spot: Spot, words: Vocabulary) -> Trigger:
     kinds = [key for key in KINDS if key in entries]
     if not kinds:
         for key, entry in entries.items():
-            if key not in {"job", "stage", "nth", "hold", "link", "contains", "on", "phase"}:
+            if key not in {"job", "stage", "attempt", "nth", "hold", "link", "contains", "on", "phase"}:
                 raise spot.key_error(entry, key, f"is not a key of a trigger.{did_you_mean(key, KINDS)}")
         raise spot.error(f"does not say what to wait for. Add one of: {', '.join(KINDS)}.")
     if len(kinds) > 1:
@@ -114,11 +114,11 @@ def _check_chains(faults: Sequence[Fault], spots: Sequence[Spot]) -> None:
         if not isinstance(fault.when, OnFault):
             continue
         where = spots[index].entries()["when"].entries()["fault"]
-        if not 0 <= fault.when.fault < len(faults):
+        if fault.when.fault >= len(faults):
             raise where.error(f"is no fault: the last one here is {len(faults) - 1}. Count from 0.")
         seen = {index}
         following: Trigger = fault.when
-        while isinstance(following, OnFault) and 0 <= following.fault < len(faults):
+        while isinstance(following, OnFault) and following.fault < len(faults):
             if following.fault in seen:
                 raise where.error("makes a fault wait for itself. Give one of them another trigger.")
             seen.add(following.fault)

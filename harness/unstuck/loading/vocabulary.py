@@ -64,6 +64,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "most": (0, CLIENTS_MAX),
     "memory_limit_mib": (16, 1024 * 1024),
     "mib": (1, 1024 * 1024),
+    "attempt": (1, 1_000),
+    "fault": (0, 1_000),
     "nth": (1, 1_000_000),
     "only": (1, 10_000),
     "parts": (0, 10_000),  # S3's own limit

@@ -7,6 +7,7 @@ at a test point waits for our answer, so the decision is made while it stands th
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ class Engine:
         self._pending: list[_Pending] = []
         self._waiters: list[_Waiter] = []
         self._busy = 0
+        self._lock = threading.Lock()
         self._lasting: dict[int, RunnerHand] = {}
         self._healing: set[int] = set()
         self._names: dict[str, int] = {}
@@ -109,7 +111,7 @@ class Engine:
         for index, armed in enumerate(self._armed):
             if isinstance(armed.fault.when, OnStart):
                 armed.fired += 1
-                self._busy += 1
+                self._change_busy(1)
                 self._inject(index, Occasion(event=-1, job=None, process=None), None)
 
     def start_timers(self) -> None:
@@ -161,7 +163,7 @@ class Engine:
     def heal_all(self) -> None:
         """Ends every lasting fault now; idempotent."""
         for index in list(self._lasting):
-            self._heal(index)
+            self.heal(index)
 
     def close(self) -> None:
         """Lets everybody go and stops deciding. Faults may still be armed: they will not fire."""
@@ -252,8 +254,12 @@ class Engine:
 
     def _fire(self, index: int, occasion: Occasion, point: PointReached | None) -> None:
         self._armed[index].fired += 1
-        self._busy += 1
+        self._change_busy(1)
         self.scheduler.spawn(f"fault {index}", lambda: self._inject(index, occasion, point))
+
+    def _change_busy(self, by: int) -> None:
+        with self._lock:
+            self._busy += by
 
     # Each injection is a task
 
@@ -284,11 +290,11 @@ class Engine:
                 self._lasting[index] = hand
         finally:
             hand.release({"do": "go"})
-            self._busy -= 1
+            self._change_busy(-1)
             self.wake()
         if index in self._lasting:
             self.scheduler.sleep(fault.parameters.for_s)
-            self._heal(index)
+            self.heal(index)
 
     def _record_fired(self, index: int, fault: Fault, occasion: Occasion) -> None:
         data: dict[str, Any] = {"fault": index, "name": fault.name, "trigger": occasion.event}
@@ -298,11 +304,13 @@ class Engine:
             data["condition"] = {"wanted": wanted, "seen": seen, "held": held}
         self.emit("fault", "fired", job=occasion.job, process=occasion.process, **data)
 
-    def _heal(self, index: int) -> None:
-        hand = self._lasting.get(index)
-        if hand is None or index in self._healing:
-            return
-        self._healing.add(index)
+    def heal(self, index: int) -> bool:
+        """Ends a lasting fault; False when it does not last (any more)."""
+        with self._lock:  # its time may run out at the moment when somebody else heals it
+            hand = self._lasting.get(index)
+            if hand is None or index in self._healing:
+                return False
+            self._healing.add(index)
         fault = self._armed[index].fault
         try:
             FAULTS[fault.name].heal(hand, fault.parameters)
@@ -310,3 +318,4 @@ class Engine:
             self._lasting.pop(index, None)
             self._healing.discard(index)
         self.emit("fault", "healed", fault=index, name=fault.name)
+        return True

@@ -127,6 +127,9 @@ class RunnerHand:
         how = f"{facts.get('label')} on {facts.get('link')}: {outcome}"
         return {"how": how, "jobs": [job] if job else [], "message": dict(facts.get("facts") or {})}
 
+    def heal(self, fault: int) -> bool:
+        return self._engine.heal(fault)
+
     def op(self, action: str, job: str) -> str:
         number = next(self._engine.op_numbers)
         about = {"id": f"fault.{number}", "client": f"fault-{self._fault}", "action": action}

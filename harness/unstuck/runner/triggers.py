@@ -17,12 +17,13 @@ def rule_id(fault: int) -> str:
 def matches(fault: int, when: Trigger, event: Event, live: Live) -> bool:
     """True when `event` is one that the trigger counts. Held places and times never match here."""
     match when:
-        case OnState(hold=False, state=state, stage=stage, job=job):
+        case OnState(hold=False, state=state, stage=stage, attempt=attempt, job=job):
             if event.kind == "stage":
                 moved = stage is not None and event.data.get("stage") == stage
             else:
                 moved = event.kind == "transition" and stage is None and event.data.get("to") == state
-            return moved and live.is_tagged(event.job, job)
+            counted = attempt is None or event.data.get("attempt") == attempt
+            return moved and counted and live.is_tagged(event.job, job)
         case OnOp(op=op, phase=phase, job=job):
             return (
                 event.kind == "op"
@@ -48,4 +49,5 @@ def fits(place: OnPoint, point: str, job: str | None, facts: dict[str, Any], liv
         point == place.point
         and live.is_tagged(job, place.job)
         and (place.stage is None or facts.get("stage") == place.stage)
+        and (place.attempt is None or facts.get("attempt") == place.attempt)
     )
