@@ -19,6 +19,7 @@ from typing import Any
 import av
 
 from reference_service.ports import InvalidMedia
+from reference_service.stages.jpeg import Scaler
 from reference_service.stages.source import open_source
 
 AUDIO_RATE_HZ = 16_000
@@ -46,6 +47,7 @@ def make_video(
     The same arguments give the same bytes with the same FFmpeg libraries. `width` and `height` are even.
     """
     frames = round(seconds * fps)
+    scaler = Scaler()
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         options = _ENCODER if codec == "libx264" else {}
         video: Any = output.add_stream(codec, rate=fps, options=options)
@@ -57,7 +59,7 @@ def make_video(
             scene = number * scenes // frames
             frame = _picture(width, height, scene=scene, moved=number, seed=seed)
             frame.pts = number
-            output.mux(video.encode(frame.reformat(format=video.pix_fmt)))
+            output.mux(video.encode(scaler.convert(frame, width, height, video.pix_fmt)))
         output.mux(video.encode())
         if sound is not None:
             _add_tone(output, sound, seconds, seed)

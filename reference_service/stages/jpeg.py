@@ -9,6 +9,17 @@ import av
 from av.video.reformatter import VideoReformatter
 
 
+class Scaler:
+    """Converts frames in this very thread; FFmpeg would start one a core, in each forked child."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: Any, width: int, height: int, pixels: str) -> Any:
+        """The frame in this size and pixel format, with its own time."""
+        return self._reformatter.reformat(frame, width, height, pixels, threads=1)
+
+
 class JpegWriter:
     """Encodes frames of any size and format to JPEGs of one size."""
 
@@ -22,12 +33,12 @@ class JpegWriter:
         self._codec.time_base = Fraction(1, 25)
         self._codec.thread_count = 1
         self._codec.options = {"qmin": "4", "qmax": "4"}  # small, and good enough to look at
-        self._reformatter = VideoReformatter()
+        self._scaler = Scaler()
         self._count = 0
 
     def encode(self, frame: Any) -> bytes:
         """The JPEG of one frame."""
-        scaled = self._reformatter.reformat(frame, self._width, self._height, "yuvj420p")
+        scaled = self._scaler.convert(frame, self._width, self._height, "yuvj420p")
         scaled.pts = self._count
         scaled.time_base = self._codec.time_base
         self._count += 1
@@ -42,7 +53,7 @@ class JpegReader:
         self._codec: Any = av.CodecContext.create("mjpeg", "r")
         self._codec.thread_count = 1
         self._codec.options = {"max_pixels": str(pixels_max)}
-        self._reformatter = VideoReformatter()
+        self._scaler = Scaler()
 
     def decode(self, jpeg: bytes) -> Any:
         """The one frame of a JPEG."""
@@ -58,7 +69,7 @@ class JpegReader:
 
     def luma(self, jpeg: bytes, width: int, height: int) -> bytes:
         """Brightness, 0 to 255, of each pixel of the picture shrunk to `width` x `height`."""
-        gray = self._reformatter.reformat(self.decode(jpeg), width, height, "gray")
+        gray = self._scaler.convert(self.decode(jpeg), width, height, "gray")
         (plane,) = gray.planes
         rows = bytes(plane)  # each may be padded to a rounder length
         return b"".join(rows[at : at + width] for at in range(0, plane.line_size * height, plane.line_size))

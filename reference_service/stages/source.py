@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any
 import av
 
 from reference_service.ports import InvalidMedia
-from reference_service.stages.boxes import PICTURE_PX_MAX, check_boxes
+from reference_service.stages.boxes import PICTURE_PX_MAX, check_boxes, check_picture
+from reference_service.stages.jpeg import Scaler
 
 DURATION_S_MAX = 6 * 3600.0
 TRACKS_MAX = 32
@@ -21,6 +23,11 @@ _OF_THE_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOENT}
     | {errno.EMFILE, errno.ENFILE}
 )
+
+# What the stages need at most beyond an open file, measured on 1280x720: 16 reference pictures of decoder
+# and encoder each, and their tables.
+_ROOM_BYTES = 16 * 1024**2
+_ROOM_BYTES_PER_PX = 64
 
 # A hostile file may be a playlist that names other files and hosts: only MP4, and only this file.
 # The pixel limit stops a stream whose own header claims more than its container did.
@@ -37,6 +44,10 @@ class Source:
     video: Any
     audio: Any | None
     duration_s: float
+
+    @property
+    def frame_px(self) -> int:
+        return int(self.video.codec_context.width * self.video.codec_context.height)
 
     def at_s(self, frame: Any) -> float:
         """When a video frame is shown, in seconds since the beginning of the pictures."""
@@ -69,6 +80,7 @@ def _checked(container: Any) -> Source:
             raise InvalidMedia(f"no decoder for its {stream.type}")
         stream.codec_context.thread_count = 1  # the process was forked, and cores are shared
         stream.codec_context.thread_type = "NONE"
+    check_picture(video.codec_context.width, video.codec_context.height)
     video.codec_context.options = {"max_pixels": str(PICTURE_PX_MAX)}
     duration_s = (container.duration or 0) / av.time_base
     if not 0 < duration_s <= DURATION_S_MAX:
@@ -95,7 +107,8 @@ def _held(streamed: Iterator[Any], interrupt: Callable[[], None], *, bounded: bo
     if bounded:
         yield from streamed
         return
-    held = [_full_rgb(item) for item in streamed]
+    scaler = Scaler()
+    held = [_full_rgb(item, scaler) for item in streamed]
     for item in held:
         interrupt()
         yield item
@@ -105,14 +118,15 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
     packets = source.container.demux(streams)
     frames = 0
     while True:
-        with blame_source(f"broken after {frames} frames"):
+        with blame_source(f"broken after {frames} frames", source.frame_px):
             packet = next(packets, None)
         if packet is None:
             break
         interrupt()
         if packet.is_corrupt:
             raise InvalidMedia(f"its {packet.stream.type} is cut short after {frames} frames")
-        with blame_source(f"its {packet.stream.type} does not decode after {frames} frames"):
+        what = f"its {packet.stream.type} does not decode after {frames} frames"
+        with blame_source(what, source.frame_px):
             decoded = packet.decode()  # sound too: what we hand on untouched must at least be whole
         if packet.stream is not source.video:
             if packet.dts is not None:  # the last, empty one only flushes the decoder
@@ -131,13 +145,19 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
         raise InvalidMedia("no frame could be decoded")
 
 
-def _full_rgb(item: Any) -> Any:
-    return item.reformat(format="rgb24") if isinstance(item, av.VideoFrame) else item
+def _full_rgb(item: Any, scaler: Scaler) -> Any:
+    if not isinstance(item, av.VideoFrame):
+        return item
+    return scaler.convert(item, item.width, item.height, "rgb24")
 
 
 @contextmanager
-def blame_source(what: str) -> Iterator[None]:
-    """FFmpeg's errors within become `InvalidMedia`, except those of this machine: memory, disk, handles."""
+def blame_source(what: str, frame_px: int = 0) -> Iterator[None]:
+    """FFmpeg's errors within become `InvalidMedia`, except those of this machine: memory, disk, handles.
+
+    A lack of memory often reaches us as "invalid data" or "generic error". So before the source is blamed,
+    room for the work on pictures of `frame_px` is asked for, and `MemoryError` raised when there is none.
+    """
     try:
         yield
     except MemoryError:
@@ -145,5 +165,16 @@ def blame_source(what: str) -> Iterator[None]:
     except (av.FFmpegError, ValueError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             raise
+        room_bytes = _ROOM_BYTES + frame_px * _ROOM_BYTES_PER_PX
+        if not _has_room(room_bytes):
+            raise MemoryError(f"{what}: fewer than {room_bytes} bytes are free") from error
         text = getattr(error, "strerror", None) or str(error)
         raise InvalidMedia(f"{what}: {text}") from error
+
+
+def _has_room(room_bytes: int) -> bool:
+    try:
+        mmap.mmap(-1, room_bytes).close()  # address space only: no page of it is touched
+    except OSError:
+        return False
+    return True

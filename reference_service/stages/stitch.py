@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 import av
-from av.video.reformatter import VideoReformatter
 
 from reference_service.ports import InvalidMedia, StageInput, StageOutput
+from reference_service.stages.jpeg import Scaler
 from reference_service.stages.source import Source, blame_source, frames_and_sound, open_source
 
 # One thread and no look-ahead: fast, little memory, and the same bytes each time.
@@ -24,7 +24,9 @@ def run(given: StageInput) -> StageOutput:
     target = given.folder / "stitched.mp4"
     with open_source(given.source) as source:
         output = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})
-        with blame_source("cannot be written as an MP4"):  # its times or sizes, or its sound's codec
+        with blame_source(
+            "cannot be written as an MP4", source.frame_px
+        ):  # its times or sizes, or its sound's codec
             try:
                 frames = _copy(source, output, given)
             except BaseException:
@@ -39,7 +41,7 @@ def _copy(source: Source, output: Any, given: StageInput) -> int:
     """Encodes the pictures anew and copies the sound packet by packet, each at its own time."""
     video = _video_stream(source, output)
     audio = _audio_stream(source, output)
-    reformatter = VideoReformatter()
+    scaler = Scaler()
     frames = sounds = 0
     last_pts = None
     for item in frames_and_sound(source, given.interrupt, bounded=given.bounded):
@@ -47,7 +49,7 @@ def _copy(source: Source, output: Any, given: StageInput) -> int:
             if last_pts is not None and item.pts is not None and item.pts <= last_pts:
                 continue  # two pictures for one moment: an MP4 holds one
             last_pts = item.pts
-            frame = reformatter.reformat(item, video.width, video.height, "yuv420p")
+            frame = scaler.convert(item, video.width, video.height, "yuv420p")
             frame.pts, frame.time_base = item.pts, item.time_base
             frame.pict_type = 0  # the encoder chooses its own key frames
             packets = video.encode(frame)

@@ -66,6 +66,7 @@ def _child(request: dict[str, Any]) -> dict[str, Any]:
     return answer | {
         "peak_growth_bytes": _status_bytes("VmHWM") - rss_bytes,
         "peak_bytes": _status_bytes("VmHWM"),
+        "threads": len(os.listdir("/proc/self/task")),
         "cpu_s": used.ru_utime + used.ru_stime,
     }
 

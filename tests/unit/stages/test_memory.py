@@ -40,13 +40,22 @@ def test_unbounded_peak_holds_every_frame(lengths, limited, stage):
 
 
 def test_large_video_succeeds_far_below_the_limit(videos, limited):
-    """All stages of `large.mp4` together stay below a quarter of 512 MiB."""
+    """All stages of `large.mp4` together stay below a quarter of 512 MiB, in one thread."""
     answer = limited(videos("large.mp4"), cpu_s=20)
     assert answer["error"] is None
     assert answer["peak_bytes"] < 128 * MIB
+    assert answer["threads"] == 1
 
 
 def test_large_video_fails_at_the_limit_without_the_defence(videos, limited):
     """With `bounded_memory` off, `large.mp4` runs into a limit of 512 MiB, and says that it was memory."""
     answer = limited(videos("large.mp4"), "frames", bounded=False, room_bytes=512 * MIB, cpu_s=20)
     assert answer["error"] == "MemoryError"
+
+
+@pytest.mark.parametrize("room_bytes", [room * MIB // 4 for room in (4, 8, 12, 16, 24, 48, 96, 128)])
+@pytest.mark.parametrize("stage", ["inspect", "stitch"])
+def test_lack_of_memory_is_not_blamed_on_the_video(videos, limited, stage, room_bytes):
+    """However little memory there is, a good video succeeds or ends `MemoryError`, never `InvalidMedia`."""
+    answer = limited(videos("large.mp4"), stage, room_bytes=room_bytes, cpu_s=20)
+    assert answer["error"] in {None, "MemoryError"}, answer
