@@ -11,14 +11,12 @@ from unstuck.scenario import (
     Complete,
     Fault,
     Initiate,
-    OnFault,
     OnMessage,
     OnOp,
     OnPoint,
     OnStart,
     OnState,
     OnTime,
-    PublishEvent,
     Put,
     PutParts,
     RoleOptions,
@@ -88,8 +86,7 @@ def _step(step: Step) -> str:  # noqa: C901, PLR0911  one case for each kind
             return f"wait {_seconds(seconds or 0.0)}"
         case Cancel():
             return "cancel the job"
-        case PublishEvent(times=times):
-            return f"deliver its event {_times(times)} more"
+    return f"deliver its event {_times(step.times)} more"
 
 
 def _changes(scenario: Scenario) -> list[str]:
@@ -138,18 +135,17 @@ def _trigger(when: Trigger) -> str:  # noqa: PLR0911  one case for each kind
         case OnState(state=state, stage=stage, hold=hold):
             place = f"enters {state}" if stage is None else f"enters stage {stage}"
             wait = ", and its process waits there" if hold else ""
-            return f"when {_job(when.job)} {place}{_nth(when.nth)}{wait}"
+            return f"when {_job(when.job)} {place}{_which(when)}{wait}"
         case OnPoint(point=point, stage=stage):
             place = point if stage is None else f"{point} of stage {stage}"
-            return f"when {_job(when.job)} reaches {place}{_nth(when.nth)}, and its process waits there"
+            return f"when {_job(when.job)} reaches {place}{_which(when)}, and its process waits there"
         case OnMessage(message=message, link=link, contains=contains, on=on):
             inside = "" if contains is None else f" with {contains!r} in it"
             before = "before it goes on" if on == "request" else "before its reply goes back"
             return f"at {message}{inside} on {link}{_nth(when.nth)}, {before}"
         case OnOp(op=op, phase=phase):
             return f"when {op} of {_job(when.job)} is {phase}{_nth(when.nth)}"
-        case OnFault(fault=other, phase=phase):
-            return f"when fault {other} {'is' if phase == 'healed' else 'has'} {phase}"
+    return f"when fault {when.fault} {'is' if when.phase == 'healed' else 'has'} {when.phase}"
 
 
 def _expectation(name: str, parameters: Mapping[str, Any]) -> str:
@@ -159,6 +155,10 @@ def _expectation(name: str, parameters: Mapping[str, Any]) -> str:
 
 def _job(tag: str) -> str:
     return "any job" if tag == "any" else f"a job tagged {tag}"
+
+
+def _which(when: OnState | OnPoint) -> str:
+    return ("" if when.attempt is None else f" in attempt {when.attempt}") + _nth(when.nth)
 
 
 def _nth(nth: int) -> str:
