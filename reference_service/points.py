@@ -48,6 +48,13 @@ class SocketPoints:
         if answer.get("do") == "allocate":
             self._burden.append(_touched(int(answer["bytes"])))
 
+    def close(self) -> None:
+        """Ends this thread's connection; its next point makes a new one."""
+        link: _Link | None = getattr(self._local, "link", None)
+        if link is not None:
+            link.close()
+        self._local.pid = None
+
     def _own_link(self) -> _Link | None:
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.pid = os.getpid()
@@ -80,6 +87,10 @@ class _Link:
     def watches(self, name: str) -> bool:
         return name in self._watched or "*" in self._watched
 
+    def close(self) -> None:
+        self._lines.close()
+        self._connection.close()
+
     def ask(self, question: dict[str, Any]) -> dict[str, Any] | None:
         """None, and never asked again, when the harness is gone."""
         try:
@@ -89,6 +100,7 @@ class _Link:
             line = b""
         if not line.endswith(b"\n"):
             self._watched = frozenset()
+            self.close()
             return None
         answer: dict[str, Any] = json.loads(line)
         return answer

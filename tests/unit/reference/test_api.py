@@ -1,0 +1,199 @@
+"""The routes: who may ask, how answers look, and what happens while draining."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from reference_service import uploads
+from reference_service.api import Draining, make_app
+from reference_service.fakes import MemoryWorld, memory_world
+from reference_service.ports import Unavailable
+from tests.unit.reference.drive import VIDEO
+
+OURS = {"authorization": "Bearer dev-token"}
+
+
+class Client:
+    """Calls the ASGI application without a socket."""
+
+    def __init__(self, world: MemoryWorld) -> None:
+        self.draining = Draining()
+        self._app = make_app(world.service, self.draining)
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        status, _, answer = self.full(method, path, body, OURS if headers is None else headers)
+        return status, answer
+
+    def full(
+        self, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], Any]:
+        raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        path, _, query = path.partition("?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(k.encode(), v.encode()) for k, v in headers.items()]
+            + [(b"content-type", b"application/json")],
+            "server": ("127.0.0.1", 80),
+            "client": ("127.0.0.1", 1),
+        }
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": raw, "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(self._app(scope, receive, send))
+        given = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
+        text = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0]["status"], given, json.loads(text)
+
+
+@pytest.fixture
+def world() -> MemoryWorld:
+    return memory_world(tokens={"dev-token": "dev", "other-token": "other"})
+
+
+@pytest.fixture
+def client(world: MemoryWorld) -> Client:
+    return Client(world)
+
+
+def test_a_job_is_followed_from_upload_to_queue(world: MemoryWorld, client: Client) -> None:
+    """Initiate, put, complete twice, get, list."""
+    status, made = client("POST", "/jobs", {"name": "v.mp4", "size_bytes": len(VIDEO)})
+    assert (status, made["job"]["state"]) == (201, "awaiting_upload")
+    world.objects.client_put(made["upload"]["url"], VIDEO)
+    job = made["job"]["id"]
+    for body in (None, {}, {"etag": None}):
+        status, done = client("POST", f"/jobs/{job}/complete", body)
+        assert (status, done["job"]["state"]) == (200, "queued")
+    status, found = client("GET", f"/jobs/{job}")
+    assert (status, found["job"]["stages"][0]) == (200, {"name": "inspect", "state": "pending"})
+    assert client("GET", "/jobs?state=queued")[1]["jobs"][0]["id"] == job
+    assert client("GET", "/jobs?state=failed")[1]["jobs"] == []
+
+
+def test_a_multipart_upload_gets_a_url_for_each_part(client: Client) -> None:
+    """Numbered from 1, with the upload's id."""
+    _, made = client("POST", "/jobs", {"name": "v", "size_bytes": 9, "multipart_parts": 3})
+    assert [part["number"] for part in made["upload"]["parts"]] == [1, 2, 3]
+    assert made["upload"]["upload_id"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer nope"}, {"authorization": "Basic dev-token"}]
+)
+def test_who_has_no_token_is_turned_away(headers: dict[str, str], client: Client) -> None:
+    """401 in one line."""
+    status, answer = client("GET", "/jobs", headers=headers)
+    assert (status, list(answer)) == (401, ["error"])
+
+
+def test_tenants_do_not_see_each_other(client: Client) -> None:
+    """Another tenant's job is a 404, to read and to change, and is in no list."""
+    _, made = client("POST", "/jobs", {"name": "v"})
+    theirs = {"authorization": "Bearer other-token"}
+    job = made["job"]["id"]
+    assert client("GET", f"/jobs/{job}", headers=theirs)[0] == 404
+    assert client("POST", f"/jobs/{job}/cancel", headers=theirs)[0] == 404
+    assert client("GET", "/jobs", headers=theirs)[1]["jobs"] == []
+
+
+def test_lists_come_in_pages(world: MemoryWorld, client: Client) -> None:
+    """Newest first, each job once, jobs of the same instant included."""
+    for number in range(5):
+        client("POST", "/jobs", {"name": f"{number}"})
+        world.clock.advance(number % 2)
+    seen: list[str] = []
+    path: str | None = "/jobs?limit=2"
+    while path:
+        _, page = client("GET", path)
+        seen += [job["id"] for job in page["jobs"]]
+        path = f"/jobs?limit=2&cursor={page['next']}" if page["next"] else None
+    assert (len(seen), len(set(seen))) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/jobs", {"name": "v", "size_bytes": -1}, "size_bytes=-1: "),
+        ("/jobs", {"size_bytes": 1}, "name: "),
+        ("/jobs", b"{broken", "body"),
+        ("/jobs", {"name": "v", "multipart_parts": 10_001}, "multipart_parts=10001: "),
+    ],
+)
+def test_a_bad_request_is_one_clear_line(path: str, body: Any, said: str, client: Client) -> None:
+    """422 that names the field, its value and the rule."""
+    status, answer = client("POST", path, body)
+    assert status == 422
+    assert said in answer["error"] or body == b"{broken"
+    assert "\n" not in answer["error"]
+
+
+def test_orphans_are_those_that_nobody_holds(world: MemoryWorld, client: Client) -> None:
+    """A job past its deadline that has not moved for so long; not one that is still in time."""
+    _, late = client("POST", "/jobs", {"name": "late"})
+    world.clock.advance(3601)
+    client("POST", "/jobs", {"name": "in time"})
+    _, answer = client("GET", "/jobs/orphaned?max_age_minutes=10")
+    assert [job["id"] for job in answer["jobs"]] == [late["job"]["id"]]
+    assert client("GET", "/jobs/orphaned?max_age_minutes=100")[1]["jobs"] == []
+
+
+def test_cancel_and_retry(client: Client) -> None:
+    """A cancelled job is retried as a new one that asks for its upload."""
+    _, made = client("POST", "/jobs", {"name": "v"})
+    job = made["job"]["id"]
+    assert client("POST", f"/jobs/{job}/retry")[0] == 409
+    assert client("POST", f"/jobs/{job}/cancel")[1]["job"]["state"] == "cancelled"
+    status, again = client("POST", f"/jobs/{job}/retry")
+    assert (status, again["job"]["retry_of"], "upload" in again) == (201, job, True)
+
+
+def test_draining_refuses_work_and_serves_reads(client: Client) -> None:
+    """503 with Retry-After on what would begin something; the rest as ever."""
+    _, made = client("POST", "/jobs", {"name": "v"})
+    assert client("GET", "/readyz", headers={})[0] == 200
+    client.draining.on = True
+    status, headers, _ = client.full("POST", "/jobs", {"name": "v"}, OURS)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert client("GET", f"/jobs/{made['job']['id']}")[0] == 200
+    assert client("GET", "/readyz", headers={})[0] == 503
+    assert client("GET", "/livez", headers={})[0] == 200
+
+
+def test_a_dependency_that_is_away_is_a_503(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, with Retry-After."""
+
+    def away(*_: Any, **__: Any) -> None:
+        raise Unavailable("database: gone")
+
+    monkeypatch.setattr(uploads, "initiate", away)
+    status, headers, answer = client.full("POST", "/jobs", {"name": "v"}, OURS)
+    assert (status, headers["retry-after"], answer) == (503, "1", {"error": "database: gone"})
+
+
+def test_a_sweep_by_http_needs_the_internal_token() -> None:
+    """Off without one configured; a tenant's token does not do."""
+    internal = {"authorization": "Bearer in"}
+    assert Client(memory_world())("POST", "/internal/sweep", headers=internal)[0] == 403
+    client = Client(memory_world(internal_token="in"))
+    assert client("POST", "/internal/sweep")[0] == 401
+    status, answer = client("POST", "/internal/sweep", headers=internal)
+    assert (status, answer["counts"]["requeued"]) == (200, 0)

@@ -1,0 +1,64 @@
+"""Configuration: one clear line for what is wrong, before anything is opened."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from reference_service.__main__ import main
+
+GOOD = {"REFERENCE_DATABASE_URL": "sqlite://", "REFERENCE_SINK_URL": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"REFERENCE_DATABASE_URL": ""}, "REFERENCE_DATABASE_URL"),
+        ({"REFERENCE_DATABASE_URL": "mysql://x/y"}, "REFERENCE_DATABASE_URL='mysql'"),
+        ({"REFERENCE_LEASE_S": "soon"}, "REFERENCE_LEASE_S='soon'"),
+        ({"REFERENCE_LEASE_S": "1", "REFERENCE_HEARTBEAT_S": "2"}, "heartbeat_s must be shorter"),
+        ({"REFERENCE_DEFENCES_OFF": "fencing"}, "REFERENCE_ALLOW_UNSAFE=1"),
+        ({"REFERENCE_DEFENCES_OFF": "fencin", "REFERENCE_ALLOW_UNSAFE": "1"}, "'fencin' is no defence"),
+        ({"REFERENCE_TESTPOINTS": "x"}, "REFERENCE_TESTPOINTS='x'"),
+    ],
+)
+def test_a_bad_setting_is_one_line(
+    environment: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and a line that names the variable."""
+    for name, value in {**GOOD, **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["init"]) == 2
+    error = capfd.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_missing_setting_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and the variable's name."""
+    for name in GOOD:
+        monkeypatch.delenv(name, raising=False)
+    assert main(["relay"]) == 2
+    assert capfd.readouterr().err.startswith("REFERENCE_DATABASE_URL")
+
+
+@pytest.mark.parametrize("argv", [[], ["server"], ["api", "--resources"], ["init", "--nonsense"]])
+def test_a_wrong_command_line_is_one_line(argv: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and the usage."""
+    assert main(argv) == 2
+    assert "usage: python -m reference_service" in capfd.readouterr().err
+
+
+def test_a_port_that_is_taken_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, before the service has touched anything."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for name, value in {**GOOD, "REFERENCE_API_PORT": port}.items():
+            monkeypatch.setenv(name, value)
+        assert main(["api"]) == 2
+    assert f"REFERENCE_API_PORT={port}: cannot listen on 127.0.0.1" in capfd.readouterr().err
