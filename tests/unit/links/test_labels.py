@@ -66,6 +66,7 @@ S3 = {"authorization": "AWS4-HMAC-SHA256 Credential=a/20261101/us-east-1/s3/aws4
         ("POST", "/bucket/a?uploads", S3, "CreateMultipartUpload"),
         ("POST", "/bucket/a?uploadId=u", S3, "CompleteMultipartUpload"),
         ("PUT", "/bucket/a?X-Amz-Algorithm=x&X-Amz-Credential=a%2Fs3%2Faws4_request", {}, "PutObject"),
+        ("PUT", "/bucket/a?AWSAccessKeyId=a&Signature=b&Expires=1", {}, "PutObject"),
         ("POST", "/", {"x-amz-target": "AmazonSQS.SendMessage"}, "AmazonSQS.SendMessage"),
         ("POST", "/jobs/j-17/complete", {}, "POST /jobs/{id}/complete"),
     ],

@@ -51,7 +51,8 @@ def label_of(method: str, target: str, headers: Mapping[str, str], body: bytes) 
         if action:
             return action
     path, _, query = target.partition("?")
-    if "/s3/aws4_request" in headers.get("authorization", "") or "X-Amz-Credential=" in query:
+    presigned = "X-Amz-Credential=" in query or "AWSAccessKeyId=" in query  # by either signature version
+    if presigned or "/s3/aws4_request" in headers.get("authorization", ""):
         return _s3_label(method, path, query, copies="x-amz-copy-source" in headers)
     return f"{method} {path_template(path)}"
 
