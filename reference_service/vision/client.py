@@ -6,35 +6,36 @@ import json
 
 import urllib3
 
+from reference_service.http_pool import CONNECT_S, READ_S, OwnPool
 from reference_service.ports import Unavailable
 
 ANSWER_BYTES_MAX = 64 * 1024
 
 
 class HttpVision:
-    """`ports.Vision` over HTTP. Make it in the process that uses it; `close` drops its connections."""
+    """`ports.Vision` over HTTP. May be made before a fork: each process makes connections of its own."""
 
-    def __init__(self, url: str, *, connect_s: float = 2.0, answer_s: float = 10.0) -> None:
+    def __init__(self, url: str, *, connect_s: float = CONNECT_S, answer_s: float = READ_S) -> None:
         self._url = url.rstrip("/") + "/caption"
-        self._pool = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=connect_s, read=answer_s)
-        )
+        self._pool = OwnPool()
+        self._timeout = urllib3.Timeout(connect=connect_s, read=answer_s)
 
     def caption(self, jpeg: bytes) -> str:
         """One sentence for one picture. Raises `Unavailable`; asks once, never retries."""
         try:
-            answer = self._pool.request(
+            answer = self._pool.own().request(
                 "POST",
                 self._url,
                 body=jpeg,
                 headers={"Content-Type": "image/jpeg"},
+                timeout=self._timeout,
                 preload_content=False,
             )
-            try:
-                body = answer.read(ANSWER_BYTES_MAX, decode_content=True)
-                answer.drain_conn()
-            finally:
-                answer.release_conn()
+            body = answer.read(ANSWER_BYTES_MAX)
+            if answer.read(1):  # more than any caption: what is left is not worth the connection
+                answer.close()
+                raise Unavailable(f"vision: {self._url}: answer of more than {ANSWER_BYTES_MAX} bytes")
+            answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"vision: {self._url}: {error}") from error
         if answer.status != 200:
@@ -48,4 +49,5 @@ class HttpVision:
         return caption
 
     def close(self) -> None:
-        self._pool.clear()
+        """Drops this process's connections; a later caption opens a new one."""
+        self._pool.own().clear()

@@ -12,8 +12,6 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 
-from reference_service.stages.jpeg import JpegReader
-
 PICTURE_BYTES_MAX = 8 * 1024**2
 
 
@@ -25,6 +23,8 @@ def serve(host: str = "127.0.0.1", port: int = 8099, *, anywhere: bool = False) 
     """
     if not anywhere and not ipaddress.ip_address("127.0.0.1" if host == "localhost" else host).is_loopback:
         raise ValueError(f"vision: host={host!r} is not loopback. Say anywhere=True to mean it.")
+    import reference_service.stages.jpeg  # noqa: F401, PLC0415  loaded before we say that we are ready
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
     with _Server((host, port), _Handler) as server:
@@ -34,6 +34,8 @@ def serve(host: str = "127.0.0.1", port: int = 8099, *, anywhere: bool = False) 
 
 def caption(jpeg: bytes) -> str:
     """Depends on the picture's size and mean brightness only. Raises `ValueError` when it is no JPEG."""
+    from reference_service.stages.jpeg import JpegReader  # noqa: PLC0415  clients need no PyAV
+
     reader = JpegReader()
     frame = reader.decode(jpeg)
     small = reader.luma(jpeg, 32, 32)

@@ -129,6 +129,7 @@ def test_silence_is_unavailable_in_time(vision):
         (200, b"[]", "no caption"),
         (200, b"{}", "no caption"),
         (200, b'{"caption": 7}', "no text"),
+        (200, b" " * 70_000, "more than 65536 bytes"),
     ],
 )
 def test_bad_answers_are_unavailable(vision, status, body, text):
@@ -153,3 +154,29 @@ def test_bad_answers_are_unavailable(vision, status, body, text):
             vision(f"http://127.0.0.1:{server.server_address[1]}").caption(b"jpeg")
         thread.join()
     assert "\n" not in str(caught.value)
+
+
+def test_client_needs_no_pyav():
+    """Roles that only ask for captions do not load the media libraries."""
+    code = "import reference_service.vision, sys; print('av' in sys.modules)"
+    root = Path(media.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_another_process_makes_its_own_connection(stub, vision, monkeypatch):
+    """A client that was used before a fork does not share its connections with the child."""
+    client = vision(stub)
+    client.caption(jpeg(64, 48, 30))
+    parents = client._pool.own()
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        assert client._pool.own() is not parents
+        client.close()
+    parents.clear()
