@@ -29,12 +29,16 @@ from unstuck.worlds.process import cgroups, linux, proctree
 
 ROOT = Path(__file__).parents[2]
 VICTIM = Path(__file__).parent / "programs" / "victim.py"
-UP_AFTER_S = 3.0  # a victim is usually up by then; kills fall before and after it
+UP_AFTER_S = 4.0  # a victim is usually up by then; kills fall before and after it
 GONE_WITHIN_S = 15.0
 
 
 def start_victim(scratch: Path, output: TextIO) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'harness'}{os.pathsep}{ROOT}"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'harness'}{os.pathsep}{ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",  # a process that is killed must not leave caches half written
+    }
     return subprocess.Popen([sys.executable, str(VICTIM), str(scratch)], stdout=output, env=environment)
 
 
@@ -114,6 +118,8 @@ def kill_one(delay_s: float, roles: Sequence[str]) -> tuple[dict[str, Any], list
         deadline = time.monotonic() + delay_s
         while time.monotonic() < deadline:
             time.sleep(0.002)
+        if victim.poll() is not None:
+            return {}, [f"a victim that had ended by itself with {victim.returncode}: nothing was tried"], 0.0
         facts = facts_of(scratch / "output")
         pids = [victim.pid if role == "harness" else facts.get(role) for role in roles]
         killed = time.monotonic()

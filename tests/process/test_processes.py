@@ -8,7 +8,7 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -380,7 +380,9 @@ def test_many_worlds_side_by_side(session: Session) -> None:
     assert all(task.join(30) for task in tasks)
 
 
-def test_a_forked_role_is_ready_soon(world: ProcessWorld, record_property: pytest.RecordProperty) -> None:
+def test_a_forked_role_is_ready_soon(
+    world: ProcessWorld, record_property: Callable[[str, object], None]
+) -> None:
     """From start to ready a forked role takes milliseconds; an interpreter of its own takes far longer."""
     took_s = []
     for number in range(9):

@@ -66,7 +66,7 @@ def test_a_server_that_closes_is_asked_again(listener: socket.socket) -> None:
             client.recv(4096)
             client.sendall(answer)
             client.shutdown(socket.SHUT_WR)
-            assert any([probe.ready() for _ in range(looks)]) == (b"200" in answer)
+            assert any(probe.ready() for _ in range(looks)) == (b"200" in answer)
     probe.close()
 
 

@@ -25,7 +25,11 @@ def test_time_starts_at_zero_by_default() -> None:
 def test_join_is_false_until_the_task_has_ended() -> None:
     """A task that still runs is no task that has ended."""
     release = threading.Event()
-    task = ThreadScheduler().spawn("waits", lambda: release.wait(10) and None)
+
+    def wait() -> None:
+        release.wait(10)
+
+    task = ThreadScheduler().spawn("waits", wait)
     assert not task.join(0.01)
     release.set()
     assert task.join(10)

@@ -12,21 +12,17 @@ import os
 import re
 import signal
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from unstuck import clock
 from unstuck.worlds.port import Restart
-from unstuck.worlds.process import cgroups, proctree, readiness, spawn
+from unstuck.worlds.process import cgroups, proctree, readiness, spawn, usage
 from unstuck.worlds.process.ports import is_answered
 from unstuck.worlds.process.wire import Launch
 
 Emit = Callable[[str, str, str, Mapping[str, Any]], None]  # name, role, phase, data
 State = Literal["starting", "running", "stopping", "waiting", "ended"]
 
-_SAMPLE_EVERY_NS = 250_000_000
-_PEAK_EVERY_NS = 1_000_000_000
-_USAGE_STEP_BYTES = 4 * 1024 * 1024  # a smaller rise of the peak is no event
 _FATAL = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGHUP", "SIGABRT"})
 _PORT_TAKEN = re.compile(
     r"address (is )?already in use|already in use|EADDRINUSE|could not bind", re.IGNORECASE
@@ -84,14 +80,13 @@ class Supervised:
         self._starts = 0
         self._signalled = False  # by the harness, fatally, in the present incarnation
         self._late = False  # not ready in time
-        self._kills_told = 0
+        self._meter: usage.Meter | None = None  # of the present incarnation
         self._probe: readiness.Probe | None = None
         self._pauses = readiness.Pauses()
         self._log_offset = 0
         self._started_ns = self._stopped_ns = 0
         self._probe_at_ns = self._ready_by_ns = self._kill_at_ns = self._restart_at_ns = 0
         self._sample_at_ns = 0
-        self._rss_bytes_max = self._rss_bytes_told = self._oom_kills = 0
         self._grace_s = 0.0
 
     # Starting
@@ -117,11 +112,12 @@ class Supervised:
         now_ns = clock.monotonic_ns()
         self._starts += 1
         self._signalled = self._late = False
-        self._rss_bytes_max = self._rss_bytes_told = self._kills_told = 0
-        self._oom_kills = self._group.oom_kills() if self._group else 0
-        self._started_ns, self._sample_at_ns = now_ns, now_ns + _SAMPLE_EVERY_NS
+        self._meter = usage.Meter(self.pid, launch.memory_limit_bytes, self._group, self.tree_pids)
+        self._started_ns, self._sample_at_ns = now_ns, now_ns + self._meter.every_ns
         self.state = "starting"
-        self._tell("start", {"pid": self.pid, "version": launch.version, "how": how, **self._limit_facts()})
+        self._tell(
+            "start", {"pid": self.pid, "version": launch.version, "how": how, **self._meter.limit_facts()}
+        )
         self._await_ready(now_ns)
 
     def _check_port(self) -> None:
@@ -136,12 +132,6 @@ class Supervised:
                 raise spawn.SpawnError(
                     f"its port is taken: somebody already answers on {address[1]}; free it"
                 )
-
-    def _limit_facts(self) -> dict[str, Any]:
-        if self.launch.memory_limit_bytes is None:
-            return {}
-        kind = "cgroup" if self._group is not None else "rlimit_as"
-        return {"limit_bytes": self.launch.memory_limit_bytes, "limit_kind": kind}
 
     def _await_ready(self, now_ns: int) -> None:
         launch = self.launch
@@ -280,12 +270,13 @@ class Supervised:
         data["expected"] = was == "stopping" or self.retired or self._signalled
         if was == "stopping":
             data |= {"grace_s": self._grace_s, "took_s": (now_ns - self._stopped_ns) / 1e9}
-        if self._group is not None:
-            kills = self._group.oom_kills()
-            data["oom_kills"] = kills - self._oom_kills
-            self._rss_bytes_max = max(self._rss_bytes_max, self._group.usage_bytes_max())
-        if self._rss_bytes_max:
-            self._tell_usage(0)
+        assert self._meter is not None
+        kills = self._meter.oom_kills()
+        if kills is not None:
+            data["oom_kills"] = kills
+        facts = self._meter.at_the_end()
+        if facts is not None:
+            self._tell("usage", facts)
         return data
 
     def _start_problem(self, code: int | None, number: str | None) -> str:
@@ -313,38 +304,18 @@ class Supervised:
             self._group.remove()
             self._group = None
 
-    # Resource use
+    # Small things
 
     def _sample(self, now_ns: int) -> None:
-        """With a limit: what all use together, four times a second. Else the main's peak, each second."""
-        if self.launch.memory_limit_bytes is None:
-            self._sample_at_ns = now_ns + _PEAK_EVERY_NS
-            self._peak()
-            return
-        self._sample_at_ns = now_ns + _SAMPLE_EVERY_NS
-        if self._group is not None:
-            rss_bytes, peak_bytes = self._group.usage_bytes(), self._group.usage_bytes_max()
-            kills = self._group.oom_kills() - self._oom_kills
-        else:
-            rss_bytes = peak_bytes = sum(_memory_bytes(pid, "VmRSS") for pid in self.tree_pids())
-            kills = 0
-        self._rss_bytes_max = max(self._rss_bytes_max, peak_bytes)
-        if kills > self._kills_told or self._rss_bytes_max > self._rss_bytes_told + _USAGE_STEP_BYTES:
-            self._kills_told = kills
-            self._tell_usage(rss_bytes, kills)
+        assert self._meter is not None
+        self._sample_at_ns = now_ns + self._meter.every_ns
+        facts = self._meter.sample()
+        if facts is not None:
+            self._tell("usage", facts)
 
     def _peak(self) -> None:
-        if self.launch.memory_limit_bytes is None and self.alive:
-            self._rss_bytes_max = max(self._rss_bytes_max, _memory_bytes(self.pid, "VmHWM"))
-
-    def _tell_usage(self, rss_bytes: int, kills: int = 0) -> None:
-        self._rss_bytes_told = self._rss_bytes_max
-        data: dict[str, Any] = {"rss_bytes": rss_bytes, "rss_bytes_max": self._rss_bytes_max}
-        if self._group is not None:
-            data["oom_kills"] = kills
-        self._tell("usage", data | self._limit_facts())
-
-    # Small things
+        if self.alive and self._meter is not None:
+            self._meter.note_peak()
 
     def tree_pids(self) -> list[int]:
         """The process and all its descendants; it adopts their orphans, so none hides elsewhere."""
@@ -372,13 +343,4 @@ def exit_of(status: int) -> tuple[int | None, str | None]:
 def _size(path: str) -> int:
     with contextlib.suppress(OSError):
         return os.path.getsize(path)
-    return 0
-
-
-def _memory_bytes(pid: int, field: str) -> int:
-    """`VmRSS` or `VmHWM` of a process; 0 when it has ended, or where there is no /proc."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) * 1024
     return 0
