@@ -28,7 +28,7 @@ MARKS: Final[Mapping[str, str]] = {
     "interrupted": "!",
     "excluded": "-",
 }
-_FIRST_EVIDENCE: Final = re.compile(r"(; (?:broken|unclear) \d+ x): .*")  # it is told in full below
+_FIRST_EVIDENCE: Final = re.compile(r"; (broken|unclear) (\d+) x: .*")  # it is told in full below
 TOLD_IN_FULL: Final = 2  # broken promises with their timeline; the report has them all
 TOLD: Final = 8
 
@@ -155,7 +155,7 @@ def _properties(sheet: Sheet, summary: Summary) -> None:
 
 def _property(sheet: Sheet, one: PropertyLine, width: int) -> None:
     word = str(one.verdict)
-    summary = _FIRST_EVIDENCE.sub(r"\1", one.summary)
+    summary = _FIRST_EVIDENCE.sub(r"; \2 \1", one.summary)
     sheet.paragraph(
         summary, first=Span(f"  {MARKS[word]} {one.name:<{width}}  ", STYLES[word].replace("bold ", ""))
     )

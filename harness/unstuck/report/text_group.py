@@ -11,8 +11,8 @@ from unstuck.report.sheet import Sheet, Span, cut
 from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text
 from unstuck.report.words import plural, span
 
-_CASE: Final = 42
-_JOBS: Final = 20
+_CASE: Final = 40
+_JOBS: Final = 24
 ORDER: Final = ("pass", "fail", "inconclusive", "error", "interrupted", "excluded")
 
 
@@ -39,7 +39,7 @@ def counts_text(counts: Mapping[str, int]) -> str:
 def case_text(title: str) -> str:
     """The case of a title, `stage=scenes grace_s=5`; the name itself where there is one case only."""
     name, bracket, case = title.partition("[")
-    return case.removesuffix("]").replace(",", " ") if bracket else name
+    return case.removesuffix("]").replace(",", " ").removeprefix("alternative=") if bracket else name
 
 
 def _case(sheet: Sheet, line: RunLine) -> None:

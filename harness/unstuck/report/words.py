@@ -233,11 +233,14 @@ def _replace(values: Mapping[str, Any]) -> str:
 
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
+    "complete_again": lambda v: f"complete the upload again ({v['times']} x)",
+    "corrupt_artefacts": lambda v: f"change what stage {v['stage']} of the job has stored",
     "crash_here": lambda _: "crash the process at that place",
     "cut_message": lambda _: "cut the connection at that message",
     "delay_message": lambda v: f"hold that message back for {span(v['by_s'])}",
     "down": lambda v: f"take every {v['role']} down for {span(v['for_s'])}",
     "duplicate_message": lambda _: "deliver that message twice",
+    "heal": lambda v: f"end fault {v['fault']} here",
     "kill": _kill,
     "link_down": lambda v: f"cut the link {v['link']} for {span(v['for_s'])}",
     "notifications_off": lambda _: "switch the bucket's notifications off",

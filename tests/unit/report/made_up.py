@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.unit.checks.draft import Draft
@@ -17,6 +18,7 @@ from unstuck.scenario import Condition, Fault, OnState, Scenario, Upload
 STAGES = ("inspect", "frames", "scenes", "captions", "thumbnails", "stitch", "publish")
 EXPECT = {"every_job_terminal": {"within_s": 5}, "no_job_lost": {}, "effects": {}, "recovery_within": {}}
 FAULT_AT_S = 1.0
+AT = datetime(2026, 3, 1, 10, 15, tzinfo=UTC)
 TEXT = "name: workers-replaced\n"
 
 
@@ -86,7 +88,7 @@ def recorded(
 ) -> tuple[RunFolder, RunLine]:
     """A made-up run in a folder of its own, judged, and not yet reported."""
     case = of or scenario()
-    folder = create(reports, case, seed=7)
+    folder = create(reports, case, seed=7, at=AT)
     events = history(jobs=jobs, stuck=stuck, lands=lands, name=name)
     write_plan(folder, RecordedPlan(scenario=case.name, case=case.case, seed=7))
     write_history(folder.history, events)

@@ -1,0 +1,213 @@
+"""What is written for machines and browsers: JSON, JUnit, Markdown, HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.unit.report.made_up import recorded, scenario
+from tests.unit.report.test_screens import gate
+from unstuck import rundir
+from unstuck.errors import ExitCode
+from unstuck.report.as_json import group_json, run_json
+from unstuck.report.group import Group, RunLine, worst
+from unstuck.report.html import group_html, run_html
+from unstuck.report.junit import junit_xml
+from unstuck.report.markdown import group_markdown, run_markdown
+from unstuck.report.publish import publish_group, publish_run
+
+EVIL = "<script>alert(1)</script>\"'&|`**[x](http://evil)"
+VOID = {"meta", "br", "rect", "line", "path", "circle"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would fetch or run, and checks that elements are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "xlink:href")]
+        assert not any(name.startswith("on") for name, _ in attrs), attrs
+        if tag != "meta":
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID
+        self.handle_starttag(tag, attrs)
+        if tag != "meta":
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"stuck": 2}, {"lands": False}, {"jobs": 1, "lands": False}, {"jobs": 120, "stuck": 9}]
+)
+def test_the_page_asks_nothing_of_the_network(tmp_path: Path, how: dict[str, int]) -> None:
+    """No script, no image, no style sheet; links lead into the folder only; every element is closed."""
+    _, line = recorded(tmp_path, **how)
+    page = Page(run_html(line))
+    assert not {"script", "img", "iframe", "link", "object", "embed"} & set(page.tags)
+    assert all(re.fullmatch(r"logs/[\w.-]+", link) for link in page.links)
+    assert "default-src 'none'" in run_html(line).replace("&#x27;", "'")
+
+
+def test_nothing_from_outside_becomes_markup(tmp_path: Path) -> None:
+    """A job, a scenario and its summary named like a script are shown as they are."""
+    evil = scenario(summary=EVIL)
+    _, line = recorded(tmp_path, of=evil, stuck=1, name=EVIL)
+    page = Page(run_html(line))
+    assert "script" not in page.tags
+    assert not any("evil" in link for link in page.links)
+    assert any(EVIL in word for word in page.words)
+
+
+def test_the_page_of_a_group_links_to_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a relative path, so that the folder can be moved."""
+    monkeypatch.chdir(tmp_path)
+    group = gate(Path("reports"))
+    page = Page(group_html(group))
+    assert page.links == [f"{line.folder}/report.html" for line in group.lines if line.folder]
+
+
+def test_five_hundred_jobs_are_a_page_soon(tmp_path: Path) -> None:
+    """In less than two seconds of CPU, and less than two megabytes."""
+    _, line = recorded(tmp_path, jobs=500, stuck=20)
+    before_s = time.process_time()
+    text = run_html(line)
+    assert time.process_time() - before_s < 2
+    assert len(text) < 2_000_000
+    Page(text)
+
+
+def test_a_run_that_could_not_be_judged_has_a_page_too() -> None:
+    """It says why."""
+    line = RunLine(title="x", exit_code=ExitCode.HARNESS, error="the disk is full <b>")
+    assert "the disk is full &lt;b&gt;" in run_html(line)
+    assert json.loads(run_json(line))["error"] == "the disk is full <b>"
+    assert "the disk is full" in run_markdown(line)
+
+
+@pytest.mark.parametrize(
+    ("how", "element"), [({}, None), ({"stuck": 1}, "failure"), ({"lands": False}, "error")]
+)
+def test_junit_tells_failures_from_errors(tmp_path: Path, how: dict[str, int], element: str | None) -> None:
+    """A broken promise is a failure with its evidence; inconclusive is an error, and never a pass."""
+    _, line = recorded(tmp_path, **how)
+    root = ET.fromstring(junit_xml("run", [line]))
+    case = root.find("testsuite/testcase")
+    assert case is not None
+    found = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+    assert found == ([element] if element else [])
+    if element == "failure":
+        assert "worker-2" in (case.findtext("failure") or "")
+    assert "unstuck replay" in (case.findtext("system-out") or "")
+
+
+def test_junit_counts_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures, errors and skipped ones, each with its reason."""
+    monkeypatch.chdir(tmp_path)
+    suite = ET.fromstring(junit_xml("gate", gate(Path("reports")).lines)).find("testsuite")
+    assert suite is not None
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "4",
+        "failures": "1",
+        "errors": "1",
+        "skipped": "1",
+    }
+    skipped = suite.find("testcase/skipped")
+    assert skipped is not None
+    assert "memory limit" in (skipped.get("message") or "")
+
+
+def test_junit_survives_what_xml_cannot_hold(tmp_path: Path) -> None:
+    """Control characters and halves of characters, which no escape can express in XML 1.0."""
+    line = RunLine(title="a\x00\x1b\ud800<&", exit_code=ExitCode.HARNESS, error="\x07 \uffff ok")
+    root = ET.fromstring(junit_xml("x\x01", [line]).encode("utf-8"))
+    case = root.find("testsuite/testcase")
+    assert case is not None
+    assert case.get("name") == "a\ufffd\ufffd\ufffd<&"
+
+
+def test_markdown_lets_nothing_in(tmp_path: Path) -> None:
+    """No HTML, no link, no new cell, and a fence in the text does not end ours."""
+    _, line = recorded(tmp_path, of=scenario(summary=EVIL), stuck=1, name="```\n| <b> |")
+    group = Group(
+        name="gate", lines=(line,), seed=1, version="0", date="", duration_s=1.0, notes=("a | b <i>",)
+    )
+    for text in (run_markdown(line), group_markdown(group)):
+        outside = re.sub(r"(?ms)^(`{3,})text\n.*?^\1$", "", text)
+        assert "<script" not in outside.replace(r"\<", "")
+        assert "](http" not in outside.replace(r"\]\(", "")
+        assert "````text" in text
+        rows = [row for row in outside.splitlines() if row.startswith("|")]
+        widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
+        assert len(widths) == 1
+
+
+def test_json_holds_the_evidence(tmp_path: Path) -> None:
+    """A program finds verdict, exit code, replay command and the broken promises."""
+    _, line = recorded(tmp_path, stuck=1)
+    data = json.loads(run_json(line))
+    assert (data["verdict"], data["exit_code"]) == ("fail", 1)
+    assert data["replay"].startswith("unstuck replay ")
+    assert data["summary"]["broken"][0]["job"] == "j-2"
+
+
+def test_group_json_has_a_row_for_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excluded ones too, with their reason."""
+    monkeypatch.chdir(tmp_path)
+    data = json.loads(group_json(gate(Path("reports"))))
+    assert [row["verdict"] for row in data["runs"]] == ["pass", "excluded", "fail", "error"]
+    assert data["counts"] == {"pass": 1, "excluded": 1, "fail": 1, "error": 1}
+
+
+def test_publishing_fills_the_folder(tmp_path: Path) -> None:
+    """Every documented file of a run and of a group is there, and none besides."""
+    folder, line = recorded(tmp_path)
+    publish_run(folder, line)
+    assert {path.name for path in folder.path.iterdir()} == set(rundir.RUN_FILES)
+    group_folder = rundir.create_group(tmp_path, "gate")
+    group = Group(name="gate", lines=(line,), seed=1, version="0", date="", duration_s=1.0)
+    publish_group(group_folder, group)
+    assert {path.name for path in group_folder.path.iterdir()} == set(rundir.GROUP_FILES)
+
+
+def test_the_gravest_exit_code_wins() -> None:
+    """130 beats 1 beats 4 beats 2 beats 3 beats 0."""
+    order = [
+        ExitCode.INTERRUPTED,
+        ExitCode.FAIL,
+        ExitCode.HARNESS,
+        ExitCode.USAGE,
+        ExitCode.INCONCLUSIVE,
+        ExitCode.PASS,
+    ]
+    for number, code in enumerate(order):
+        assert worst(order[number:]) is code
+
+
+def test_a_group_without_a_run_proves_nothing() -> None:
+    """Everything excluded is inconclusive, and no pass."""
+    line = RunLine(title="x", exit_code=ExitCode.PASS, excluded="because")
+    group = Group(name="gate", lines=(line,), seed=1, version="0", date="", duration_s=0.0)
+    assert group.exit_code is ExitCode.INCONCLUSIVE
