@@ -59,6 +59,11 @@ class OwnClient(Generic[C]):
             self._pid = os.getpid()
         return self._client
 
+    def close(self) -> None:
+        """Ends its connections; the next call makes new ones."""
+        if self._client is not None:
+            self._client.close()
+
     def call(self, action: Callable[[C], T]) -> T:
         """`action(client)`. Raises `Unavailable` for whatever went wrong but a `ClientError` below 500."""
         try:

@@ -33,7 +33,7 @@ class ForkRuntime:
     """One for each process of a role; made in the main thread. `close` gives the signals back."""
 
     def __init__(self, *, boot_id: str, drain_on_sigterm: bool, memory_limit_bytes: int | None) -> None:
-        """`drain_on_sigterm` off leaves the signals alone: they kill, as they do a careless program."""
+        """`drain_on_sigterm` off: the signals kill at once, as they do a careless program."""
         self.boot_id = boot_id
         self.pid = os.getpid()
         self._stopping = False
@@ -47,9 +47,8 @@ class ForkRuntime:
         os.set_blocking(self._wake_write, False)
         self._poll.register(self._wake_read, select.POLLIN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        if drain_on_sigterm:
-            signal.signal(signal.SIGTERM, self._on_stop)
-            signal.signal(signal.SIGINT, self._on_stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop if drain_on_sigterm else signal.SIG_DFL)
 
     @property
     def stopping(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 from collections.abc import Iterator
 from types import FrameType
@@ -29,7 +30,7 @@ def bind(settings: Settings) -> socket.socket:
 def serve(app: App, draining: Draining, listener: socket.socket, clock: Clock, settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then drains for `api_drain_s` (at most `drain_grace_s`).
 
-    `drain_on_sigterm` off leaves the signals alone: they kill at once.
+    `drain_on_sigterm` off: the signals kill at once.
     """
     config = uvicorn.Config(
         app,
@@ -56,6 +57,8 @@ class _DrainingServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         if not self._drains:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
             yield
             return
         with super().capture_signals():

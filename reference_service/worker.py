@@ -7,6 +7,7 @@ lease runs out and the sweeper does.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -364,5 +365,7 @@ class _Beating:
         now = service.clock.monotonic()
         if now >= self._due_at:
             self._due_at = now + service.settings.heartbeat_s
-            work.heartbeat(service.store, self._job, lease_s=service.settings.lease_s, rss_bytes=None)
+            with contextlib.suppress(Unavailable):  # the next one may come in time
+                self._worker._presence.beat_if_due()  # noqa: SLF001  same
+                work.heartbeat(service.store, self._job, lease_s=service.settings.lease_s, rss_bytes=None)
         return self._inner.asked

@@ -115,6 +115,11 @@ class S3Objects:
     def delete(self, key: str) -> None:
         self._gone_is_fine(lambda s3: s3.delete_object(Bucket=self._bucket, Key=key))
 
+    def close(self) -> None:
+        """Ends its connections; the next call makes new ones."""
+        self._client.close()
+        self._public.close()
+
     def _parts(self, key: str, upload_id: str) -> list[tuple[int, int, float, str]]:
         def read(s3: S3Client) -> list[tuple[int, int, float, str]]:
             found = []

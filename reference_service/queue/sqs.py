@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from reference_service.aws import AwsAccess, OwnClient
+from reference_service.aws import AwsAccess, OwnClient, error_code
 from reference_service.ports import Message, Unavailable
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST = 10  # SQS gives no more at a time
+STALE_RECEIPT = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue"})
 VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under the database's lease
 
 
@@ -49,7 +50,20 @@ class SqsQueue:
         ]
 
     def delete(self, message: Message) -> None:
-        self._call(lambda sqs, url: sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt))
+        """Idempotent: a receipt that is no longer good belongs to a message that is gone, or comes again."""
+
+        def remove(sqs: SQSClient, url: str) -> None:
+            try:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
+            except ClientError as error:
+                if error_code(error) not in STALE_RECEIPT:
+                    raise
+
+        self._call(remove)
+
+    def close(self) -> None:
+        """Ends its connections; the next call makes new ones."""
+        self._client.close()
 
     def _call(self, action: Callable[[SQSClient, str], T]) -> T:
         def with_url(sqs: SQSClient) -> T:

@@ -67,12 +67,14 @@ class SqlDatabase:
         self.run(create)
 
     def _own_engine(self) -> Engine:
-        pid = os.getpid()
-        if self._engine is None or self._pid != pid:
-            if self._engine is not None:
-                self._engine.dispose(close=False)  # its connections belong to the parent
+        if self._engine is None:
             self._engine = self._open_engine()
-            self._pid = pid
+            self._pid = os.getpid()
+        elif self._pid != os.getpid():
+            # The connections are the parent's and stay open for it. What the engine has learnt of the
+            # server, and the statements that it has compiled, are good here, too.
+            self._engine.dispose(close=False)
+            self._pid = os.getpid()
         return self._engine
 
     def _open_engine(self) -> Engine:
