@@ -14,6 +14,7 @@ from reference_service.store import lifecycle
 from reference_service.store.events import discard_object
 from reference_service.store.lifecycle import NewJob
 
+MULTIPART_URL_S = 24 * 3600
 RETRYABLE = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
 
 
@@ -97,8 +98,13 @@ def job_of_key(key: str) -> str | None:
 
 
 def upload_target(service: Service, job: Job, multipart_parts: int) -> UploadTarget:
-    """Presigned URLs, good until about the deadline."""
+    """Presigned URLs, good until about the deadline.
+
+    A multipart upload's deadline is put off for as long as it moves, so its URLs are good for a day.
+    """
     expires_s = max(1, math.ceil(service.settings.upload_deadline_s))
+    if job.upload_id is not None:
+        expires_s = max(expires_s, MULTIPART_URL_S)
     if job.upload_id is None:
         url = service.objects.presign_put(job.upload_key, expires_s=expires_s)
         return UploadTarget(url=url, upload_id=None, part_urls=(), expires_s=expires_s)
