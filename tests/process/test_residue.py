@@ -121,3 +121,23 @@ def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
         session.prepare()
     session.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the kernel has no pid handles")
+def test_a_child_that_holds_the_sockets_does_not_keep_the_session(programs: Path, tmp_path: Path) -> None:
+    """Case 1: the harness's end is seen even while a fork of it keeps every socket open."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'harness'}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-W", "ignore", str(programs / "copied.py"), str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as harness:
+        assert harness.stdout is not None
+        pids = json.loads(harness.stdout.readline())
+        processes = {name: process for name, pid in pids.items() if (process := proctree.read(pid))}
+        child = processes.pop("child")
+        try:
+            harness.kill()
+            assert proctree.wait_gone(processes.values(), 10)
+            assert len(processes) == 2
+            assert proctree.exists(child)
+        finally:
+            os.kill(child.pid, 9)
+    assert list(tmp_path.iterdir()) == []

@@ -27,6 +27,8 @@ def main() -> None:
     session = Session(preload=("tests.process.programs.entries",), scratch=Path(sys.argv[1]))
     say(folder=str(session.folder))
     world = session.world("victim")
+    (session.folder / "kept").mkdir()
+    (session.folder / "kept" / "file").write_text("goes with the session")
     say(zygote=session.zygote_pid, guardian=world.guardian_pid)
     environment = {"PATH": os.environ["PATH"]}
     tree = [sys.executable, str(PROGRAMS / "tree.py"), str(world.scratch / "tree.json")]

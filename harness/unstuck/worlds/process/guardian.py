@@ -279,8 +279,7 @@ class Guardian:
         residue.remove_groups(self._charge.groups, self._charge.group_prefix)
         residue.remove_scratch(self._charge.scratch)
         if os.getppid() != self._charge.zygote_pid:
-            with contextlib.suppress(OSError):  # another guardian of the session may still use it
-                self._charge.scratch.parent.rmdir()
+            residue.remove_session(self._charge.scratch.parent)
         if self._closing is not None and not self._alone:
             self._send({"id": self._closing, "ok": None})
             self._control.settimeout(1.0)

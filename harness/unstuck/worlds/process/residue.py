@@ -12,7 +12,7 @@ Who dies, and who then cleans up (H harness, Z zygote, G guardian of one run, R 
    below it; now they are children of G, which knows its own R: every other child of G is left over
    from R and is killed, as a container's runtime does, before R is started again.
 4. Z dies. G sees that its parent changed, within half a second, and does as in 1; the last guardian
-   finds the session's folder empty and removes it.
+   finds no other run's folder in the session's and removes that.
 5. H and G die: Z does 2, then 1. H and Z die: G does 1 and 4.
 6. Z and G die in the same instant: R gets SIGKILL, but what R had started goes to init and stays.
    Nobody is left to know it; the kernel offers no cure without privileges. Not covered.
@@ -67,6 +67,13 @@ def remove_scratch(folder: Path) -> None:
         with contextlib.suppress(OSError):
             release_shared_memory(pid_file.read_text())
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_session(folder: Path) -> None:
+    """Removes what a session's harness kept in the session's folder, once no run's folder is in it."""
+    with contextlib.suppress(OSError):
+        if not any(path.name.isdigit() for path in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def release_shared_memory(pid_file: str) -> bool:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -36,6 +37,7 @@ class Session:
     fork, in milliseconds); they must start no thread and open no socket. `scratch` is where the
     session makes its folder; None: the system's temporary folder. When `close` returns, or when this
     process dies however it dies, no process, socket, memory group or folder of the session is left.
+    `folder` is there from `prepare` on; what the harness keeps in it goes with the session.
     Every method may be called from several threads at once.
     """
 
@@ -223,6 +225,7 @@ class Session:
             self._zygote.kill()  # its guardians see it and clean up (case 4 of `residue`)
             self._zygote.wait()
         self._zygote = self._control = None
+        shutil.rmtree(self.folder, ignore_errors=True)  # nothing, unless the zygote was killed
 
 
 def _zygote_environment() -> dict[str, str]:

@@ -23,7 +23,6 @@ from unstuck.worlds.process.wire import Launch
 How = Literal["fork", "exec"]
 
 _ERROR_FD = 3
-_FD_MAX = 1 << 20
 
 
 class SpawnError(Exception):
@@ -92,7 +91,7 @@ def _child(
         _change_user(launch)
         linux.become_subreaper()
         error_fd = os.dup2(writer, _ERROR_FD, inheritable=False)
-        os.closerange(_ERROR_FD + 1, _FD_MAX)
+        os.closerange(_ERROR_FD + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         if sys.platform.startswith("linux") and not linux.die_with_parent(guardian_pid):
             os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from unstuck.errors import HarnessError, TargetError, UsageError, did_you_mean
-from unstuck.worlds.port import ProcessEvent, ProcessSpec, Scope
+from unstuck.worlds.port import ProcessEvent, ProcessSpec, Scheduler, Scope
 from unstuck.worlds.process import proctree, wire
 from unstuck.worlds.process.scheduler import ThreadScheduler
 
@@ -29,7 +29,7 @@ class ProcessWorld:
     back. `scratch` is a folder of the run's own that `close` removes. Made by `Session.world`.
     """
 
-    name = "process"
+    name: str = "process"
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ProcessWorld:
         self.scratch = scratch
         self.guardian_pid = guardian_pid
         self.capabilities = capabilities
-        self.scheduler = ThreadScheduler(start_ns)
+        self.scheduler: Scheduler = ThreadScheduler(start_ns)
         self._control = control
         self._on_event = on_event
         self._lock = threading.Lock()  # held for a send, and for the three tables below

@@ -38,6 +38,7 @@ class Zygote:
         self._harness = _handle_of(settings["harness_pid"])
         self._groups: cgroups.Parent | None = None
         self._guardians: dict[int, Charge] = {}
+        self._charges: list[Charge] = []  # of all guardians that there ever were
         self._lines = wire.Lines()
         self._leaving = False
 
@@ -64,7 +65,7 @@ class Zygote:
     def _prepare(self) -> str | None:
         """Makes the folder, imports, checks that forking is safe; the text of what is wrong, or None."""
         try:
-            self._folder.mkdir(mode=0o700)
+            self._folder.mkdir(mode=0o700, exist_ok=True)  # the harness may keep something in it already
         except OSError as error:
             return f"scratch={str(self._folder.parent)!r} cannot be written: {error.strerror}; name another"
         if os.environ.get("UNSTUCK_CGROUPS") != "off":
@@ -143,6 +144,7 @@ class Zygote:
             os._exit(1)  # the zygote takes away what it left
         os.close(handle)
         self._guardians[pid] = charge
+        self._charges.append(charge)
         self._send({"guardian": pid})
 
     def _reap(self) -> None:
@@ -167,9 +169,9 @@ class Zygote:
         self._guardians.clear()
         residue.kill_until_none(os.getpid(), lambda: (), self._reap)
         residue.remove_groups(self._groups, f"unstuck-{self._session}-")
-        for folder in self._folder.glob("*/"):
-            residue.remove_scratch(folder)
-        residue.remove_scratch(self._folder)
+        for charge in self._charges:
+            residue.remove_scratch(charge.scratch)
+        residue.remove_session(self._folder)
 
     def _await_guardians(self) -> None:
         deadline_ns = clock.monotonic_ns() + int(_GUARDIANS_END_WITHIN_S * 1e9)
