@@ -117,11 +117,13 @@ def main(arguments: list[str]) -> int:
         command = [sys.executable, __file__, _MEASURED, str(path)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     judge_s = found["took_s"] - found["read_s"]
-    print(  # noqa: T201
-        f"{found['events']} events of {found['jobs']} jobs, {found['verdict']}: "
-        f"read {found['read_s']:.2f} s, judged {judge_s:.2f} s, together {found['took_s']:.2f} s (at most {SECONDS_MAX:g}), "
-        f"peak {found['peak_mb']:.0f} MB (at most {MEGABYTES_MAX:g})"
+    lines = (
+        f"{found['events']} events of {found['jobs']} jobs: {found['verdict']}",
+        f"read {found['read_s']:.2f} s, judged {judge_s:.2f} s",
+        f"together {found['took_s']:.2f} s, at most {SECONDS_MAX:g}",
+        f"peak {found['peak_mb']:.0f} MB, at most {MEGABYTES_MAX:g}",
     )
+    print("\n".join(lines))  # noqa: T201
     return int(found["took_s"] > SECONDS_MAX or found["peak_mb"] > MEGABYTES_MAX)
 
 

@@ -24,7 +24,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     for job in story.jobs.values():
         actors = {move.number: actor for move, actor in zip(job.moves, job.actors(), strict=True)}
         for claim in job.claims:
-            if not _held_by_the_living(story, job, claim):
+            if not held_by_the_living(story, job, claim):
                 continue
             judged += 1
             if claim.left is None or claim.left.after not in ("queued", "failed"):
@@ -49,7 +49,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     )
 
 
-def _held_by_the_living(story: Story, job: JobStory, claim: Claim) -> bool:
+def held_by_the_living(story: Story, job: JobStory, claim: Claim) -> bool:
+    """True when the holder of a claim could renew its lease all the while."""
     process = None if claim.holder is None else story.processes.get(claim.holder)
     life = None if process is None else process.life_at(claim.at_s)
     if process is None or life is None:
