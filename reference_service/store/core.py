@@ -65,6 +65,7 @@ class AttemptEnd:
     peak_rss_bytes: int | None = None
 
 
+COLUMNS = tuple(column.name for column in jobs.c)
 ADD_TRANSITION = insert(transitions).values(at=database_now())
 ADD_EVENT = insert(outbox).values(created_at=database_now())
 ADD_DISCARD = insert(discards).values(created_at=database_now())
@@ -170,8 +171,8 @@ def _discard(connection: Connection, job: Job, source: State | None) -> None:
 
 
 def job_of(row: Row[Any]) -> Job:
-    """A row of `jobs` as the domain's `Job`."""
-    values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's public accessor, despite its name
+    """A row of `jobs`, its columns in the table's order, as the domain's `Job`."""
+    values = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])
     if values["reason"] is not None:
         values["reason"] = Reason(values["reason"])

@@ -7,6 +7,7 @@ same object gets connections of its own.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
@@ -106,7 +107,7 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
         raise Unavailable(f"database: {_first_line(error)}") from error
     with connection:
         try:
-            connection.begin()
+            _begin(connection)
             result = work(connection)
         except DBAPIError as error:
             if error.connection_invalidated:
@@ -123,6 +124,19 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
                 raise Unavailable(f"database: {_first_line(error)}") from error
             raise
     return result
+
+
+def _begin(connection: Connection) -> None:
+    connection.begin()
+    if connection.dialect.name == "sqlite":
+        # Waits for the lock here, not half-way through the work. Past SQLAlchemy's layers, and not as an
+        # event on the engine: these would double the cost of a small transaction.
+        driver = connection.connection.driver_connection
+        assert driver is not None, "a connection that was checked out has one"
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"database: {error}") from error
 
 
 def _retryable(error: DBAPIError) -> bool:
@@ -169,9 +183,5 @@ def _sqlite_engine(url: URL, clock: Clock, busy_timeout_s: float) -> Engine:
         if not in_memory:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # waits here, not half-way through the work
 
     return engine
