@@ -304,6 +304,7 @@ def test_a_proxy_that_dies_is_a_harness_error() -> None:
 def test_nobody_listens_on_the_control_port_after_the_harness_has_come() -> None:
     """One harness for each proxy."""
     own = Proxy()
+    own.links.counts()  # it has answered, so it has accepted us and closed its listener
     port = own.links._sock.getpeername()[1]
     with pytest.raises(HarnessError, match="cannot be reached"):
         Links.connect("127.0.0.1", port)

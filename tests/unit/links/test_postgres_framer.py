@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.links.conftest import RecordingHost, cut, joined, places
-from unstuck.links.framers.postgres import PostgresExchange, PostgresFramer
+from unstuck.links.framers.postgres import PostgresFramer
+from unstuck.links.framers.postgres_frames import PostgresExchange
 from unstuck.links.messages import KEPT_BYTES_MAX, Piece
 
 

@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape
 
 from unstuck.links.actions.http_reply import http_reply
 from unstuck.links.framers.http1 import HttpExchange
-from unstuck.links.framers.postgres import PostgresExchange, PostgresFramer
+from unstuck.links.framers.postgres import PostgresFramer
+from unstuck.links.framers.postgres_frames import PostgresExchange
 
 if TYPE_CHECKING:
     from unstuck.links.rules import Error

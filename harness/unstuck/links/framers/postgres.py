@@ -2,76 +2,38 @@
 
 from __future__ import annotations
 
-import struct
 from collections import deque
 from typing import TYPE_CHECKING
 
-from unstuck.links.framers.sql_labels import label_of_sql
+from unstuck.links.framers.postgres_frames import (
+    CANCEL_REQUEST,
+    CAPTURED,
+    COMPLETE,
+    CONTINUING,
+    COPY_ENDS,
+    ENDING,
+    FLUSH,
+    FRAME_BYTES_MAX,
+    GSS_REQUEST,
+    LENGTH,
+    READY,
+    SSL_REQUEST,
+    STARTUP_BYTES_MAX,
+    SYNC,
+    TERMINATE,
+    Gathered,
+    NotPostgresError,
+    PostgresExchange,
+    client_frame,
+    cstring,
+    end_of_copy_data,
+)
 from unstuck.links.messages import KEPT_BYTES_MAX, Exchange, Piece
 
 if TYPE_CHECKING:
     from unstuck.links.framers import FramerHost
 
-_LENGTH = struct.Struct("!I").unpack_from
-STARTUP_BYTES_MAX = 10_000  # what the server accepts
-FRAME_BYTES_MAX = 1 << 30  # same
 CAPTURED_BYTES_MAX = 64 * 1024
-CANCEL_REQUEST, SSL_REQUEST, GSS_REQUEST = 80877102, 80877103, 80877104
-
-_QUERY, _SYNC, _FLUSH, _CALL, _TERMINATE = b"QSHFX"
-_PARSE, _BIND, _DESCRIBE, _EXECUTE, _CLOSE = b"PBDEC"
-_CONTINUING = frozenset(b"pdcf")  # password, copy data, copy done, copy fail: no message of their own
-_ENDING = frozenset(b"SQF")  # the server answers these with ReadyForQuery
-_COPY_ENDS = frozenset(b"cf")
-_FROM_CLIENT = frozenset(b"QSHFXPBDEC") | _CONTINUING
-_READY, _COMPLETE, _FAILED = b"ZCE"
-_CAPTURED = frozenset(b"ZCE")
-
-
-class NotPostgresError(Exception):
-    """The bytes are not the PostgreSQL protocol as this framer knows it."""
-
-
-class PostgresExchange(Exchange):
-    """One exchange; `sql` joins the statements that it executes."""
-
-    __slots__ = ("raw", "reply_started", "sql")
-
-    def __init__(
-        self, *, number: int, label: str, offset: int, expects_reply: bool, sql: str, raw: bytes
-    ) -> None:
-        super().__init__(number=number, label=label, offset=offset, expects_reply=expects_reply)
-        self.sql = sql
-        self.raw = raw
-        self.reply_started = False
-        self.facts["sql"] = sql[:500]
-
-    def text(self) -> str:
-        """The SQL, and the frames with their parameters (most drivers send those as text)."""
-        return f"{self.sql}\n{self.raw.decode('utf-8', 'replace')}"
-
-
-def _cstring(body: bytes, start: int = 0) -> tuple[str, int]:
-    end = body.find(b"\0", start)
-    end = len(body) if end < 0 else end
-    return body[start:end].decode("utf-8", "replace"), end + 1
-
-
-class _Gathered:
-    """What the frames of one exchange said so far."""
-
-    def __init__(self) -> None:
-        self.executed: list[str] = []
-        self.parsed: list[str] = []
-        self.portals: dict[str, str] = {}
-        self.other = "SYNC"
-
-    def label(self) -> str:
-        if self.executed:
-            return "; ".join(label_of_sql(sql) for sql in self.executed[:8])
-        if self.parsed:
-            return "PREPARE " + label_of_sql(self.parsed[0])
-        return self.other
 
 
 class PostgresFramer:
@@ -88,8 +50,9 @@ class PostgresFramer:
         self._started = False
         self._held = bytearray()
         self._scanned = 0  # start of the first frame in `_held` that was not looked at
-        self._gathered = _Gathered()
+        self._gathering = False  # `_held` is the beginning of a message
         self._statements: dict[str, str] = {}
+        self._gathered = Gathered(self._statements)
         self._streaming: Exchange | None = None  # judged, but its Sync is still to come
         self._skip = 0  # bytes of a frame that passes without being looked at
         self._skip_ends = False  # that frame ends the exchange
@@ -119,86 +82,89 @@ class PostgresFramer:
         return pieces
 
     def _step(self, data: bytes, pieces: list[Piece]) -> bytes:
-        if self._skip:
-            return self._pass_frame(data, pieces)
-        self._held += data
+        """Deals with a beginning of `data`; returns the rest."""
         if not self._started:
+            self._held += data
             return self._startup(pieces)
-        if self._streaming is not None or not self._scanned:
-            return self._single(pieces)
+        if not self._gathering:
+            if self._held:  # the head of a frame, incomplete until now
+                data = bytes(self._held) + data
+                self._held.clear()
+            data, self._gathering = self._pass_on(data, pieces)
+            if not self._gathering:
+                return data
+        self._held += data
         return self._gather(pieces)
 
-    def _pass_frame(self, data: bytes, pieces: list[Piece]) -> bytes:
-        taken, rest = data[: self._skip], data[self._skip :]
-        self._skip -= len(taken)
-        self._offset += len(taken)
-        done = self._skip == 0 and self._skip_ends
-        pieces.append(Piece(self._streaming, taken, last=done))
+    def _pass_on(self, data: bytes, pieces: list[Piece]) -> tuple[bytes, bool]:
+        """Frames that stand alone, or continue what was judged, go on. The rest, and whether it begins a
+        message."""
+        size, end = len(data), self._skip
+        if end > size:
+            self._skip -= size
+            self._send(data, pieces, done=False)
+            return b"", False
+        done, self._skip, self._skip_ends = self._skip_ends, 0, False
+        try:
+            while not done:
+                end = end_of_copy_data(data, end)
+                frame = client_frame(data, end)
+                if frame is None:
+                    self._held += data[end:]
+                    self._send(data[:end], pieces, done=False)
+                    return b"", False
+                kind, frame_end = frame
+                ends = self._streaming is not None and kind in ENDING
+                if not self._continues(kind):
+                    self._send(data[:end], pieces, done=False)
+                    return data[end:], True
+                if frame_end > size:
+                    self._skip, self._skip_ends = frame_end - size, ends
+                    end = size
+                    break
+                end, done = frame_end, ends
+        except NotPostgresError:
+            self._held += data[end:]
+            self._send(data[:end], pieces, done=False)
+            raise
+        self._send(data[:end], pieces, done=done)
+        return data[end:], False
+
+    def _continues(self, kind: int) -> bool:
+        """True for a frame that is no message of its own, and begins none."""
+        if self._streaming is not None:
+            return True
+        # After CopyDone the Sync belongs to the exchange that began the copy: the server ignored the
+        # first one, and answers this one.
+        ends_copy = kind == SYNC and self._copying and bool(self._awaiting)
+        if kind in CONTINUING or kind == TERMINATE or ends_copy:
+            self._copying = kind in COPY_ENDS
+            return True
+        return False
+
+    def _send(self, data: bytes, pieces: list[Piece], *, done: bool) -> None:
+        if data:
+            self._offset += len(data)
+            pieces.append(Piece(self._streaming, data, last=done))
         if done:
-            self._end_streaming()
-        return rest
-
-    def _end_streaming(self) -> None:
-        self._streaming = None
-        self._skip_ends = False
-
-    def _frame(self, start: int) -> tuple[int, int] | None:
-        """Kind and end of the frame at `start` in `_held`; None when its head is not there yet."""
-        held = self._held
-        if len(held) - start < 5:
-            if len(held) > start and held[start] not in _FROM_CLIENT:
-                raise NotPostgresError(f"frame kind {held[start]:#04x} is unknown")
-            return None
-        kind, length = held[start], _LENGTH(held, start + 1)[0]
-        if kind not in _FROM_CLIENT or not 4 <= length <= FRAME_BYTES_MAX:
-            raise NotPostgresError(f"frame kind {kind:#04x} with length {length} is unknown")
-        return kind, start + 1 + length
-
-    def _single(self, pieces: list[Piece]) -> bytes:
-        """Frames that stand alone, or continue what was judged, go on; else gathering begins."""
-        size, end, done = len(self._held), 0, False
-        while not done and (frame := self._frame(end)) is not None:
-            kind, frame_end = frame
-            if self._streaming is not None:
-                done = kind in _ENDING
-            elif kind in _CONTINUING or kind == _TERMINATE or (kind == _SYNC and self._ends_copy()):
-                self._copying = kind in _COPY_ENDS
-            else:
-                break
-            if frame_end > size:
-                self._skip, self._skip_ends = frame_end - size, done
-                end, done = size, False
-                break
-            end = frame_end
-        if end == 0:
-            return self._gather(pieces)
-        data, rest = bytes(self._held[:end]), bytes(self._held[end:])
-        self._held.clear()
-        self._offset += end
-        pieces.append(Piece(self._streaming, data, last=done))
-        if done:
-            self._end_streaming()
-        return rest
-
-    def _ends_copy(self) -> bool:
-        """After CopyDone the Sync belongs to the exchange that began the copy: the server ignored the
-        first one, and answers this one."""
-        return self._copying and bool(self._awaiting)
+            self._streaming = None
 
     def _gather(self, pieces: list[Piece]) -> bytes:
-        while self._scanned < KEPT_BYTES_MAX and (frame := self._frame(self._scanned)) is not None:
+        while (
+            self._scanned < KEPT_BYTES_MAX and (frame := client_frame(self._held, self._scanned)) is not None
+        ):
             kind, end = frame
             whole = end <= len(self._held)
             if not whole and len(self._held) < KEPT_BYTES_MAX:
                 return b""
             if self._scanned + 5 <= KEPT_BYTES_MAX:
-                self._note(kind, bytes(self._held[self._scanned + 5 : min(end, KEPT_BYTES_MAX)]))
+                self._gathered.note(kind, bytes(self._held[self._scanned + 5 : min(end, KEPT_BYTES_MAX)]))
             if not whole:
-                self._skip, self._skip_ends = end - len(self._held), kind in _ENDING
+                self._skip, self._skip_ends = end - len(self._held), kind in ENDING
                 return self._decide(pieces, len(self._held), done=False)
             self._scanned = end
-            if kind in _ENDING or (kind == _FLUSH and end <= KEPT_BYTES_MAX):
-                return self._decide(pieces, end, done=True, expects_reply=kind in _ENDING)
+            if kind in ENDING or (kind == FLUSH and end <= KEPT_BYTES_MAX):
+                return self._decide(pieces, end, done=True, expects_reply=kind in ENDING)
         if len(self._held) >= KEPT_BYTES_MAX:
             return self._decide(pieces, self._scanned, done=False)
         return b""
@@ -206,16 +172,17 @@ class PostgresFramer:
     def _decide(self, pieces: list[Piece], end: int, *, done: bool, expects_reply: bool = True) -> bytes:
         raw, rest = bytes(self._held[:end]), bytes(self._held[end:])
         gathered = self._gathered
-        if not done and not gathered.executed:
-            gathered.executed = list(gathered.portals.values())  # their Execute is in what streams
+        if not done:
+            gathered.cut_short()
         exchange = self._new(
             gathered.label(),
-            sql=";\n".join(gathered.executed or gathered.parsed),
+            sql=gathered.sql(),
             raw=raw[:KEPT_BYTES_MAX],
             expects_reply=expects_reply,
         )
         self._offset += len(raw)
-        self._gathered = _Gathered()
+        self._gathered = Gathered(self._statements)
+        self._gathering = False
         self._held.clear()
         self._scanned = 0
         self._streaming = None if done else exchange
@@ -233,31 +200,6 @@ class PostgresFramer:
             raw=raw,
         )
 
-    def _note(self, kind: int, body: bytes) -> None:
-        gathered = self._gathered
-        if kind == _QUERY:
-            gathered.executed.append(_cstring(body)[0])
-        elif kind == _PARSE:
-            name, start = _cstring(body)
-            sql = _cstring(body, start)[0]
-            self._statements[name] = sql
-            gathered.parsed.append(sql)
-        elif kind == _BIND:
-            portal, start = _cstring(body)
-            statement = _cstring(body, start)[0]
-            gathered.portals[portal] = self._statements.get(statement, f"EXECUTE {statement}")
-        elif kind == _EXECUTE:
-            portal = _cstring(body)[0]
-            gathered.executed.append(gathered.portals.get(portal, f"FETCH {portal}"))
-        elif kind == _CLOSE:
-            if body[:1] == b"S":
-                self._statements.pop(_cstring(body, 1)[0], None)
-            gathered.other = "CLOSE"
-        elif kind == _DESCRIBE:
-            gathered.other = "DESCRIBE"
-        elif kind == _CALL:
-            gathered.other = "FUNCTION"
-
     def _startup(self, pieces: list[Piece]) -> bytes:
         """The first packets have no kind: encryption asked for, a cancellation, or the session itself."""
         held = self._held
@@ -265,7 +207,7 @@ class PostgresFramer:
             raise NotPostgresError("TLS")
         if len(held) < 8:
             return b""
-        length, code = _LENGTH(held, 0)[0], _LENGTH(held, 4)[0]
+        length, code = LENGTH(held, 0)[0], LENGTH(held, 4)[0]
         if not 8 <= length <= STARTUP_BYTES_MAX or (code >> 16 != 3 and code >> 16 != 1234):
             raise NotPostgresError(f"start-up packet with length {length}, code {code} is unknown")
         if len(held) < length:
@@ -291,6 +233,7 @@ class PostgresFramer:
         rest = bytes(self._held)
         self._held.clear()
         self._scanned = 0
+        self._gathering = False
         return [Piece(None, rest)] if rest else []
 
     def forwarded(self, exchange: Exchange) -> None:
@@ -348,16 +291,16 @@ class PostgresFramer:
         self._reply_skip = 0
         while size - position >= 5:
             kind = data[position]
-            length = _LENGTH(data, position + 1)[0]
+            length = LENGTH(data, position + 1)[0]
             if not 4 <= length <= FRAME_BYTES_MAX:
                 self._give_up(f"a reply frame of length {length}")
                 return position, False
             end = position + 1 + length
-            if kind in _CAPTURED and length <= CAPTURED_BYTES_MAX:
+            if kind in CAPTURED and length <= CAPTURED_BYTES_MAX:
                 if end > size:
                     return position, False
                 self._capture(kind, data[position + 5 : end])
-                if kind == _READY:
+                if kind == READY:
                     return end, True
             elif end > size:
                 self._reply_skip = end - size
@@ -366,12 +309,12 @@ class PostgresFramer:
         return position, False
 
     def _capture(self, kind: int, body: bytes) -> None:
-        if kind == _READY:
+        if kind == READY:
             self.transaction_state = body[:1]
         elif self._awaiting:
             facts = self._awaiting[0].reply_facts
-            if kind == _COMPLETE:
-                facts["tag"] = _cstring(body)[0]
+            if kind == COMPLETE:
+                facts["tag"] = cstring(body)[0]
             else:
                 fields = {field[:1]: field[1:] for field in body.split(b"\0") if field}
                 facts["sqlstate"] = fields.get(b"C", b"").decode("ascii", "replace")
