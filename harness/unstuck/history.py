@@ -230,7 +230,7 @@ def read_history(path: Path) -> History:
     del raw
     rest = lines.pop()
     cut = f"line {len(lines) + 1} is cut; read up to there" if rest else None
-    with _collector_paused():
+    with collector_paused():
         events: list[Event] = []
         for first in range(0, len(lines), _CHUNK):
             chunk = lines[first : first + _CHUNK]
@@ -246,26 +246,24 @@ _WHOLE = (int,)
 _FLAG = (bool,)
 _OBJECT = (dict,)
 
+_NOTHING: tuple[tuple[str, tuple[type, ...]], ...] = ()
+_A_MOVE = (("from", _TEXT_OR_NONE), ("to", _TEXT), ("attempt", _WHOLE), ("token", _WHOLE))
+_AN_OP = (("id", (str, int)), ("action", _TEXT))
+_A_FAULT = (("fault", _WHOLE), ("name", _TEXT))
+
 # What checks rely on without asking; the rest of `data` they read with care.
-_NEEDED: Mapping[tuple[str, str | None], Mapping[str, tuple[type, ...]]] = {
-    ("transition", None): {"from": _TEXT_OR_NONE, "to": _TEXT, "attempt": _WHOLE, "token": _WHOLE},
-    ("said", "transitions"): {"from": _TEXT_OR_NONE, "to": _TEXT, "attempt": _WHOLE, "token": _WHOLE},
-    ("said", "attempt"): {"attempt": _WHOLE, "token": _WHOLE},
-    ("said", "api"): {"state": _TEXT},
-    ("said", "row"): {"state": _TEXT},
-    ("stage", None): {"stage": _TEXT_OR_NONE, "attempt": _WHOLE, "token": _WHOLE},
-    ("effect", None): {"key": _TEXT, "attempt": _WHOLE, "token": _WHOLE, "applied": _FLAG},
-    ("outcome", None): {"state": _TEXT_OR_NONE, "held": _TEXT_OR_NONE},
-    ("clock", "stepped"): {"by_s": (int, float)},
-    ("op", "invoke"): {"id": (str, int), "action": _TEXT},
-    ("op", "ok"): {"id": (str, int), "action": _TEXT},
-    ("op", "fail"): {"id": (str, int), "action": _TEXT},
-    ("op", "info"): {"id": (str, int), "action": _TEXT},
-    ("fault", "armed"): {"fault": _WHOLE, "name": _TEXT},
-    ("fault", "fired"): {"fault": _WHOLE, "name": _TEXT},
-    ("fault", "landed"): {"fault": _WHOLE, "name": _TEXT},
-    ("fault", "healed"): {"fault": _WHOLE, "name": _TEXT},
-    ("fault", "missed"): {"fault": _WHOLE, "name": _TEXT},
+_NEEDED: Mapping[tuple[str, str | None], tuple[tuple[str, tuple[type, ...]], ...]] = {
+    ("transition", None): _A_MOVE,
+    ("said", "transitions"): _A_MOVE,
+    ("said", "attempt"): (("attempt", _WHOLE), ("token", _WHOLE)),
+    ("said", "api"): (("state", _TEXT),),
+    ("said", "row"): (("state", _TEXT),),
+    ("stage", None): (("stage", _TEXT_OR_NONE), ("attempt", _WHOLE), ("token", _WHOLE)),
+    ("effect", None): (("key", _TEXT), ("attempt", _WHOLE), ("token", _WHOLE), ("applied", _FLAG)),
+    ("outcome", None): (("state", _TEXT_OR_NONE), ("held", _TEXT_OR_NONE)),
+    ("clock", "stepped"): (("by_s", (int, float)),),
+    **{("op", phase): _AN_OP for phase in ("invoke", "ok", "fail", "info")},
+    **{("fault", phase): _A_FAULT for phase in ("armed", "fired", "landed", "healed", "missed")},
 }
 _OF_A_JOB = frozenset({"transition", "stage", "said", "effect", "outcome"})
 _OF_A_PROCESS = frozenset({"process"})
@@ -279,38 +277,30 @@ def _parse_into(events: list[Event], chunk: list[bytes], first: int, path: Path)
         whole = False
     if not whole:  # some line is bad: find it, so that the message can name it
         rows = [_parse_line(line, path, first + nth + 1) for nth, line in enumerate(chunk)]
-    keep, needed = events.append, _NEEDED
+    keep, make = events.append, tuple.__new__  # the fast way to make a named tuple
     for number, row in enumerate(rows, first):
         try:
-            event = Event(
-                number, row["t"], row["kind"], row["phase"], row["job"], row["process"], row["data"]
-            )
-            data = event.data
+            values = (number, row["t"], row["kind"], row["phase"], row["job"], row["process"], row["data"])
+            _, at_ns, kind, phase, job, process, data = values
             sound = (
                 row["i"] == number
                 and type(row["i"]) is int
-                and type(event.at_ns) is int
+                and type(at_ns) is int
+                and type(kind) is str
+                and (type(phase) is str or phase is None)
+                and (type(job) is str or (job is None and kind not in _OF_A_JOB))
+                and (type(process) is str or (process is None and kind not in _OF_A_PROCESS))
                 and type(data) is dict
                 and len(row) == len(_KEYS)
             )
-            for name, types in needed.get((event.kind, event.phase), EMPTY).items():
+            for name, types in _NEEDED.get((kind, phase), _NOTHING):
                 if type(data[name]) not in types:
                     sound = False
         except (TypeError, KeyError):
             sound = False
-        if not sound or not _named(event):
+        if not sound:
             _reject(row, number, path)
-        keep(event)
-
-
-def _named(event: Event) -> bool:
-    """The parts that say what an event is about are text or absent, and present where checks need them."""
-    return (
-        type(event.kind) is str
-        and type(event.phase) in _TEXT_OR_NONE
-        and (type(event.job) is str or (event.job is None and event.kind not in _OF_A_JOB))
-        and (type(event.process) is str or (event.process is None and event.kind not in _OF_A_PROCESS))
-    )
+        keep(make(Event, values))
 
 
 def _parse_line(line: bytes, path: Path, number: int) -> Any:
@@ -352,7 +342,7 @@ def _data_fault(row: Any) -> str | None:
     }
     if fault := _type_fault(row, owners):
         return fault
-    needed = _NEEDED[kind, phase]
+    needed = dict(_NEEDED[kind, phase])
     if missing := [name for name in needed if name not in data]:
         return f"data.{missing[0]} is missing in an event of kind={kind!r}."
     return _type_fault(data, needed, "data.")
@@ -380,8 +370,8 @@ def _words(types: tuple[type, ...]) -> str:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Nothing that is read can be garbage yet, and collections over it would take a third of the time."""
+def collector_paused() -> Iterator[None]:
+    """For code that makes many objects and no garbage: collections would take a third of its time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

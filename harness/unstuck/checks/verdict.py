@@ -18,7 +18,7 @@ from unstuck.checks.port import Property, PropertyResult, Verdict
 from unstuck.checks.result import conclude
 from unstuck.checks.story import FaultStory, RunStory, Story, data_of, text_of
 from unstuck.errors import ExitCode, UsageError, did_you_mean
-from unstuck.history import History
+from unstuck.history import History, collector_paused
 
 CLOCK_STEP_S = 0.5  # slewing, of at most 0.5 ms a second, stays far below
 
@@ -72,7 +72,11 @@ def judge(history: History, expect: Mapping[str, Mapping[str, Any]] | None = Non
 
     Raises `UsageError` when `expect` names no property of ours, or gives one what it does not take.
     """
-    story = Story(history)
+    with collector_paused():
+        return _judge(Story(history), expect)
+
+
+def _judge(story: Story, expect: Mapping[str, Mapping[str, Any]] | None) -> RunVerdict:
     expect = _expected(data_of(story.run.start).get("expect", {}) if expect is None else expect)
     errors: list[str] = []
     results = tuple(_judged(each, story, expect, errors) for each in PROPERTIES)
@@ -81,7 +85,7 @@ def judge(history: History, expect: Mapping[str, Mapping[str, Any]] | None = Non
         errors.append(
             f"the run ended by an error: {text_of(story.run.end, 'error') or 'it does not say which'}"
         )
-    spoilt = _spoilt(history, story.run)
+    spoilt = _spoilt(story.history, story.run)
     broken = [f"{r.name}: {r.summary}" for r in results if r.verdict is Verdict.FAIL]
     idle = [f"fault {row.index} ({row.name}) {row.problem}" for row in faults if row.problem is not None]
     unjudged = [
