@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,14 @@ def test_without_cgroups_the_address_space_is_limited(
     assert "oom_kills" not in end
     assert recorder.of("limited", "start")[0].data["limit_kind"] == "rlimit_as"
     assert "MemoryError" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("_cgroups")
+def test_each_incarnation_is_counted_from_nothing(
+    world: ProcessWorld, recorder: Recorder, programs: Path, tmp_path: Path
+) -> None:
+    """A process that is killed for want of memory twice tells one kill each time."""
+    spec = allocating(programs, tmp_path / "log", "main", 200, 64)
+    world.start(replace(spec, restart=Restart(delay_s=0, starts_max=2)))
+    recorder.wait("limited", "exit", 2)
+    assert [event.data["oom_kills"] for event in recorder.of("limited", "exit")] == [1, 1]

@@ -96,7 +96,7 @@ class Supervised:
         launch = self.launch
         self._check_port()
         how = spawn.how_to_start(launch, self._packages)
-        if launch.memory_limit_bytes is not None and self._groups is not None and self._group is None:
+        if launch.memory_limit_bytes is not None and self._groups is not None:
             try:
                 self._group = cgroups.MemoryGroup(self._groups, self._group_name, launch.memory_limit_bytes)
             except OSError as error:
@@ -253,8 +253,8 @@ class Supervised:
         data = self._exit_facts(code, number, was, now_ns)
         asked = was == "stopping" or self.retired or self.reply_start is not None
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
+        self._remove_group()  # the next incarnation is counted from nothing
         if delay_s is None:
-            self._remove_group()
             data["restart"] = reason
         else:
             self.state = "waiting"
