@@ -24,6 +24,7 @@ from unstuck.scenario import Scenario
 
 if TYPE_CHECKING:
     from unstuck.campaign import Progress, RunRecord
+    from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Order:
     reports: Path
     seed: int
     jobs: int
-    emulator: str
+    emulator: EmulatorName
     defences_off: tuple[str, ...] = ()
     time_budget_s: float | None = None
     excluded: Sequence[tuple[Scenario, str]] = ()  # with the reason, for the screen and the counts

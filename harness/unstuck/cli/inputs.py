@@ -33,7 +33,8 @@ def bundled_folder() -> Path:
     """Where the scenarios are that come with Unstuck: in the wheel, or at the top of a checkout."""
     package = Path(unstuck.__file__).parent
     inside = package / "scenarios"
-    return inside if inside.is_dir() else package.parents[1] / "scenarios"
+    folder = inside if inside.is_dir() else package.parents[1] / "scenarios"
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def bundled() -> dict[str, Path]:

@@ -235,12 +235,12 @@ COMMANDS: Final[Mapping[str, CommandHelp]] = {
         declare=_run,
         more="""\
 examples:
-  unstuck run sigterm-mid-job                                a bundled scenario, its base case
-  unstuck run sigterm-mid-job --case stage=frames,grace_s=0  another case of it
-  unstuck run 'sigterm-mid-job[grace_s=0]'                   the same selection as reports print it
-  unstuck run mine.yaml --pairwise --jobs 2                  a file of yours, a small set of its cases
-  unstuck run missed-event --defence-off event_reconciliation   watch it fail
-  unstuck run sigterm-mid-job --plan                         what would be done; nothing is started""",
+  unstuck run sigterm-mid-job              a bundled scenario, its base case
+  unstuck run sigterm-mid-job --case stage=frames,grace_s=0
+  unstuck run 'sigterm-mid-job[grace_s=0]' the same selection, as reports print it
+  unstuck run mine.yaml --pairwise         a file of yours, a small set of its cases
+  unstuck run missed-event --defence-off event_reconciliation
+  unstuck run sigterm-mid-job --plan       what would be done; nothing is started""",
     ),
     "gate": CommandHelp(
         module="gate",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from unstuck import __version__
 from unstuck.cli.carry_out import Order, carry_out, screen_of
 from unstuck.cli.console import show
 from unstuck.cli.inputs import reports_folder
 from unstuck.cli.recorded import recorded_case
-from unstuck.errors import ExitCode
-from unstuck.rundir import open_run
+from unstuck.errors import ExitCode, UsageError, did_you_mean
+from unstuck.rundir import RunFolder, open_run
+
+if TYPE_CHECKING:
+    from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
     """Runs, reports in a new folder, and returns what it came to."""
     reports = reports_folder(chosen.reports)
-    case, plan = recorded_case(open_run(chosen.run, reports=reports))
+    folder = open_run(chosen.run, reports=reports)
+    case, plan = recorded_case(folder)
     group = carry_out(
         Order(
             name="replay",
@@ -24,7 +29,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             reports=reports,
             seed=plan.seed,
             jobs=1,
-            emulator=plan.emulator,
+            emulator=_emulator(folder, plan.emulator),
             defences_off=plan.defences_off,
         )
     )
@@ -33,3 +38,11 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         sheet.line(f"note: recorded by Unstuck {plan.version}, replayed by {__version__}.")
     show(sheet)
     return group.exit_code
+
+
+def _emulator(folder: RunFolder, name: str) -> EmulatorName:
+    if name == "ministack" or name == "moto":  # noqa: PLR1714  written so that types follow
+        return name
+    raise UsageError(
+        f"{folder.plan}: emulator={name!r} is unknown.{did_you_mean(name, ('ministack', 'moto'))}"
+    )

@@ -1,0 +1,182 @@
+"""The command line: help that costs little, mistakes that are one line, and bugs that are told."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unstuck import __version__
+from unstuck.cli import main, options
+from unstuck.errors import ExitCode, HarnessError
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+HEAVY = {
+    "rich",
+    "yaml",
+    "allpairspy",
+    "unstuck.campaign",
+    "reference_service",
+    "asyncio",
+    "boto3",
+    "pydantic",
+}
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command, examples and exit codes."""
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in options.COMMANDS)
+    assert "examples:" in text
+    assert all(f"\n  {int(code)} " in text for code in ExitCode)
+    assert main([]) == 0
+    assert capsys.readouterr().out == text
+
+
+@pytest.mark.parametrize("name", options.COMMANDS)
+def test_the_help_of_each_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With exit codes, and no line wider than a terminal."""
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert main(["help", name]) == 0
+    assert capsys.readouterr().out == text
+    assert "exit codes:" in text
+    assert max(map(len, text.splitlines())) < 100
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """And costs less than a quarter of a second of CPU, the interpreter included."""
+    program = (
+        "import sys, time; from unstuck.cli import main; main(['--help']); "
+        "import json; print(json.dumps([time.process_time(), sorted(sys.modules)]), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT, check=True
+    )
+    cpu_s, modules = json.loads(done.stderr)
+    assert not HEAVY & set(modules)
+    assert cpu_s < 0.25
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """By a command and by a flag."""
+    for words in (["version"], ["--version"], ["-V"]):
+        assert main(words) == 0
+        assert capsys.readouterr().out == f"unstuck {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["rnu"], "unstuck: unknown command 'rnu'. Did you mean 'run'?"),
+        (["--hlep"], "unstuck: unknown flag '--hlep'. Did you mean '--help'?"),
+        (["help", "gat"], "unstuck: unknown command 'gat'. Did you mean 'gate'?"),
+        (["run", "--sed", "1", "x"], "unstuck run: unknown flag '--sed'. Did you mean '--seed'?"),
+        (["run", "--see=1", "x"], "unstuck run: unknown flag '--see'. Did you mean '--seed'?"),
+        (["run"], "unstuck run: the following arguments are required: SCENARIO."),
+        (["run", "x", "--jobs", "0"], "unstuck run: argument --jobs: value='0' must be a whole number"),
+        (["run", "x", "--seed", "x"], "unstuck run: argument --seed: value='x' must be a whole number"),
+        (["run", "x", "--emulator", "mot"], "unstuck run: argument --emulator: value='mot' is unknown"),
+        (["run", "x", "--pairwise", "--all-cases"], "unstuck run: argument --all-cases: not allowed with"),
+        (["gate", "--time-budget", "nan"], "unstuck gate: argument --time-budget: value='nan' must be"),
+        (["scenarios", "lits"], "unstuck scenarios: argument list|explain: value='lits' is unknown"),
+        (["scenarios", "explain"], "unstuck scenarios: explain needs a scenario."),
+        (["check", "a", "b"], "unstuck check: unexpected 'b'."),
+        (["run", "sigterm-mid-jbo"], "sigterm-mid-jbo: no such scenario. Did you mean 'sigterm-mid-job'?"),
+        (["run", "no/such.yaml"], "unstuck run: no/such.yaml: no such file."),
+        (["run", "sigterm-mid-job", "--case", "stge=x"], "'stge' is not a parameter of this scenario."),
+        (["run", "sigterm-mid-job", "--case", "stage=frmes"], "Did you mean 'frames'?"),
+        (["run", "sigterm-mid-job", "--case", "stage"], "unstuck run: case 'stage' is not a choice."),
+        (["run", "sigterm-mid-job", "--defence-off", "fencin"], "Did you mean 'fencing'?"),
+        (["prove", "--defence", "fencin"], "Did you mean 'fencing'?"),
+        (["replay", "nope"], "unstuck replay: nope: no such run"),
+        (["check", "nope"], "unstuck check: nope: no such run"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(
+    words: list[str],
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit code 2, what is wrong, what was meant; nothing on stdout, nothing on disk."""
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert text in said.err
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bug_is_told_and_its_trace_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 4, one line, no traceback on the screen."""
+
+    def burst(_: object) -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr(importlib.import_module("unstuck.cli.check"), "execute", burst)
+    assert main(["check", "x", "--reports", str(tmp_path / "r")]) == ExitCode.HARNESS
+    said = capsys.readouterr().err
+    assert said.startswith("unstuck check: ZeroDivisionError: by zero. This is a bug of Unstuck")
+    assert said.count("\n") == 1
+    (kept,) = (tmp_path / "r").iterdir()
+    assert str(kept) in said
+    assert "Traceback" in kept.read_text()
+
+
+def test_a_bug_is_told_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line says that the trace is lost."""
+
+    def burst(_: object) -> None:
+        raise ZeroDivisionError
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(importlib.import_module("unstuck.cli.check"), "execute", burst)
+    assert main(["check", "x", "--reports", str(tmp_path / "file" / "r")]) == ExitCode.HARNESS
+    assert "could not be kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(HarnessError("the\nproxy died"), 4), (KeyboardInterrupt(), 130)]
+)
+def test_each_error_has_its_exit_code(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, whatever its text."""
+
+    def burst(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(importlib.import_module("unstuck.cli.check"), "execute", burst)
+    assert main(["check", "x"]) == code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    """`unstuck … | head -1` ends with 0 and says nothing on stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "unstuck", "scenarios", "list"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
