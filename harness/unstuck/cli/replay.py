@@ -41,8 +41,8 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
 
 
 def _emulator(folder: RunFolder, name: str) -> EmulatorName:
-    if name == "ministack" or name == "moto":  # noqa: PLR1714  written so that types follow
-        return name
-    raise UsageError(
-        f"{folder.plan}: emulator={name!r} is unknown.{did_you_mean(name, ('ministack', 'moto'))}"
-    )
+    known: tuple[EmulatorName, ...] = ("ministack", "moto")
+    for one in known:
+        if name == one:
+            return one
+    raise UsageError(f"{folder.plan}: emulator={name!r} is unknown.{did_you_mean(name, known)}")

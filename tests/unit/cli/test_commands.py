@@ -171,10 +171,6 @@ def test_the_gate_runs_what_the_policy_says(
     assert not any(case.case.get("grace_s") == 0 for case in campaign.cases)
     call = campaign.calls[0]
     assert (call["time_budget_s"], call["jobs"], call["seed"]) == (50.0, 1, 3)
-        50.0,
-        1,
-        3,
-    )
     assert "known, see issue 9" in said
     assert "cases_max is 4" in said
     assert f"{said.count('known, see issue 9')} excluded" in said
@@ -200,7 +196,7 @@ def test_the_gate_takes_base_cases_first(here: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("exclude", "said"),
     [
-        ('{scenario = "baselin", reason = "x"}', "scenario='baselin' is not in the gate. Did you mean 'baseline'?"),
+        ('{scenario = "baselin", reason = "x"}', "Did you mean 'baseline'?"),
         ('{scenario = "baseline", case = {a = 1}, reason = "x"}', "'a' is not a parameter of this scenario"),
         ('{scenario = "baseline", reason = "x"}', "nothing is left to run"),
     ],
