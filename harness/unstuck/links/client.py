@@ -23,7 +23,8 @@ class LinkEvent:
 
     event     `matched` a rule's turn came | `held` | `released` | `done` what became of the message |
               `seen` (only with `report_all`) | `refused` the dependency did not accept | `unframed` the
-              bytes are not what the framer knows: this connection passes unjudged
+              bytes are not what the framer knows: this connection passes unjudged | `broken` a bug of
+              ours ended a connection: a harness error, never a failure of the service
     outcome   of `done`: `forwarded` (the dependency's kernel has all of it), `delivered` (a reply, to
               the client's kernel), `answered`, `error`, `duplicated`, `dropped`, `cut`, `shadowed`
               (another rule had the message: facts say which), `failed` (facts say why)

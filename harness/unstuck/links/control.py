@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from unstuck.clock import monotonic_ns
 from unstuck.errors import UnstuckError, UsageError, did_you_mean
 from unstuck.links.proxy import Proxy
 from unstuck.links.rules import LinkState, decode_rule
@@ -31,6 +33,7 @@ class Control:
     async def serve(self, sock: socket.socket) -> None:
         """Returns when the other end has closed; every link is closed then."""
         reader, self._writer = await asyncio.open_connection(sock=sock, limit=LINE_BYTES_MAX)
+        asyncio.get_running_loop().set_exception_handler(self._broke)
         try:
             while line := await reader.readline():
                 await self._handle(line)
@@ -39,6 +42,13 @@ class Control:
         finally:
             self._proxy.close()
             self._writer.close()
+
+    def _broke(self, _: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        """A connection broke in our own code: the harness has to know that it was not the service."""
+        error = context.get("exception")
+        trace = "".join(traceback.format_exception(error)) if error else ""
+        facts = {"error": f"{context.get('message')}: {error!r}", "trace": trace}
+        self._send({"event": "broken", "link": "", "connection": 0, "at_ns": monotonic_ns(), "facts": facts})
 
     def _send(self, record: Mapping[str, Any]) -> None:
         if self._writer is not None and not self._writer.is_closing():

@@ -100,7 +100,8 @@ class Rule:
 
     `link` and `label` are exact or globs; `contains` is looked for in the SQL with its parameters, or
     in the request's target and body. At most one of `nth` (1-based), `first_n` and `every`; none
-    means `nth=1`. `on` says where it acts: before the request goes on, or before its reply does.
+    means `nth=1`. `on` says where it acts: before the request goes on, or before its reply does. A reply
+    that a rule may act on waits until it is whole, or 256 KiB of it have come: do not aim at endless ones.
     """
 
     id: str
