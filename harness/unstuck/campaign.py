@@ -25,6 +25,7 @@ from unstuck.scenario import Scenario
 from unstuck.targets.port import Target
 from unstuck.targets.reference.target import ReferenceTarget
 from unstuck.worlds.port import ProcessEvent, World
+from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.session import Session
 
 PRELOAD = ("reference_service.preload", "unstuck.links.__main__")
@@ -70,7 +71,7 @@ class Stage(Protocol):
 class ProcessStage(AbstractContextManager["ProcessStage"]):
     """Real processes on this machine, with dependencies that the runs of the campaign share."""
 
-    def __init__(self, *, emulator: str = "ministack") -> None:
+    def __init__(self, *, emulator: EmulatorName = "ministack") -> None:
         self._session = Session(preload=PRELOAD)
         self._emulator = emulator
 
@@ -100,7 +101,7 @@ def run_many(
     time_budget_s: float | None = None,
     progress: Tell = lambda _: None,
     stop: threading.Event | None = None,
-    emulator: str = "ministack",
+    emulator: EmulatorName = "ministack",
 ) -> list[RunRecord]:
     """Runs every case, `jobs` at a time, and returns their records in the order of `cases`.
 
@@ -141,7 +142,7 @@ def run_one(
     stop: threading.Event,
     defences_off: tuple[str, ...] = (),
     progress: Tell = lambda _: None,
-    emulator: str = "ministack",
+    emulator: EmulatorName = "ministack",
 ) -> RunRecord:
     """Runs one case and judges it from what it recorded. Never raises for what the run met."""
     started_ns = monotonic_ns()
@@ -166,10 +167,10 @@ def _run_in(
     defences_off: tuple[str, ...],
     progress: Tell,
     stop: threading.Event,
-    emulator: str,
+    emulator: EmulatorName,
 ) -> None:
-    def note(phase: str, text: str) -> None:
-        progress(Progress(title=case.title, phase=phase, note=text))  # type: ignore[arg-type]  of Phase
+    def note(phase: Phase, text: str) -> None:
+        progress(Progress(title=case.title, phase=phase, note=text))
 
     plan = make_plan(case, seed, {name: module.NEEDS for name, module in FAULTS.items()})
     rundir.write_plan(

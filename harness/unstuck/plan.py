@@ -133,6 +133,8 @@ def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) ->
             needs.add("points")
     if any(options.memory_limit_mib is not None for options in scenario.roles.values()):
         needs.add("memory_limit")
+    if any(options.version is not None for options in scenario.roles.values()):
+        needs.add("versions")
     return needs
 
 

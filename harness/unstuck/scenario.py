@@ -193,6 +193,7 @@ class RoleOptions:
 
     replicas: int | None = None
     memory_limit_mib: int | None = None
+    version: str | None = None  # a commit of the target's repository: its processes start as that
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unstuck.faults.port import Hand
+from unstuck.links.rules import DOWN, UP
 
 NAME = "link_down"
 NEEDS = frozenset({"links"})
@@ -23,10 +24,10 @@ class Parameters:
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
-    hand.link_state(parameters.link, "down")
+    hand.link_state(parameters.link, DOWN)
     hand.struck()
     return {"how": f"{parameters.link} is down"}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:
-    hand.link_state(parameters.link, "up")
+    hand.link_state(parameters.link, UP)

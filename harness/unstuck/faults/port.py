@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from unstuck.links.rules import LinkState
 from unstuck.worlds.port import Scheduler, World
 
 
@@ -72,7 +73,7 @@ class Hand(Protocol):
         """Starts a process like `name` beside it, and returns its name once it is ready."""
         ...
 
-    def link_state(self, link: str, state: str) -> None: ...
+    def link_state(self, link: str, state: LinkState) -> None: ...
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
         """An ability of the target itself (`notifications_off`); returns what was read back."""

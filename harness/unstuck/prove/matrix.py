@@ -19,6 +19,7 @@ from unstuck.prove.mutators import MUTATORS
 from unstuck.rng import split
 from unstuck.scenario import Guard, Scenario
 from unstuck.scenario_file import ScenarioFile
+from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ def prove(
     jobs: int,
     progress: Tell = lambda _: None,
     stop: threading.Event | None = None,
-    emulator: str = "ministack",
+    emulator: EmulatorName = "ministack",
 ) -> Proof:
     """Runs each guarded case twice, without its defence and with it, and falsifies what passed.
 
@@ -87,7 +88,10 @@ def prove(
     stop = stop or threading.Event()
     rundir.prepare(reports)
     guarded = [
-        (guard, file.case(guard.case)) for file in files for guard in file.guards if guard.defence in defences
+        (guard, file.case(guard.case))
+        for file in files
+        for guard in file.base_case().guards
+        if guard.defence in defences
     ]
     controls = {case.title: case for _, case in guarded}
     with ProcessStage(emulator=emulator) as stage, ThreadPoolExecutor(max(1, jobs)) as pool:
@@ -156,13 +160,12 @@ def falsify(records: Sequence[RunRecord], seed: int) -> tuple[MutationRow, ...]:
             verdict = judge(mutated)
             if not any(p.name == mutator.by and p.verdict is Verdict.FAIL for p in verdict.properties):
                 missed.append(title)
-        rows.append(
-            MutationRow(
-                mutator=mutator.name,
-                by=mutator.by,
-                tried=tried,
-                caught=tried - len(missed),
-                missed=tuple(missed),
-            )  # fmt: skip
+        row = MutationRow(
+            mutator=mutator.name,
+            by=mutator.by,
+            tried=tried,
+            caught=tried - len(missed),
+            missed=tuple(missed),
         )
+        rows.append(row)
     return tuple(rows)

@@ -112,7 +112,7 @@ class Client:
         reply = self._running.call(action, {"job": job, "client": self._plan.name, **values})
         if action == "initiate_upload" and reply.phase == "ok":
             job = self._job = str(reply.data["job"])
-        facts = {"error": reply.error} if reply.error else {}
+        facts: dict[str, Any] = {"error": reply.error} if reply.error else {}
         said = {k: v for k, v in reply.data.items() if k in ("status", "state", "message", "deadline_in_s")}
         self._emit(
             "op", reply.phase, job=job, id=op, client=self._plan.name, action=action,

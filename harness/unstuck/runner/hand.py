@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unstuck.faults.port import Missed, Occasion
+from unstuck.links.rules import LinkState
 from unstuck.runner.triggers import rule_id
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class RunnerHand:
     def replace(self, name: str, *, version: str | None = None) -> str:
         return self._engine.start_like(name, version=version)
 
-    def link_state(self, link: str, state: str) -> None:
+    def link_state(self, link: str, state: LinkState) -> None:
         self._engine.running.link_state(link, state)
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
@@ -132,9 +133,10 @@ class RunnerHand:
 
     def op(self, action: str, job: str) -> str:
         number = next(self._engine.op_numbers)
-        about = {"id": f"fault.{number}", "client": f"fault-{self._fault}", "action": action}
+        client = f"fault-{self._fault}"
+        about: dict[str, Any] = {"id": f"fault.{number}", "client": client, "action": action}
         self._engine.emit("op", "invoke", job=job, **about)
-        reply = self._engine.running.call(action, {"job": job, "client": about["client"]})
+        reply = self._engine.running.call(action, {"job": job, "client": client})
         facts: dict[str, Any] = {"error": reply.error} if reply.error else {}
         if "status" in reply.data:
             facts["status"] = reply.data["status"]
@@ -144,5 +146,5 @@ class RunnerHand:
     def record(self, kind: str, phase: str | None = None, **data: Any) -> None:
         self._engine.emit(kind, phase, **data)
 
-    def until(self, what: str, seen: Callable[[], bool], timeout_s: float) -> bool:
+    def until(self, what: str, seen: Callable[[], bool], timeout_s: float) -> bool:  # noqa: ARG002  for readers
         return self._engine.until(seen, timeout_s)

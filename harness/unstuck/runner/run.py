@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from unstuck.clock import WallClockWatch
 from unstuck.errors import HarnessError, UnstuckError
@@ -21,6 +22,9 @@ QUIET_S = 3.0
 QUIET_EVERY_S = 0.03
 CLOCK_STEP_S = 0.5
 FIRE_SLACK_S = 30.0  # beyond the plan's own length, for clients to finish and faults to fire
+
+Phase = Literal["starting", "running", "settling", "judging"]
+Note = Callable[[Phase, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ def run_scenario(
     target: Target,
     recorder: Recorder,
     interrupted: Callable[[], bool] = lambda: False,
-    note: Callable[[str, str], None] = lambda _phase, _text: None,
+    note: Note = lambda _phase, _text: None,
     on_engine: Callable[[Engine], None] = lambda _engine: None,
 ) -> None:
     """Runs to its end. The last event says why it ended: settled, budget, interrupted or error.
@@ -70,8 +74,7 @@ def run_scenario(
             defences_off=request.defences_off,
         )
         reason = _strike_and_settle(request, engine, running, emit, interrupted, note)
-        if engine.error is not None:
-            raise HarnessError(f"a fault could not be carried out: {engine.error}") from engine.error
+        _raise_error_of(engine)
         note("judging", "looking at every job")
         running.look()
     except BaseException as caught:
@@ -80,13 +83,19 @@ def run_scenario(
     finally:
         if abs(step_s := watch.step_s()) > CLOCK_STEP_S:
             emit("clock", "stepped", by_s=step_s)
-        emit("run", "end", reason=reason, **({"error": error} if error else {}))
+        facts: dict[str, Any] = {"error": error} if error else {}
+        emit("run", "end", reason=reason, **facts)
         engine.close()
         if running is not None:
             running.close()
 
 
-def _start_facts(request: RunRequest, world: World, target: Target) -> dict[str, object]:
+def _raise_error_of(engine: Engine) -> None:
+    if engine.error is not None:
+        raise HarnessError(f"a fault could not be carried out: {engine.error}") from engine.error
+
+
+def _start_facts(request: RunRequest, world: World, target: Target) -> dict[str, Any]:
     scenario = request.scenario
     return {
         "scenario": scenario.name,
@@ -110,7 +119,7 @@ def _strike_and_settle(
     running: Running,
     emit: Emit,
     interrupted: Callable[[], bool],
-    note: Callable[[str, str], None],
+    note: Note,
 ) -> str:
     """The middle of a run; returns the reason of its end."""
     scenario, live = request.scenario, engine.live
@@ -124,7 +133,7 @@ def _strike_and_settle(
         return interrupted() or engine.error is not None
 
     def struck() -> bool:
-        clients_done = all([_ended(task, engine) for task in tasks])
+        clients_done = all(_ended(task, engine) for task in tasks)
         return over() or (clients_done and engine.idle and (engine.all_fired or live.all_terminal()))
 
     engine.until(struck, _length_s(request) + scenario.budget_s + FIRE_SLACK_S)
@@ -188,7 +197,7 @@ def _length_s(request: RunRequest) -> float:
         default=0.0,
     )
     lasting_s = sum(fault.parameters.for_s for fault in request.scenario.faults if FAULTS[fault.name].LASTING)
-    return clients_s + lasting_s
+    return clients_s + float(lasting_s)
 
 
 def _wait_for_roles(engine: Engine, running: Running) -> None:

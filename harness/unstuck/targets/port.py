@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from unstuck.links.rules import Action
+from unstuck.links.rules import Action, LinkState, Then
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
 from unstuck.worlds.port import ProcessSpec, World
@@ -72,13 +72,13 @@ class Running(Protocol):
         """A fault that the target itself offers (`notifications_off`); returns what was read back."""
         ...
 
-    def link_state(self, link: str, state: str) -> None: ...
+    def link_state(self, link: str, state: LinkState) -> None: ...
 
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         """Puts a rule on a link (`unstuck.scenario.OnMessage`); matches come as `message` events."""
         ...
 
-    def release_message(self, rule_id: str, then: str) -> None: ...
+    def release_message(self, rule_id: str, then: Then) -> None: ...
 
     def quiet(self) -> bool:
         """True when nothing is under way: no event waits, none is being handled."""

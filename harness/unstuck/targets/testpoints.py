@@ -6,6 +6,7 @@ for one line. A process that ends closes its connection, and so we see it go.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -43,10 +44,8 @@ class PointServer:
             connections = list(self._connections)
         for each in (self._listener, *connections):
             # shutdown wakes the thread that is blocked in accept or recv; close alone does not.
-            try:
+            with contextlib.suppress(OSError):  # not connected, or closed already
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # not connected, or closed already
             each.close()
 
     def _accept(self) -> None:

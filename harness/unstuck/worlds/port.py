@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class World(Protocol):
     name: str
     capabilities: frozenset[str]
     scheduler: Scheduler
+    scratch: Path  # of this run; removed with the world
 
     def start(self, spec: ProcessSpec) -> None:
         """Starts and waits until ready.

@@ -143,19 +143,22 @@ class Client:
             return Reply(phase="fail", error=str(error)), True
         except urllib3.exceptions.HTTPError as error:
             return Reply(phase="info", error=str(error)), False
-        data = {"status": response.status}
         if response.status == 503:
             self._emit("process", "refused", process=process, role="api", status=503, method=method)
-            return Reply(phase="fail", data=data, error="503"), True
-        try:
-            answer = json.loads(response.data or b"{}")
-        except ValueError:
-            return Reply(phase="info", data=data, error="the answer is not JSON"), False
-        if response.status >= 500:
-            return Reply(phase="info", data=data, error=_message(answer)), False
-        if response.status >= 400:
-            return Reply(phase="fail", data=data, error=_message(answer)), False
-        return Reply(phase="ok", data={**answer, **data}), False
+            return Reply(phase="fail", data={"status": 503}, error="503"), True
+        return _reply(response.status, response.data), False
+
+
+def _reply(status: int, body: bytes) -> Reply:
+    """An answer in the harness's words: 5xx and what cannot be read leave it open whether it was done."""
+    data: dict[str, Any] = {"status": status}
+    try:
+        answer = json.loads(body or b"{}")
+    except ValueError:
+        return Reply(phase="info", data=data, error="the answer is not JSON")
+    if status >= 400:
+        return Reply(phase="info" if status >= 500 else "fail", data=data, error=_message(answer))
+    return Reply(phase="ok", data={**answer, **data})
 
 
 def _message(answer: Any) -> str:

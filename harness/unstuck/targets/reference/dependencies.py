@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import boto3
 import psycopg
@@ -20,10 +20,14 @@ from reference_service.media import make
 from reference_service.store.tables import metadata
 from unstuck.targets.reference.observer import INSTALL
 from unstuck.targets.reference.places import REGION, Places
+from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.session import Session
 
 TEMPLATE = "unstuck_reference"
-CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+DEPTHS: tuple[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], ...] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+)
 PROMPT = Config(
     connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3}, s3={"addressing_style": "path"}
 )
@@ -32,7 +36,7 @@ PROMPT = Config(
 class Dependencies:
     """Started at the first run, for all runs of a session; safe to use from many threads."""
 
-    def __init__(self, session: Session, emulator: str, videos: Path) -> None:
+    def __init__(self, session: Session, emulator: EmulatorName, videos: Path) -> None:
         self._session = session
         self._emulator = emulator
         self._videos = videos
@@ -48,9 +52,9 @@ class Dependencies:
             self._postgres = self._session.postgres()
             self._make_template()
             self.endpoint = self._session.emulator(self._emulator).url
-            about = {"endpoint_url": self.endpoint, "region_name": REGION, "config": PROMPT}
-            self.s3: Any = boto3.client("s3", **about, **CREDENTIALS)  # type: ignore[call-overload]  keywords
-            self.sqs: Any = boto3.client("sqs", **about, **CREDENTIALS)  # type: ignore[call-overload]  same
+            account = boto3.session.Session("test", "test", region_name=REGION)
+            self.s3 = account.client("s3", endpoint_url=self.endpoint, config=PROMPT)
+            self.sqs = account.client("sqs", endpoint_url=self.endpoint, config=PROMPT)
             self._ready = True
 
     def video(self, name: str) -> Path:
@@ -94,7 +98,7 @@ class Dependencies:
             return False
         return True
 
-    def stop_notifying(self, bucket: str) -> Mapping[str, Any]:
+    def stop_notifying(self, bucket: str) -> Mapping[str, list[str]]:
         """Takes the bucket's notifications away, and says what is configured afterwards."""
         self.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
         read_back = self.s3.get_bucket_notification_configuration(Bucket=bucket)
@@ -114,9 +118,8 @@ class Dependencies:
 
     def depth(self, queue_url: str) -> int:
         """Messages that wait or are being handled."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-        return sum(int(found[name]) for name in names)
+        found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[*DEPTHS])["Attributes"]
+        return sum(int(found[name]) for name in DEPTHS)
 
     def _notify(self, bucket: str, queue_url: str) -> None:
         arn = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +91,13 @@ def spec(
     defences_off: tuple[str, ...],
     folder: Path,
     scratch: Path,
+    version: str | None = None,
+    version_path: Path | None = None,
 ) -> ProcessSpec:
-    """A process of a role, complete. `port` is its own when it serves HTTP."""
+    """A process of a role, complete. `port` is its own when it serves HTTP.
+
+    `version_path` is the unpacked wheel of another version: such a process is executed, not forked.
+    """
     options = scenario.roles.get(role, RoleOptions())
     settings = {**SETTINGS, **scenario.settings, **options.settings}
     environment = {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
@@ -116,12 +122,16 @@ def spec(
     if defences_off:
         environment["REFERENCE_DEFENCES_OFF"] = ",".join(defences_off)
         environment["REFERENCE_ALLOW_UNSAFE"] = "1"
+    if version_path is not None:
+        environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
     return ProcessSpec(
         name=name,
         role=role,
-        entry=ENTRY,
-        argv=(role,),
+        entry=None if version_path else ENTRY,
+        argv=() if version_path else (role,),
+        command=[sys.executable, "-m", "reference_service", role] if version_path else None,
+        version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),
         ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
@@ -130,8 +140,8 @@ def spec(
     )
 
 
-def _text(value: str | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(value: object) -> str:
+    return str(value).lower()  # booleans, as settings are written; nothing else has capitals
 
 
 def _http(addresses: Addresses, dependency: str, or_else: str = "http://127.0.0.1:9") -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import psycopg
 
 from unstuck.errors import UnstuckError
 from unstuck.links.client import LinkEvent, Links
-from unstuck.links.rules import Action, Rule
+from unstuck.links.rules import Action, LinkState, Rule, Then
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
@@ -23,11 +24,13 @@ from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
 from unstuck.targets.reference.observer import Observer
+from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.sink import Sink
 from unstuck.targets.testpoints import PointServer
 from unstuck.worlds.port import ProcessSpec, Restart, World
-from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.ports import free_port
+from unstuck.worlds.process.session import Session
 
 LINKS_ENTRY = "unstuck.links.__main__:main"
 
@@ -36,10 +39,12 @@ class ReferenceTarget:
     """The bundled service on shared dependencies; many runs at a time."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "links", "artefacts"})
 
-    def __init__(self, session: Session, *, emulator: str = "ministack", videos: Path) -> None:
+    def __init__(self, session: Session, *, emulator: EmulatorName = "ministack", videos: Path) -> None:
+        abilities = {"points", "notifications", "links", "artefacts"}
+        self.capabilities = frozenset(abilities | ({"versions"} if can_build() else set()))
         self._dependencies = Dependencies(session, emulator, videos)
+        self._versions = Versions(session.folder / "versions")
 
     def start(
         self,
@@ -60,6 +65,7 @@ class ReferenceTarget:
         self._dependencies.start()
         running = RunningReference(
             dependencies=self._dependencies,
+            versions=self._versions,
             world=world,
             scenario=scenario,
             folder=Path(folder),
@@ -82,6 +88,7 @@ class RunningReference:
         self,
         *,
         dependencies: Dependencies,
+        versions: Versions,
         world: World,
         scenario: Scenario,
         folder: Path,
@@ -90,6 +97,7 @@ class RunningReference:
         defences_off: tuple[str, ...],
     ) -> None:
         self._dependencies = dependencies
+        self._versions = versions
         self._world = world
         self._scenario = scenario
         self._folder = folder
@@ -128,9 +136,10 @@ class RunningReference:
         )
         self._closing.callback(self._client.close)
         for name, role in roles.names(self._scenario):
-            self._specs.append(self._spec(name, role))
+            options = self._scenario.roles.get(role)
+            self._specs.append(self._spec(name, role, options.version if options else None))
         tasks = [
-            self._world.scheduler.spawn(f"start {spec.name}", lambda spec=spec: self._world.start(spec))
+            self._world.scheduler.spawn(f"start {spec.name}", partial(self._world.start, spec))
             for spec in self._specs
         ]
         for task in tasks:
@@ -148,7 +157,7 @@ class RunningReference:
         return self._specs
 
     def spec(self, name: str, *, like: str, version: str | None) -> ProcessSpec:
-        return self._spec(name, self._roles[like])
+        return self._spec(name, self._roles[like], version)
 
     def ability(self, action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if action == "notifications_off":
@@ -159,7 +168,7 @@ class RunningReference:
             return {"keys": keys}
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
-    def link_state(self, link: str, state: str) -> None:
+    def link_state(self, link: str, state: LinkState) -> None:
         self._links.set_state(_glob(link), state)
 
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
@@ -174,7 +183,7 @@ class RunningReference:
         )
         self._links.add_rule(rule)
 
-    def release_message(self, rule_id: str, then: str) -> None:
+    def release_message(self, rule_id: str, then: Then) -> None:
         self._links.release(rule_id, then)
 
     def quiet(self) -> bool:
@@ -185,6 +194,8 @@ class RunningReference:
 
     def look(self) -> None:
         self._observer.catch_up(self._places.database_url)
+        for link, counts in self._links.counts().items():
+            self._emit("evidence", "messages", process=link.partition(".")[0], link=link, counts=counts)
         FinalLook(
             database_url=self._places.database_url,
             fetch=lambda key, path: self._dependencies.fetch(self._places.bucket, key, path),
@@ -231,7 +242,7 @@ class RunningReference:
             facts=dict(event.facts),
         )
 
-    def _spec(self, name: str, role: str) -> ProcessSpec:
+    def _spec(self, name: str, role: str, version: str | None) -> ProcessSpec:
         upstreams = self._upstreams()
         addresses = {
             dependency: self._links.open(
@@ -255,6 +266,8 @@ class RunningReference:
             defences_off=self._defences_off,
             folder=self._folder,
             scratch=self._scratch,
+            version=version,
+            version_path=self._versions.path(version) if version else None,
         )
 
     def _upstreams(self) -> Mapping[str, tuple[str, int]]:

@@ -1,0 +1,123 @@
+"""The service's database in the sim: SQLite in memory, our own witness in it, transactions whole.
+
+Making the schema and compiling statements costs more than a whole run, so databases are used again: each
+run begins with a copy of the empty one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from reference_service.store import SqlDatabase
+from unstuck.targets.port import Emit
+from unstuck.targets.reference.observer import tag_of
+from unstuck.worlds.sim.scheduler import GreenScheduler
+
+T = TypeVar("T")
+_NEW = "NEW.stage, NEW.attempt, NEW.token, NEW.worker, NEW.reason, NEW.tenant, NEW.name"
+_MOVED = "(NEW.state IS NOT OLD.state OR NEW.token IS NOT OLD.token)"
+TRIGGERS = (
+    f"""CREATE TRIGGER unstuck_new AFTER INSERT ON jobs BEGIN
+        SELECT unstuck_see('transition', NEW.id, NULL, NEW.state, {_NEW}); END""",
+    f"""CREATE TRIGGER unstuck_move AFTER UPDATE ON jobs WHEN {_MOVED} BEGIN
+        SELECT unstuck_see('transition', NEW.id, OLD.state, NEW.state, {_NEW}); END""",
+    f"""CREATE TRIGGER unstuck_stage AFTER UPDATE ON jobs
+        WHEN NOT {_MOVED} AND NEW.stage IS NOT OLD.stage BEGIN
+        SELECT unstuck_see('stage', NEW.id, OLD.state, NEW.state, {_NEW}); END""",
+)
+"""As `targets.reference.observer` has them on PostgreSQL; what they see counts when it is committed."""
+
+FACTS = ("stage", "attempt", "token", "worker", "reason", "tenant")
+
+
+class _RunClock:
+    """`ports.Clock` for the database, which outlives runs: each puts its own time in."""
+
+    def __init__(self) -> None:
+        self.read: Callable[[], float] = lambda: 0.0
+
+    def now(self) -> float:
+        return self.read()
+
+    def monotonic(self) -> float:
+        return self.read()
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError(f"a transaction does not wait: {seconds} s")
+
+
+class MemoryDatabase:
+    """One connection, and on it one transaction at a time. For one run after another."""
+
+    def __init__(self) -> None:
+        self._clock = _RunClock()
+        self._sql = SqlDatabase("sqlite://", self._clock, busy_timeout_s=0.0)
+        self._seen: list[tuple[Any, ...]] = []
+        self._sql.create_schema()
+        self._connection: sqlite3.Connection = self._sql.run(lambda c: c.connection.driver_connection)
+        self._connection.create_function("unstuck_see", -1, self._see)
+        for trigger in TRIGGERS:
+            self._connection.execute(trigger)
+        self._empty = self._connection.serialize()
+
+    def open(self, scheduler: GreenScheduler, now: Callable[[], float], emit: Emit) -> None:
+        """Begins a run: empty, with its clock; what happens is told to `emit` once it is committed."""
+        self._connection.deserialize(self._empty)
+        self._scheduler, self._emit, self._clock.read = scheduler, emit, now
+        self._seen.clear()
+
+    def close(self) -> None:
+        self._sql.close()
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """As `ports.Database.run`; nobody else goes on meanwhile."""
+        self._scheduler.locked = "a transaction"
+        try:
+            result = self._sql.run(work)
+        except BaseException:
+            self._seen.clear()
+            raise
+        finally:
+            self._scheduler.locked = None
+        if self._seen:
+            self._tell()
+        return result
+
+    def _see(self, *facts: Any) -> None:
+        self._seen.append(facts)
+
+    def _tell(self) -> None:
+        seen, self._seen = self._seen, []
+        for kind, job, before, after, *rest in seen:
+            data = {key: value for key, value in zip(FACTS, rest, strict=False) if value is not None}
+            if kind == "transition":
+                data = {"from": before, "to": after, **data}
+            self._emit(kind, job=job, tag=tag_of(str(rest[-1])), **data)
+
+
+class ActorDatabase:
+    """`ports.Database` of one process: its question and its answer take time, the transaction takes none.
+
+    1. the question travels, 2. the transaction, whole, 3. the answer travels. Killed in 1 nothing was
+    done; killed in 3 it was done and nobody knows.
+    """
+
+    dialect: Literal["sqlite"] = "sqlite"
+
+    def __init__(self, shared: MemoryDatabase, travel: Callable[[], None]) -> None:
+        self._shared = shared
+        self._travel = travel
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        self._travel()
+        try:
+            return self._shared.run(work)
+        finally:
+            self._travel()
+
+    def close(self) -> None:
+        """The connection is not its own."""
