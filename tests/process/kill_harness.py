@@ -29,7 +29,9 @@ from unstuck.worlds.process import cgroups, linux, proctree
 
 ROOT = Path(__file__).parents[2]
 VICTIM = Path(__file__).parent / "programs" / "victim.py"
-UP_AFTER_S = 4.0  # a victim is usually up by then; kills fall before and after it
+STARTS_IN_S = 3.0  # about: half of the kills fall within it, the others soon after the victim is up
+SOON_S = 0.5
+UP_WITHIN_S = 60.0
 GONE_WITHIN_S = 15.0
 
 
@@ -69,13 +71,22 @@ def wait_no_descendants() -> list[proctree.Process]:
 
 
 def shared_memory() -> set[str]:
-    """Segments of System V whose maker is dead, and files of POSIX shared memory."""
-    found = {f"posix {name}" for name in os.listdir("/dev/shm") if name.startswith("PostgreSQL")}
+    """Segments of System V whose maker is dead, and files of POSIX shared memory that nobody maps."""
+    found = {f"posix {path.name}" for path in Path("/dev/shm").glob("PostgreSQL*") if not mapped(path)}
     for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
         _, identity, _, _, maker, *_ = line.split()
         if proctree.read(int(maker)) is None:
             found.add(f"system v {identity}")
     return found
+
+
+def mapped(path: Path) -> bool:
+    """Whether some process maps the file: then it belongs to somebody who lives."""
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):
+            if str(path) in maps.read_text():
+                return True
+    return not path.exists()
 
 
 def answered(port: int) -> bool:
@@ -107,17 +118,28 @@ def residue(scratch: Path, facts: dict[str, Any], before: set[str]) -> list[str]
     return lines + [f"shared memory {name}" for name in sorted(shared_memory() - before)]
 
 
-def kill_one(delay_s: float, roles: Sequence[str]) -> tuple[dict[str, Any], list[str], float]:
-    """Starts a victim, kills `roles` of it after a while: what it had said, its residue, the time to none."""
+def wait_for_moment(victim: subprocess.Popen[bytes], output: Path, delay_s: float, *, once_up: bool) -> None:
+    """Until the victim is up, if so asked, and then `delay_s` more; or until it ends."""
+    up_by = time.monotonic() + UP_WITHIN_S
+    while once_up and victim.poll() is None and not facts_of(output).get("up"):
+        assert time.monotonic() < up_by, facts_of(output)
+        time.sleep(0.01)
+    deadline = time.monotonic() + delay_s
+    while victim.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def kill_one(
+    delay_s: float, roles: Sequence[str], *, once_up: bool
+) -> tuple[dict[str, Any], list[str], float]:
+    """Starts a victim and kills `roles` of it: what it had said, its residue, seconds until it was gone."""
     before = shared_memory()
     scratch = Path(tempfile.mkdtemp(prefix="kill-harness-"))
     try:
         (scratch / "session").mkdir()
         with (scratch / "output").open("w") as output:
             victim = start_victim(scratch / "session", output)
-        deadline = time.monotonic() + delay_s
-        while time.monotonic() < deadline:
-            time.sleep(0.002)
+        wait_for_moment(victim, scratch / "output", delay_s, once_up=once_up)
         if victim.poll() is not None:
             return {}, [f"a victim that had ended by itself with {victim.returncode}: nothing was tried"], 0.0
         facts = facts_of(scratch / "output")
@@ -152,12 +174,13 @@ def main(arguments: Sequence[str]) -> int:
     generator = random.Random(chosen.seed)
     residues, slowest_s, up = 0, 0.0, 0
     for number in range(chosen.kills):
-        delay_s = generator.uniform(0, UP_AFTER_S)
-        facts, left, took_s = kill_one(delay_s, chosen.roles)
+        once_up = number % 2 == 1
+        delay_s = generator.uniform(0, SOON_S if once_up else STARTS_IN_S)
+        facts, left, took_s = kill_one(delay_s, chosen.roles, once_up=once_up)
         slowest_s, up = max(slowest_s, took_s), up + bool(facts.get("up"))
         residues += bool(left)
         for line in left:
-            print(f"kill {number} after {delay_s:.3f} s left {line}", flush=True)
+            print(f"kill {number} (up: {once_up}) after {delay_s:.3f} s left {line}", flush=True)
     summary = {"kills": chosen.kills, "seed": chosen.seed, "roles": chosen.roles}
     print(json.dumps({**summary, "with_residue": residues, "were_up": up, "slowest_s": round(slowest_s, 3)}))
     return 1 if residues else 0

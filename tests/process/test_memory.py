@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.process.conftest import Recorder
+from tests.process.conftest import WITHIN_S, Recorder
 from tests.process.kill_harness import groups_of
 from unstuck.worlds.port import ProcessSpec, Restart
 from unstuck.worlds.process.session import Session
@@ -30,6 +31,12 @@ def allocating(programs: Path, log: Path, who: str, mebibytes: int, limit_mebiby
         memory_limit_bytes=limit_mebibytes * MIB,
         restart=Restart(policy="never"),
     )
+
+
+def wait_for_line(log: Path, text: str) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while text not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def test_a_child_over_the_limit_is_killed_alone(
     usage = recorder.wait("limited", "usage", where=lambda event: event.data.get("oom_kills") == 1)
     assert usage.data["limit_kind"] == "cgroup"
     assert world.running("limited") == ["limited"]
-    assert "child ended with -9" in (tmp_path / "log").read_text()
+    wait_for_line(tmp_path / "log", "child ended with -9")
 
 
 @pytest.mark.usefixtures("_cgroups")

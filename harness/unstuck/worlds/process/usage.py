@@ -15,7 +15,7 @@ _STEP_BYTES = 4 * 1024 * 1024  # a smaller rise of the peak is no event
 
 
 class Meter:
-    """Of one incarnation. `tree` gives the pids of the process and its descendants."""
+    """Of one incarnation, for which alone `group` is made. `tree` gives its and its descendants' pids."""
 
     def __init__(
         self, pid: int, limit_bytes: int | None, group: MemoryGroup | None, tree: Callable[[], Sequence[int]]
@@ -24,7 +24,6 @@ class Meter:
         self._limit_bytes = limit_bytes
         self._group = group
         self._tree = tree
-        self._kills_before = group.oom_kills() if group is not None else 0
         self._kills_told = 0
         self._rss_bytes_max = self._rss_bytes_told = 0
         self.every_ns = _PEAK_EVERY_NS if limit_bytes is None else _SAMPLE_EVERY_NS
@@ -38,7 +37,7 @@ class Meter:
 
     def oom_kills(self) -> int | None:
         """Kills for want of memory in this incarnation; None where nobody counts them."""
-        return None if self._group is None else self._group.oom_kills() - self._kills_before
+        return None if self._group is None else self._group.oom_kills()
 
     def note_peak(self) -> None:
         """Looks at the process's own peak, which nobody can read once it has ended."""
