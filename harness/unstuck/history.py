@@ -29,8 +29,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             terminal when it struck), struck_at_ns?, jobs? and processes? (lists of whom it hit);
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
-            from (null at creation), to, attempt, token, reason?, worker?, tenant?
-stage       the row's stage changed, same source: stage, attempt, token
+            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?
+stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
             reason?, peak_rss_bytes?) | api (a job as its API shows it: state, stage?) |
@@ -258,7 +258,7 @@ _NEEDED: Mapping[tuple[str, str | None], tuple[tuple[str, tuple[type, ...]], ...
     ("said", "attempt"): (("attempt", _WHOLE), ("token", _WHOLE)),
     ("said", "api"): (("state", _TEXT),),
     ("said", "row"): (("state", _TEXT),),
-    ("stage", None): (("stage", _TEXT_OR_NONE), ("attempt", _WHOLE), ("token", _WHOLE)),
+    ("stage", None): (("attempt", _WHOLE), ("token", _WHOLE)),
     ("effect", None): (("key", _TEXT), ("attempt", _WHOLE), ("token", _WHOLE), ("applied", _FLAG)),
     ("outcome", None): (("state", _TEXT_OR_NONE), ("held", _TEXT_OR_NONE)),
     ("clock", "stepped"): (("by_s", (int, float)),),

@@ -95,7 +95,8 @@ def model_no_job_lost(rows: Rows) -> Verdict:
     lost = [n for n in told if n in looks and looks[n]["state"] not in ENDS]
     lost = [n for n in lost if looks[n]["state"] is None or looks[n]["held"] is None]
     unseen = [n for n in told if n not in looks and n and last_state(rows, n) not in ENDS]
-    return verdict(judged=bool(told), broken=bool(lost), unclear=bool(unseen))
+    broken = bool(lost) or (bool(unseen) and played_out(rows))
+    return verdict(judged=bool(told), broken=broken, unclear=bool(unseen))
 
 
 def model_terminal_is_final(rows: Rows) -> Verdict:

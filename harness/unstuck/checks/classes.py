@@ -53,11 +53,13 @@ def classify(story: Story) -> tuple[JobClass, ...]:
     """Every job in order of its first event."""
     allowed = ALLOWED.get(story.run.promise, ALLOWED["effectively_once"])
     waits_s = _waits_s(story)
-    return tuple(_class_of(job, allowed, waits_s.get(job.id)) for job in story.jobs.values())
+    looked = story.run.played_out
+    return tuple(
+        _class_of(job, _kind(job, looked=looked), allowed, waits_s.get(job.id)) for job in story.jobs.values()
+    )
 
 
-def _class_of(job: JobStory, allowed: frozenset[Kind], wait_s: float | None) -> JobClass:
-    kind = _kind(job)
+def _class_of(job: JobStory, kind: Kind, allowed: frozenset[Kind], wait_s: float | None) -> JobClass:
     end_s = job.terminal_at_s
     return JobClass(
         job=job.id,
@@ -72,9 +74,9 @@ def _class_of(job: JobStory, allowed: frozenset[Kind], wait_s: float | None) -> 
     )
 
 
-def _kind(job: JobStory) -> Kind:
+def _kind(job: JobStory, *, looked: bool) -> Kind:
     done = bool(job.applied)
-    if job.acknowledged is not None and lost(job) is not None:
+    if job.acknowledged is not None and lost(job, looked=looked) is not None:
         return Kind.LOST
     if len(job.applied) > 1:
         return Kind.DOUBLED

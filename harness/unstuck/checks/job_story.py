@@ -150,8 +150,13 @@ class JobStory:
 
     @property
     def stage(self) -> str | None:
-        """The last stage that it was seen in."""
-        return self.stages[-1].data["stage"] if self.stages else None
+        """The stage that it was last seen in, by a change of its stage or by a move that names one."""
+        event = self.stages[-1] if self.stages else None
+        if self.moves and (event is None or event.number < self.moves[-1].number):
+            named = self.moves[-1].data.get("stage")
+            if isinstance(named, str):
+                return named
+        return text_of(event, "stage")
 
     @property
     def applied(self) -> list[Event]:

@@ -14,22 +14,25 @@ NAME = "no_job_lost"
 PROMISE = "Every job that a client was told of is, at the end, terminal or held somewhere."
 PARAMETERS: Mapping[str, tuple[type, ...]] = {}
 
+UNKNOWN = "was acknowledged, and the service does not know it"
+
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: ARG001  takes none
-    """Judges every job whose submission was answered ok, by our own final look at it."""
+    """Judges every job whose submission was answered ok, by our own final look at it.
+
+    A run that came to its own end has looked at every job that the service knows.
+    """
     jobs = [job for job in story.jobs.values() if job.acknowledged is not None]
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     for job in jobs:
-        if job.outcome is None:
-            # A terminal state is final, so that it needs no last look.
-            if not job.terminal:
-                unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
-        elif (loss := lost(job)) is not None:
-            events = tuple(
-                n for n in (job.acknowledged, *job.last_event, job.outcome.number) if n is not None
-            )
-            broken.append(Evidence(job=job.id, message=loss, events=tuple(dict.fromkeys(events))))
+        loss = lost(job, looked=story.run.played_out)
+        if loss is not None:
+            look = () if job.outcome is None else (job.outcome.number,)
+            events = dict.fromkeys((job.acknowledged or 0, *job.last_event, *look))
+            broken.append(Evidence(job=job.id, message=loss, events=tuple(events)))
+        elif job.outcome is None and not job.terminal:
+            unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
     return conclude(
         NAME,
         judged=len(jobs),
@@ -40,13 +43,17 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     )
 
 
-def lost(job: JobStory) -> str | None:
-    """How a job is lost by our final look at it; None: it is not, or nobody looked."""
+def lost(job: JobStory, *, looked: bool) -> str | None:
+    """How an acknowledged job is lost by our final look at it; None: it is not, or nobody knows.
+
+    `looked`: every job that the service knows was looked at.
+    """
     if job.outcome is None:
-        return None
+        # A terminal state is final, so that it needs no last look.
+        return UNKNOWN if looked and not job.terminal else None
     state = job.outcome.data["state"]
     if state is None:
-        return "was acknowledged, and the service does not know it"
+        return UNKNOWN
     if state in TERMINAL_STATES or job.outcome.data["held"] is not None:
         return None
     return f"was acknowledged, and is {state} but held nowhere: no lease, no queue, no upload"

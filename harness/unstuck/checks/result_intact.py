@@ -48,11 +48,16 @@ def _fault(result: Mapping[str, Any], tolerance_s: float) -> str | None:
         (result.get("exists") is not True, f"its outputs do not exist{because}"),
         (result.get("decodes") is not True, f"its outputs do not decode{because}"),
         (not streams, "its output has no streams"),
-        (wanted is not None and streams != wanted, f"its output has the streams {streams}, not {wanted}"),
+        (bool(wanted) and not _same(streams, wanted), f"its output has the streams {streams}, not {wanted}"),
         (bool(problem), str(problem)),
     )
     first = next((fault for is_so, fault in rules if is_so), None)
     return first or _duration_fault(result, tolerance_s)
+
+
+def _same(streams: Any, wanted: Any) -> bool:
+    """The same kinds as often, in any order."""
+    return isinstance(wanted, list) and sorted(map(str, streams)) == sorted(map(str, wanted))
 
 
 def _duration_fault(result: Mapping[str, Any], tolerance_s: float) -> str | None:

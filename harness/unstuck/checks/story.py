@@ -89,7 +89,10 @@ class Story:
 
     def _take_move(self, event: Event) -> None:
         data = event.data
-        self._of(event).enter(
+        job = self._of(event)
+        if job.tag is None:
+            job.tag = text_of(event, "tag")
+        job.enter(
             Move(
                 event.number,
                 event.at_ns / 1e9,

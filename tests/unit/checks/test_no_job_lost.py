@@ -66,6 +66,16 @@ def test_the_job_of_a_retry_is_acknowledged() -> None:
     assert [evidence.job for evidence in result.evidence] == ["j-4"]
 
 
+def test_not_found_by_the_last_look_is_lost() -> None:
+    """A run that came to its own end has looked at every job that the service knows."""
+    draft = Draft()
+    draft.op("initiate_upload", "j-1")
+    draft.end()
+    result = draft.check(subject)
+    assert result.verdict is Verdict.FAIL
+    assert result.evidence[0].message == "was acknowledged, and the service does not know it"
+
+
 def test_without_a_last_look_it_is_unclear() -> None:
     """A job that was not looked at in the end may be anywhere."""
     draft = Draft()

@@ -38,6 +38,9 @@ def test_an_intact_result_passes() -> None:
     assert drafted().check(subject).verdict is Verdict.PASS
     assert drafted(expected_duration_s=None).check(subject).verdict is Verdict.PASS
     assert drafted(expected_streams=["video"]).check(subject).verdict is Verdict.PASS
+    assert drafted(expected_streams=[]).check(subject).verdict is Verdict.PASS
+    both = drafted(streams=["audio", "video"], expected_streams=["video", "audio"])
+    assert both.check(subject).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,11 @@ def test_a_jobs_stays_and_stage() -> None:
     job = draft.story().jobs["j-1"]
     assert job.stays == [Stay("awaiting_upload", 0.03, 0.08), Stay("queued", 0.08, None)]
     assert job.stage is None
+    draft.move("j-1", "queued>active", token=1, attempt=1, stage="inspect")
+    draft.move("j-2", ">awaiting_upload", tag="poison")
+    jobs = draft.story().jobs
+    assert (jobs["j-1"].stage, jobs["j-1"].tag) == ("inspect", "job")
+    assert (jobs["j-2"].stage, jobs["j-2"].tag) == (None, "poison")
     assert Draft().story().jobs == {}
 
 
