@@ -249,7 +249,8 @@ class Engine:
     @staticmethod
     def _counts(armed: _Armed) -> bool:
         armed.matched += 1
-        nth = getattr(armed.fault.when, "nth", 1)
+        when = armed.fault.when
+        nth = 1 if isinstance(when, OnMessage) else getattr(when, "nth", 1)  # the link has counted
         return armed.matched == nth if armed.fault.times == "once" else armed.matched >= nth
 
     def _fire(self, index: int, occasion: Occasion, point: PointReached | None) -> None:

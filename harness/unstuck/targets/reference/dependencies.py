@@ -127,7 +127,11 @@ class Dependencies:
             Bucket=bucket,
             NotificationConfiguration={
                 "QueueConfigurations": [
-                    {"QueueArn": arn["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+                    {
+                        "QueueArn": arn["Attributes"]["QueueArn"],
+                        "Events": ["s3:ObjectCreated:*"],
+                        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "uploads/"}]}},
+                    }
                 ]
             },
         )

@@ -1,0 +1,81 @@
+"""Videos that are text, and stages that take them for videos: no media work, the same refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from reference_service.ports import Clock, InvalidMedia, StageInput, StageOutput
+
+MAGIC = b"a video of 2 s: "
+DURATION_S = 2.0
+STREAMS = ("video", "audio")
+FRAMES = 3  # interruption points of a stage
+FRAME_S = (0.01, 0.04)  # of virtual work between two
+CAPTIONS = 2
+PADDING_BYTES = 600  # so that a video can be cut into parts, and cut short
+HOSTILE: Mapping[str, bytes] = {
+    "truncated.mp4": MAGIC + b"truncated",
+    "empty.mp4": b"",
+    "not-a-video.mp4": b"This is a letter, not a video.",
+    "absurd-resolution.mp4": b"a video of 30000x30000: ",
+}
+
+
+def video(name: str) -> bytes:
+    """The content of one of the bundled videos, by name."""
+    if name in HOSTILE:
+        return HOSTILE[name]
+    body = MAGIC + name.encode().ljust(PADDING_BYTES, b".")
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+def problem_of(content: bytes) -> str | None:
+    """Why it is no video that can be processed; None: it is one, and whole."""
+    if not content.startswith(MAGIC):
+        return "no video stream found"
+    body, digest = content[:-64], content[-64:]
+    return None if hashlib.sha256(body).hexdigest().encode() == digest else "the file is cut short"
+
+
+def stitched(source: bytes) -> bytes:
+    """What comes of a source."""
+    return b"stitched from " + hashlib.sha256(source).hexdigest().encode() + b" " * 128
+
+
+def examine(content: bytes, source: bytes) -> dict[str, Any]:
+    """As `reference_service.media.examine` would find a result, as far as the final look tells it."""
+    intact = content == stitched(source)
+    return {
+        "decodes": intact,
+        "duration_s": DURATION_S if intact else None,
+        "streams": list(STREAMS) if intact else [],
+        "problem": None if intact else "not what comes of its source",
+    }
+
+
+class SimStages:
+    """`ports.Stages`: virtual time passes for each frame, and files depend on the source alone."""
+
+    def __init__(self, clock: Clock, dice: random.Random) -> None:
+        self._clock = clock
+        self._dice = dice
+
+    def run(self, stage: str, given: StageInput) -> StageOutput:
+        source = given.source.read_bytes()
+        problem = problem_of(source)
+        if problem is not None:
+            raise InvalidMedia(problem)
+        for _ in range(FRAMES):
+            self._clock.sleep(self._dice.uniform(*FRAME_S))
+            given.interrupt()
+        facts: dict[str, Any] = {"frames": FRAMES}
+        name, content = f"{stage}.json", b'"%b"' % hashlib.sha256(source).hexdigest().encode()
+        if stage == "stitch":
+            name, content = "stitched.mp4", stitched(source)
+        elif stage == "captions":
+            facts["captions"] = [given.vision.caption(source[:number]) for number in range(1, CAPTIONS + 1)]
+        (given.folder / name).write_bytes(content)
+        return StageOutput(files=[name], facts=facts)
