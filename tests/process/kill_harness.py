@@ -166,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
         "--roles",
         nargs="+",
         default=["harness"],
-        choices=["harness", "zygote", "guardian"],
+        choices=["harness", "zygote", "guardian", "dependencies"],
         help="whom to kill",
     )
     chosen = parser.parse_args(arguments)

@@ -37,10 +37,10 @@ def processes_of(file: Path) -> list[proctree.Process]:
     ("roles", "kills"),
     [
         pytest.param(["harness"], 10, id="1-harness"),
-        pytest.param(["guardian"], 3, id="2-guardian"),
-        pytest.param(["zygote"], 3, id="4-zygote"),
-        pytest.param(["harness", "guardian"], 3, id="5-harness-and-guardian"),
-        pytest.param(["harness", "zygote"], 3, id="5-harness-and-zygote"),
+        pytest.param(["guardian", "dependencies"], 2, id="2-guardians"),
+        pytest.param(["zygote"], 2, id="4-zygote"),
+        pytest.param(["harness", "guardian", "dependencies"], 2, id="5-harness-and-guardians"),
+        pytest.param(["harness", "zygote"], 2, id="5-harness-and-zygote"),
     ],
 )
 def test_a_kill_at_a_random_moment_leaves_nothing(roles: list[str], kills: int) -> None:

@@ -57,7 +57,7 @@ def main() -> None:
     say(emulator=session.emulator().url)
     postgres = session.postgres()
     postgres.create_database("victim")
-    say(postgres=postgres.port)
+    say(postgres=postgres.port, dependencies=session._dependencies().guardian_pid)
     say(up=True)
     signal.pause()
 
