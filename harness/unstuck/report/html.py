@@ -10,9 +10,9 @@ from urllib.parse import quote
 from unstuck.checks.port import Verdict
 from unstuck.report.group import Group, RunLine
 from unstuck.report.markup import Child, Markup, join, tag, trusted
-from unstuck.report.model import BrokenPromise, JobLine, Summary
+from unstuck.report.model import BrokenPromise, JobLine, PropertyLine, Summary
 from unstuck.report.text import MARKS, done_text, doubts, fault_fate, jobs_text, told_in_full
-from unstuck.report.text_group import counts_text
+from unstuck.report.text_group import case_text, counts_text
 from unstuck.report.timeline import ordered, timeline_svg
 from unstuck.report.words import facts_text, plural, size, span
 from unstuck.scenario import CANONICAL_STATES
@@ -99,9 +99,10 @@ def _header(word: str, title: str, duration_s: float, about: str) -> Markup:
 
 
 def _link(line: RunLine) -> Markup:
-    if line.folder is None:
-        return join(line.title)
-    return tag("a", line.title, href=f"{quote(line.folder)}/report.html")
+    name = line.title.split("[")[0]
+    link = tag("a", name, href=f"{quote(line.folder)}/report.html") if line.folder else join(name)
+    case = case_text(line.title)
+    return join(link, tag("div", case, class_="soft") if case != name else None)
 
 
 def _reasons(summary: Summary) -> list[Markup]:
@@ -224,11 +225,7 @@ def _faults(summary: Summary) -> list[Markup]:
 def _properties(summary: Summary) -> list[Markup]:
     rows = [
         (
-            tag(
-                "span",
-                f"{MARKS[str(one.verdict)]} {_judged(one.judged, one.verdict)}",
-                class_=f"word {one.verdict}",
-            ),
+            _judged(one),
             tag("b", one.name) if one.expected else one.name,
             join(one.summary, tag("div", one.promise, class_="soft") if one.promise else None),
             "the scenario" if one.expected else "always on",
@@ -239,8 +236,10 @@ def _properties(summary: Summary) -> list[Markup]:
     return [tag("h2", "What was promised"), _table(heads, rows, narrow=(0, 1, 3))]
 
 
-def _judged(judged: int, verdict: Verdict) -> str:
-    return str(verdict) if judged or verdict is not Verdict.INCONCLUSIVE else "nothing to judge"
+def _judged(one: PropertyLine) -> Markup:
+    if one.verdict is Verdict.INCONCLUSIVE and not one.judged and not one.expected:
+        return tag("span", "nothing to judge", class_="soft")
+    return tag("span", f"{MARKS[str(one.verdict)]} {one.verdict}", class_=f"word {one.verdict}")
 
 
 def _jobs(summary: Summary) -> list[Markup]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,7 +70,7 @@ def summarise(
         recovery={
             name[len(_RECOVERY) :]: value for name, value in figures.items() if name.startswith(_RECOVERY)
         },
-        processes=tuple(_process(process, logs.get(process.name)) for process in story.processes.values()),
+        processes=tuple(_process(one, story, logs.get(one.name)) for one in story.processes.values()),
         duration_s=story.end_s,
         budget_from_s=None if story.run.budget is None else seconds(story.run.budget),
         budget_s=scenario.budget_s,
@@ -190,7 +191,8 @@ def _broken(
     ]
 
 
-def _process(process: ProcessStory, log: str | None) -> ProcessLine:
+def _process(process: ProcessStory, story: Story, log: str | None) -> ProcessLine:
+    over_s = math.inf if story.run.end is None else seconds(story.run.end)
     sizes = [
         size
         for event in process.usage
@@ -201,19 +203,21 @@ def _process(process: ProcessStory, log: str | None) -> ProcessLine:
     return ProcessLine(
         name=process.name,
         role=process.role or "",
-        lives=tuple(_life(life) for life in process.lives),
+        lives=tuple(_life(life, over_s) for life in process.lives),
         rss_bytes_max=max(sizes, default=None),
         limit_bytes=limits[-1] if limits else None,
         log=log,
     )
 
 
-def _life(life: Life) -> LifeLine:
+def _life(life: Life, over_s: float) -> LifeLine:
+    """Whatever ends after the run is over was taken down by us."""
+    exit_s = None if life.exit is None else seconds(life.exit)
     return LifeLine(
         from_s=seconds(life.begun),
-        until_s=None if life.exit is None else seconds(life.exit),
+        until_s=exit_s,
         end=life_end(life),
-        expected=life.exit is None or bool(life.exit.data.get("expected")),
+        expected=life.exit is None or bool(life.exit.data.get("expected")) or seconds(life.exit) >= over_s,
         signals=tuple((seconds(event), str(event.data.get("signal", "?"))) for event in life.signals),
     )
 

@@ -92,13 +92,15 @@ def jobs_text(summary: Summary) -> str:
 
 
 def doubts(summary: Summary) -> list[str]:
-    """Why it is not a pass, without the broken promises: those are told with their evidence."""
+    """Why it is not a pass, without what the table of properties says anyway.
+
+    When nothing else is wrong but a property that is inconclusive, that one is told.
+    """
     failed = tuple(f"{one.name}: " for one in summary.properties if one.verdict is Verdict.FAIL)
-    return (
-        [reason for reason in summary.reasons if not reason.startswith(failed)]
-        if failed
-        else [*summary.reasons]
-    )
+    unjudged = tuple(f"{one.name} was expected" for one in summary.properties)
+    reasons = [reason for reason in summary.reasons if not (failed and reason.startswith(failed))]
+    others = [reason for reason in reasons if not reason.startswith(unjudged)]
+    return others or ([] if failed else reasons)
 
 
 def done_text(summary: Summary) -> str:

@@ -23,16 +23,17 @@ _BAND_LABEL: Final = 13.0
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
+    start_s: float
     end_s: float
 
     def x(self, at_s: float) -> float:
-        at_s = min(max(at_s, 0.0), self.end_s)
-        return LEFT + at_s / self.end_s * (WIDTH - LEFT - RIGHT)
+        share = (min(max(at_s, self.start_s), self.end_s) - self.start_s) / (self.end_s - self.start_s)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
 
 def timeline_svg(summary: Summary) -> Markup:
     """The whole picture; its height grows with processes and jobs, its width fits the page."""
-    scale = _Scale(max(summary.duration_s, 0.001))
+    scale = _scale(summary)
     rows = min(sum(len(fault.strokes) for fault in summary.faults), 4)
     top = AXIS + rows * _BAND_LABEL
     process_height, job_height = 16.0, _lane(len(summary.jobs))
@@ -56,6 +57,14 @@ def timeline_svg(summary: Summary) -> Markup:
     )
 
 
+def _scale(summary: Summary) -> _Scale:
+    """From when the first thing happened: how long the dependencies took to start tells nothing."""
+    starts_s = [life.from_s for process in summary.processes for life in process.lives]
+    starts_s += [job.stays[0].from_s for job in summary.jobs if job.stays]
+    start_s = max(min(starts_s, default=0.0), 0.0)
+    return _Scale(start_s, max(summary.duration_s, start_s + 0.001))
+
+
 def ordered(jobs: Iterable[JobLine]) -> list[JobLine]:
     """Those with a broken promise first, then by when they began."""
     return sorted(jobs, key=lambda job: (not job.broken, job.stays[0].from_s if job.stays else 0.0))
@@ -68,8 +77,8 @@ def _lane(count: int) -> float:
 
 
 def _axis(scale: _Scale, top: float, bottom: float) -> Markup:
-    step_s = _step(scale.end_s)
-    marks = [n * step_s for n in range(int(scale.end_s / step_s) + 1)]
+    step_s = _step(scale.end_s - scale.start_s)
+    marks = [n * step_s for n in range(math.ceil(scale.start_s / step_s), int(scale.end_s / step_s) + 1)]
     lines = [
         join(
             tag("line", x1=scale.x(at_s), x2=scale.x(at_s), y1=top, y2=bottom, class_="grid"),
@@ -83,9 +92,9 @@ def _axis(scale: _Scale, top: float, bottom: float) -> Markup:
     return tag("g", *lines)
 
 
-def _step(end_s: float) -> float:
+def _step(length_s: float) -> float:
     """A round step that gives five to twelve marks."""
-    rough = end_s / 8
+    rough = length_s / 8
     power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
 
