@@ -85,15 +85,14 @@ def _meddled(story: Story, job: JobStory, process: ProcessStory, from_s: float, 
     """True when a fault may have kept the holder from renewing its lease.
 
     A lasting fault may reach anybody (a link that is down); others are seen in the holder's exit, or name
-    the holder or the job.
+    the holder or the job of a claim that was held then.
     """
     for fault in story.faults.values():
         for stroke in fault.strokes:
             lasts = stroke.healed is not None
-            over_s = stroke.over_s if lasts else until_s
+            over_s = stroke.over_s if lasts else stroke.struck_s
             if stroke.struck_s >= until_s or over_s < from_s:
                 continue
-            named = process.name in (stroke.processes or ()) or job.id in (stroke.jobs or ())
-            if lasts or named:
+            if lasts or process.name in (stroke.processes or ()) or job.id in (stroke.jobs or ()):
                 return True
     return False

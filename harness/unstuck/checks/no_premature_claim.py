@@ -23,14 +23,19 @@ WORST: tuple[Outcome, ...] = BEST[::-1]
 
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: ARG001  takes none
-    """Judges each job of our clients at its first move to `queued` or `active`."""
+    """Judges each job of our clients at its first move to `queued` or `active`, or at its end without one:
+    it was there to be taken all the while.
+    """
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     judged = 0
     for job in story.jobs.values():
         move = next((move for move in job.moves if move.after in ("queued", "active")), None)
-        if move is None or not job.ops or job.moves[0].after == "queued":
+        if not job.ops or not job.moves or job.moves[0].after == "queued":
             continue  # nobody's, or a retry: its upload was put for the job before
+        if move is None:
+            judged += job.terminal
+            continue
         judged += 1
         put = _put_before(job, move)
         if put == "ok":
@@ -47,7 +52,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{judged - len(broken) - len(unclear)} of {judged} jobs began after their upload",
+        summary=f"{judged - len(broken) - len(unclear)} of {judged} jobs were not taken before their upload",
         broken=broken,
         unclear=unclear,
     )

@@ -147,9 +147,10 @@ def test_a_fault_in_the_way_is_an_excuse() -> None:
 
 
 def test_other_faults_are_no_excuse() -> None:
-    """One that hit somebody else, one that was healed before, one that came after."""
+    """One that was over before, one that hit somebody else, one that came after."""
     draft = Draft()
     draft.fault("armed", "fired", "landed", "healed", name="link_down")
+    draft.fault("armed", "fired", "landed", index=3, processes=["worker-1"], jobs=["j-1"])
     draft.process("worker-1", "start", role="worker")
     draft.queued("j-1")
     draft.claimed("j-1")

@@ -15,12 +15,21 @@ def announced(job: str = "j-1") -> Draft:
 
 
 def test_nothing_to_judge_is_inconclusive() -> None:
-    """A job that was never queued, one of nobody's, and the job of a retry are not judged."""
+    """A job that still waits, one of nobody's, and the job of a retry are not judged."""
     draft = announced()
     draft.move("j-2", "awaiting_upload>queued")
     draft.op("cancel", "j-3")
     draft.move("j-3", ">queued")
     assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_job_that_ends_without_its_upload_was_not_taken() -> None:
+    """Expired, though somebody may have asked for it: the promise was kept."""
+    draft = announced()
+    draft.op("complete_upload", "j-1", "fail")
+    draft.move("j-1", "awaiting_upload>expired")
+    result = draft.check(subject)
+    assert (result.verdict, result.judged) == (Verdict.PASS, 1)
 
 
 def test_put_before_queued_passes() -> None:
