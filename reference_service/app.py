@@ -48,7 +48,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         randomness=SystemRandomness(),
         store=Store.of(settings, database),
         objects=S3Objects(settings.bucket, s3, public),
-        jobs_queue=SqsQueue(settings.jobs_queue, sqs),
+        jobs_queue=SqsQueue(settings.jobs_queue, sqs, longest_wait_s=settings.receive_wait_s),
         uploads_queue=SqsQueue(settings.uploads_queue, sqs),
         vision=HttpVision(settings.vision_url),
         sink=HttpSink(settings.sink_url),
@@ -86,7 +86,7 @@ def run_api(settings: Settings) -> int:
 
 def run_looping(settings: Settings, role: str) -> int:
     """A worker, sweeper or relay until told to stop. Raises `BadSettings`, `Unavailable`."""
-    loops: Mapping[str, Callable[[Service, Runtime], None]] = {
+    loops: Mapping[str, Callable[[Service, Runtime, Callable[[], None]], None]] = {
         "worker": worker.loop,
         "sweeper": sweeper.loop,
         "relay": relay.loop,
@@ -99,8 +99,7 @@ def run_looping(settings: Settings, role: str) -> int:
     )
     try:
         database.create_schema()
-        print(f"{role} ready", flush=True)  # noqa: T201  for whoever started us
-        loops[role](service, runtime)
+        loops[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
     finally:
         runtime.close()
         database.close()

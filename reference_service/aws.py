@@ -21,7 +21,6 @@ T = TypeVar("T")
 C = TypeVar("C", bound="BaseClient")
 CONNECT_S = 2.0
 READ_S = 10.0
-LONGEST_POLL_S = 20.0  # what a long poll may add to the time to wait for an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +40,15 @@ def _session() -> boto3.session.Session:
 
 
 class OwnClient(Generic[C]):
-    """A client of `service` whose connections belong to the process that uses it."""
+    """A client of `service` whose connections belong to the process that uses it.
 
-    def __init__(self, service: str, access: AwsAccess, *, pool_size: int = 10) -> None:
+    `read_s` is how long an answer may take before the call is `Unavailable`; it is tried twice.
+    """
+
+    def __init__(self, service: str, access: AwsAccess, *, read_s: float = READ_S) -> None:
         self._service = service
         self._access = access
-        self._pool_size = pool_size
+        self._read_s = read_s
         self._client: C | None = None
         self._pid = 0
 
@@ -80,9 +82,8 @@ class OwnClient(Generic[C]):
         access = self._access
         config = Config(
             connect_timeout=CONNECT_S,
-            read_timeout=READ_S + (LONGEST_POLL_S if self._service == "sqs" else 0.0),
+            read_timeout=self._read_s,
             retries={"mode": "standard", "total_max_attempts": 2},
-            max_pool_connections=self._pool_size,
             signature_version="s3v4" if self._service == "s3" else None,
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",

@@ -21,12 +21,13 @@ LONGEST_PAUSE_S = 5.0
 QUIET_S = 0.25
 
 
-def loop(service: Service, runtime: Runtime) -> None:
+def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
     """Relays every `relay_every_s` until told to stop; slower while a dependency is away."""
     presence = Presence(service, runtime, "relay")
     notifications = _Notifications(service)
     every_s = service.settings.relay_every_s
     trouble = None
+    on_ready()
     while not runtime.stopping:
         healthy = True
         for part in (presence.beat_if_due, lambda: publish(service), notifications.take_if_due):

@@ -20,9 +20,10 @@ from reference_service.worker import attempts_max
 KEEP_PUBLISHED_S = 3600.0
 
 
-def loop(service: Service, runtime: Runtime) -> None:
+def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
     """Sweeps every `sweep_every_s` until told to stop. Survives any `Unavailable`."""
     presence = Presence(service, runtime, "sweeper")
+    on_ready()
     while not runtime.stopping:
         try:
             presence.beat_if_due()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
@@ -52,10 +52,11 @@ class Running:
     stop_asked_at: float | None = None
 
 
-def loop(service: Service, runtime: Runtime) -> None:
+def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
     """Works until the runtime is told to stop, then drains. Survives any `Unavailable`."""
     worker = Worker(service, runtime)
     worker.start()
+    on_ready()
     while not worker.done:
         worker.step()
     worker.stop()
@@ -71,7 +72,8 @@ class Worker:
         self._claimant = work.Claimant(
             instance=service.settings.instance, boot_id=runtime.boot_id, pid=runtime.pid
         )
-        self._running: dict[str, Running] = {}
+        # By job and token: a job whose lease ran out may come back to us while its first child still lives.
+        self._running: dict[tuple[str, int], Running] = {}
         self._drain_until: float | None = None
         self._poll_at = 0.0
         root = Path(service.settings.work_folder or gettempdir())
@@ -85,14 +87,25 @@ class Worker:
         """Removes what an earlier life of this instance left: its files, and its hold on jobs."""
         shutil.rmtree(self._root, ignore_errors=True)
         settings = self._service.settings
-        within_s = settings.instance_dead_after_s
         service = self._service
+        steps = [self._presence.beat_if_due]
+        if service.defended(Defence.STARTUP_CLEANUP):
+            steps.append(self._recover_dead)
         try:
-            persist(service.clock, service.randomness, self._presence.beat_if_due, within_s=within_s)
-            if service.defended(Defence.STARTUP_CLEANUP):
-                persist(service.clock, service.randomness, self._recover_dead, within_s=within_s)
+            for step in steps:
+                persist(
+                    service.clock,
+                    service.randomness,
+                    step,
+                    within_s=settings.instance_dead_after_s,
+                    between=self._give_up_when_stopping,
+                )
         except Unavailable as error:
             service.log.warning("started without a look at the attempts log", error=str(error))
+
+    def _give_up_when_stopping(self) -> None:
+        if self._runtime.stopping:
+            raise Unavailable("told to stop while starting")
 
     def stop(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
@@ -183,7 +196,7 @@ class Worker:
             )
         except CommitUnknown:
             held = work.find_claim(service.store, job_id, self._claimant)
-            return None if held is None or job_id in self._running else held
+            return None if held is None or (held.id, held.token) in self._running else held
         service.log.info(
             "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
         )
@@ -200,7 +213,7 @@ class Worker:
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
         child = start(f"{job.id}-{job.attempt}", attempt)
-        self._running[job.id] = Running(
+        self._running[job.id, job.token] = Running(
             job=job,
             child=child,
             folder=folder,
@@ -277,7 +290,7 @@ class Worker:
             end = running.child.end
             if end is not None:
                 self._settle(running, end)
-                del self._running[running.job.id]
+                del self._running[running.job.id, running.job.token]
 
     def _settle(self, running: Running, end: ChildEnd) -> None:
         """Makes the job's next move. Safe to repeat: each move is conditional on our token."""

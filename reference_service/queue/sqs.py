@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 T = TypeVar("T")
+ANSWER_S = 5.0
 MOST = 10  # SQS gives no more at a time
 STALE_RECEIPT = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue"})
 VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under the database's lease
@@ -24,10 +25,12 @@ VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under t
 class SqsQueue:
     """One queue by name. A body that is no JSON object comes as `{"raw": text}`."""
 
-    def __init__(self, name: str, access: AwsAccess) -> None:
-        """Opens nothing."""
+    def __init__(self, name: str, access: AwsAccess, *, longest_wait_s: float = 1.0) -> None:
+        """Opens nothing. `longest_wait_s` is the longest `wait_s` that `receive` will be asked for."""
         self._name = name
-        self._client: OwnClient[SQSClient] = OwnClient("sqs", access)
+        # Short, since nobody renews a worker's leases while it waits for an answer that does not come.
+        read_s = ANSWER_S + math.ceil(longest_wait_s)
+        self._client: OwnClient[SQSClient] = OwnClient("sqs", access, read_s=read_s)
         self._url: str | None = None
 
     def send(self, body: Mapping[str, Any]) -> str:

@@ -423,3 +423,28 @@ def test_a_job_put_and_never_completed_is_not_claimed(folder: str) -> None:
     one, _ = make(world)
     work_until_idle(world, one)
     assert state_of(world, job) is State.AWAITING_UPLOAD
+
+
+def test_a_job_that_comes_back_while_its_first_child_lives_runs_once(folder: str) -> None:
+    """1. its lease runs out unnoticed, 2. it is queued, 3. the same worker claims it again: the first child
+    is killed, and the second one's end is the job's."""
+    world = memory_world(work_folder=folder, heartbeat_s=30)
+    runtime = FakeRuntime(world.clock)
+    one, job = claimed(world, runtime)
+    world.clock.advance(61)
+    (expired,) = recovery.expired_leases(world.service.store)
+    assert recovery.give_back(world.service.store, expired, attempts_max=3, only_expired=True) is not None
+    relay.publish(world.service)
+    runtime.held = True
+    one._take(*world.jobs_queue.receive(wait_s=0, most=1))
+    one.step()
+    first, second = runtime.children
+    assert first.end is not None
+    assert second.end is None
+    runtime.held = False
+    work_until_idle(world, one)
+    assert (state_of(world, job), get(world, job).result_prefix) == (
+        State.SUCCEEDED,
+        f"outputs/{job.id}/2/",
+    )
+    assert not one._running
