@@ -27,13 +27,14 @@ def proof_sheet(
     """The whole screen of `unstuck prove`."""
     sheet = Sheet()
     sheet.line(Span("With a defence off, its scenario must fail", "bold"))
+    width = max((len(line.subject) for line in (*defences, *mutations)), default=0)
     for line in defences:
-        _line(sheet, line)
+        _line(sheet, line, width)
     if mutations:
         sheet.blank()
         sheet.line(Span("A healthy history, falsified, must fail", "bold"))
     for line in mutations:
-        _line(sheet, line)
+        _line(sheet, line, width)
     sheet.blank()
     if unguarded:
         sheet.paragraph(", ".join(unguarded), first=Span("guarded by no scenario: ", "yellow"), indent=2)
@@ -44,12 +45,14 @@ def proof_sheet(
     return sheet
 
 
-def _line(sheet: Sheet, line: ProofLine) -> None:
+def _line(sheet: Sheet, line: ProofLine, width: int) -> None:
     word, style = ("caught", "pass") if line.proved else ("MISSED", "fail")
     if not line.tried:
         word, style = "not tried", "inconclusive"
     sheet.line(
-        Span(f"  {word:<10} ", STYLES[style]), f"{line.subject:<24} {line.by:<22} ", Span(line.where, "dim")
+        Span(f"  {word:<10} ", STYLES[style]),
+        f"{line.subject:<{width}} {line.by:<22} ",
+        Span(line.where, "dim"),
     )
     if line.note:
         sheet.paragraph(line.note, first=" " * 13)
