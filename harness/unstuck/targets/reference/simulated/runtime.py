@@ -27,7 +27,7 @@ class SimRuntime:
         self.boot_id = boot_id
         self.pid = life.pid
         self.drains = drains
-        self.bell = world.scheduler.bell("a signal or the end of a child")
+        self.bell = world.green.bell("a signal or the end of a child")
         self._world = world
         self._life = life
         self._travel = travel
@@ -48,7 +48,7 @@ class SimRuntime:
     def spawn(self, name: str, work: Work) -> SimChild:
         child = SimChild(self, self._world, self._world.fork(self._life), work)
         self._children.append(child)
-        self._world.scheduler.spawn(f"{self._life.name}/{name}", child.run, owner=child.life)
+        self._world.green.spawn(f"{self._life.name}/{name}", child.run, owner=child.life)
         self._travel()  # after a fork, either may be first
         return child
 

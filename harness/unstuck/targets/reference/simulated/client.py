@@ -1,0 +1,129 @@
+"""What a client of the service does, as `targets.reference.client` does it over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reference_service.fakes import MemoryObjects
+from unstuck.targets.port import Emit, Reply
+from unstuck.targets.reference.client import TRY_AGAIN_S, TRY_EVERY_S
+from unstuck.targets.reference.simulated import api
+from unstuck.targets.reference.simulated.stages import video
+from unstuck.worlds.sim.scheduler import NS, GreenScheduler
+
+
+class SimClient:
+    """Calls whichever API process listens; one for all clients of a run."""
+
+    def __init__(
+        self,
+        *,
+        scheduler: GreenScheduler,
+        apis: Callable[[], Sequence[api.SimApi]],
+        objects: MemoryObjects,
+        publish: Callable[[str], None],
+        travel: Callable[[], None],
+        emit: Emit,
+    ) -> None:
+        """`apis` are the processes that listen, newest first."""
+        self._scheduler = scheduler
+        self._apis = apis
+        self._objects = objects
+        self._publish = publish
+        self._travel = travel
+        self._emit = emit
+
+    def call(self, action: str, values: Mapping[str, Any]) -> Reply:
+        """One op. Raises KeyError for an action that does not exist: a bug of the plan."""
+        perform = {
+            "initiate_upload": self._initiate,
+            "put_object": lambda values: self._put(values, video(str(values["video"]))),
+            "put_part": self._put_part,
+            "complete_upload": lambda values: self._ask(api.complete(str(values["job"]))),
+            "cancel": lambda values: self._ask(api.cancel(str(values["job"]))),
+            "publish_event": self._publish_event,
+        }[action]
+        return perform(values)
+
+    def get_job(self, job: str) -> Mapping[str, Any] | None:
+        """The job as the API shows it; None when it shows none."""
+        reply = self._ask(api.get_job(job), reads=True)
+        return reply.data if reply.phase == "ok" else None
+
+    def _initiate(self, values: Mapping[str, Any]) -> Reply:
+        size_bytes = len(video(str(values["video"])))
+        name = f"{values['tag']}/{values['client']}"
+        reply = self._ask(api.initiate(name, size_bytes, values.get("parts") or None))
+        if reply.phase != "ok":
+            return reply
+        upload = reply.data["upload"]
+        return Reply(
+            phase="ok",
+            data={
+                "status": reply.data["status"],
+                "job": reply.data["job"]["id"],
+                "url": upload.get("url"),
+                "part_urls": [part["url"] for part in upload.get("parts", ())],
+                "deadline_in_s": float(upload["expires_in_s"]),
+            },
+        )
+
+    def _put_part(self, values: Mapping[str, Any]) -> Reply:
+        whole = video(str(values["video"]))
+        size = -(-len(whole) // int(values["of"]))
+        first = (int(values["number"]) - 1) * size
+        return self._put(values, whole[first : first + size])
+
+    def _put(self, values: Mapping[str, Any], body: bytes) -> Reply:
+        self._travel()
+        try:
+            self._objects.client_put(str(values["url"]), body)
+            status = 200
+        except PermissionError:
+            status = 403
+        except KeyError:  # a part of a multipart upload that was aborted
+            status = 404
+        self._travel()
+        if status == 200:
+            return Reply(phase="ok", data={"status": status})
+        return Reply(phase="fail", data={"status": status}, error=f"PUT answered {status}")
+
+    def _publish_event(self, values: Mapping[str, Any]) -> Reply:
+        self._publish(str(values["job"]))
+        return Reply(phase="ok")
+
+    def _ask(self, route: api.Route, *, reads: bool = False) -> Reply:
+        """Tries every process until one takes the request, for `TRY_AGAIN_S`."""
+        deadline_ns = self._scheduler.now_ns() + int(TRY_AGAIN_S * NS)
+        while True:
+            last = Reply(phase="fail", error="no API process is running")
+            for process in self._apis():
+                reply, refused = self._ask_one(process, route, reads=reads)
+                if not refused:
+                    return reply
+                last = reply
+            if self._scheduler.now_ns() > deadline_ns:
+                return last
+            self._scheduler.sleep(TRY_EVERY_S)
+
+    def _ask_one(self, process: api.SimApi, route: api.Route, *, reads: bool) -> tuple[Reply, bool]:
+        """The reply, and whether it is a definite refusal that another process may not give."""
+        self._travel()
+        if not process.listening:
+            return Reply(phase="fail", error="connection refused"), True
+        found = process.ask(route, reads=reads)
+        self._travel()
+        if found is None:
+            return Reply(phase="info", error="no answer"), False
+        status, answer = found
+        data: dict[str, Any] = {"status": status}
+        if status == 503:
+            method = "GET" if reads else "POST"
+            self._emit("process", "refused", process=process.name, role="api", status=503, method=method)
+            return Reply(phase="fail", data=data, error="503"), True
+        if status >= 500:
+            return Reply(phase="info", data=data, error=str(answer["error"])), False
+        if status >= 400:
+            return Reply(phase="fail", data=data, error=str(answer["error"])), False
+        return Reply(phase="ok", data={**answer, **data}), False
