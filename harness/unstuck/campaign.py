@@ -65,6 +65,10 @@ class Stage(Protocol):
 
     target: Target
 
+    def now_ns(self) -> int:
+        """The clock of the run that the calling thread is at; what a history's stamps are read from."""
+        ...
+
     def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> World: ...
 
 
@@ -86,6 +90,9 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.__exit__(kind, error, trace)
+
+    def now_ns(self) -> int:
+        return monotonic_ns()
 
     def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> World:
         return self._session.world(name, on_event=on_event, start_ns=start_ns)
@@ -180,8 +187,8 @@ def _run_in(
             emulator=emulator, source=str(case.source) if case.source else None, steps=describe(case),
         ),
     )  # fmt: skip
-    start_ns = monotonic_ns()
-    recorder = Recorder(folder.history, start_ns)
+    start_ns = stage.now_ns()
+    recorder = Recorder(folder.history, start_ns, now_ns=stage.now_ns)
 
     def on_process(event: ProcessEvent) -> None:
         recorder.record(

@@ -26,7 +26,7 @@ class SimStage:
     """Where the runs of a campaign take place: as `campaign.Stage`, each run in the thread that runs it."""
 
     def __init__(self, *, seed: int) -> None:
-        self.target: Target = SimulatedTarget()
+        self.target = SimulatedTarget()
         self._seed = seed
         self._here = threading.local()
 
@@ -35,6 +35,10 @@ class SimStage:
         del name, start_ns
         self._here.world = world = SimWorld(self._seed, on_event)
         return world
+
+    def close(self) -> None:
+        """Gives back what runs have used again and again. Idempotent."""
+        self.target.close()
 
     def now_ns(self) -> int:
         """The virtual clock of the run that this thread is at."""

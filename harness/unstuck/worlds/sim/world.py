@@ -7,6 +7,7 @@ the service fills in. There is no memory to limit here, and no wire to meddle wi
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal as signals
 import tempfile
@@ -24,6 +25,7 @@ from unstuck.worlds.sim.scheduler import NS, GreenScheduler
 
 State = Literal["starting", "running", "stopping", "waiting", "ended"]
 FIRST_PID = 1001
+MEMORY = Path("/dev/shm")  # noqa: S108  files of a run are small and many; on a disk they take most of its time
 START_UP_S = (0.005, 0.03)  # from exec to the first line of the program
 
 
@@ -63,7 +65,8 @@ class SimWorld:
         self.seed = seed
         self.green = GreenScheduler(seed)
         self.scheduler: Scheduler = self.green
-        self.scratch = Path(tempfile.mkdtemp(prefix="unstuck-sim-"))  # the run's own; `close` removes it
+        memory = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
+        self.scratch = Path(tempfile.mkdtemp(prefix="unstuck-sim-", dir=memory))  # `close` removes it
         self.programs: dict[str, Program] = {}
         self._on_event = on_event
         self._processes: dict[str, SimProcess] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -275,18 +275,8 @@ class RunningSimulated:
     def _settings(self, name: str, role: str) -> Settings:
         options = self._scenario.roles.get(role, RoleOptions())
         chosen = {**roles.SETTINGS, **self._scenario.settings, **options.settings}
-        return Settings.model_validate(
-            {
-                **chosen,
-                "instance": name,
-                "tokens": {TOKEN: TENANT},
-                "work_folder": str(self._world.scratch),
-                "database_url": "sqlite://",
-                "sink_url": "http://sink",
-                "defences_off": ",".join(self._defences_off),
-                "allow_unsafe": bool(self._defences_off),
-            }
-        )
+        known = _settings(tuple(sorted(chosen.items())), self._defences_off)
+        return known.model_copy(update={"instance": name, "work_folder": str(self._world.scratch)})
 
     # What the processes share
 
@@ -325,3 +315,18 @@ class RunningSimulated:
     @staticmethod
     def _no_links(what: str) -> NoReturn:
         raise CapabilityError(f"{what}: the sim has no links; run it in the process world")
+
+
+@lru_cache(maxsize=64)
+def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]) -> Settings:
+    """Validated once, since that costs as much as a good part of a run. Raises `ValidationError`."""
+    return Settings.model_validate(
+        {
+            **dict(chosen),
+            "tokens": {TOKEN: TENANT},
+            "database_url": "sqlite://",
+            "sink_url": "http://sink",
+            "defences_off": ",".join(defences_off),
+            "allow_unsafe": bool(defences_off),
+        }
+    )
