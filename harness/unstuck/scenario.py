@@ -225,4 +225,10 @@ class Scenario:
         """`sigterm-mid-job[grace_s=0.5,stage=frames]`: a name that selects this case."""
         if not self.case:
             return self.name
-        return f"{self.name}[{','.join(f'{k}={v}' for k, v in self.case.items())}]"
+        values = (f"{name}={_spell(value)}" for name, value in self.case.items())
+        return f"{self.name}[{','.join(values)}]"
+
+
+def _spell(value: object) -> str:
+    """As YAML writes it: a title can be copied into a selection."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

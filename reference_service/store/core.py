@@ -95,10 +95,12 @@ def move(
     *,
     source: State | None,
     end: AttemptEnd | None = None,
+    token: int | None = None,
 ) -> Job | None:
     """The job after the move, or None when the statement's condition did not hold.
 
-    `statement` returns the columns of `jobs`. `source` is the state that it demands, for the record.
+    `statement` returns the columns of `jobs`. `source` is the state that it demands, for the record,
+    and `token` the writer's own (None: it holds none, and the row's is recorded).
     """
     row = connection.execute(statement, values).first()
     if row is None:
@@ -111,7 +113,7 @@ def move(
             "from_state": source,
             "to_state": job.state,
             "attempt": job.attempt,
-            "token": job.token,
+            "token": job.token if token is None else token,
             "actor": store.actor,
         },
     )

@@ -16,6 +16,7 @@ from unstuck.loading.spot import Spot
 from unstuck.scenario import CANONICAL_STATES
 
 ANY_JOB = "any"
+DELIVERIES = ("at_least_once", "at_most_once", "exactly_once")
 
 ACTIONS = (
     "initiate_upload",
@@ -107,6 +108,7 @@ class Vocabulary:
         catalogue = self.catalogue
         return {
             "delivery": ("a way of delivery", DELIVERIES),
+            "delivery": ("a way of counting effects", DELIVERIES),
             "job": ("a tag of the workload", {ANY_JOB, *self.tags}),
             "mode": ("a way of delivery", DELIVERIES),
             "op": ("what a client does", ACTIONS),

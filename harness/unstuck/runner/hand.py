@@ -124,7 +124,7 @@ class RunnerHand:
         outcome = str(facts.get("outcome"))
         if outcome in FAILED_OUTCOMES:
             raise Missed(f"the link could not do it: {outcome} {facts.get('facts') or ''}".rstrip())
-        job = self.occasion.job
+        job = self.occasion.job or self._engine.live.named_in(str(facts.get("facts")))
         how = f"{facts.get('label')} on {facts.get('link')}: {outcome}"
         return {"how": how, "jobs": [job] if job else [], "message": dict(facts.get("facts") or {})}
 

@@ -66,7 +66,7 @@ class Live:
 
     def count(self, subject: str) -> int:
         """`active_jobs`, `queued_jobs`, `awaiting_jobs`, `open_jobs` (not terminal)."""
-        states = [job.state for job in self.jobs.values()]
+        states = [job.state for job in list(self.jobs.values())]
         if subject == "open_jobs":
             return sum(state not in TERMINAL_STATES for state in states)
         wanted = {"active_jobs": "active", "queued_jobs": "queued", "awaiting_jobs": "awaiting_upload"}
@@ -79,7 +79,13 @@ class Live:
 
     def held_by(self, process: str) -> Sequence[str]:
         """The active jobs whose lease `process` holds."""
-        return [name for name, job in self.jobs.items() if job.state == "active" and job.worker == process]
+        return [
+            name for name, job in list(self.jobs.items()) if job.state == "active" and job.worker == process
+        ]
+
+    def named_in(self, text: str) -> str | None:
+        """The job whose name a message carries, if it carries one."""
+        return next((job for job in list(self.jobs) if job in text), None)
 
     def all_terminal(self) -> bool:
-        return all(job.state in TERMINAL_STATES for job in self.jobs.values())
+        return all(job.state in TERMINAL_STATES for job in list(self.jobs.values()))

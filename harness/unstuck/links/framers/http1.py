@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unstuck.links.framers import FramerHost
 
 HEAD_BYTES_MAX = 64 * 1024
+BODY_SHOWN = 1024  # bytes of a request, in events
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.([01])")
@@ -24,7 +25,6 @@ _METHOD_START = re.compile(rb"[\r\n]*[A-Z][A-Z-]{0,31}(?: |$)|[\r\n]*$")
 
 class NotHttpError(Exception):
     """The bytes are not HTTP/1.x as this framer knows it."""
-
 
 class HttpExchange(Exchange):
     """A request; `headers` have lower-case names; `body` is empty when it was not kept."""
@@ -208,6 +208,8 @@ class Http1Framer:
                 request.body = bytes(self._held[request.head_size : self._read_to])
         request.label = label_of(request.method, request.target, request.headers, request.body)
         request.facts.update(method=request.method, target=request.target[:512])
+        if request.body:
+            request.facts["body"] = request.body[:BODY_SHOWN].decode(errors="replace")
 
     def request_end(self) -> list[Piece]:
         rest = bytes(self._held)

@@ -19,7 +19,7 @@ from reference_service.media import examine
 from unstuck.targets.port import Emit
 
 RESULT_FILE = "stitched.mp4"
-HELD = {"active": "lease", "queued": "queue", "awaiting_upload": "upload"}
+HELD = {"active": "lease", "awaiting_upload": "upload"}  # by its own row, for somebody to move on
 READERS = 4  # API reads at a time
 
 
@@ -31,14 +31,17 @@ class FinalLook:
         *,
         database_url: str,
         fetch: Callable[[str, Path], bool],
+        has_event: Callable[[str], bool],
         get_job: Callable[[str], Mapping[str, Any] | None],
         source_of: Callable[[str], Path | None],
         scratch: Path,
         emit: Emit,
     ) -> None:
-        """`fetch` copies an object to a path (False: there is none); `source_of` is what a client put."""
+        """`fetch` copies an object to a path (False: there is none); `has_event`: one waits, in the outbox
+        or in the queue; `source_of` is what a client put."""
         self._database_url = database_url
         self._fetch = fetch
+        self._has_event = has_event
         self._get_job = get_job
         self._source_of = source_of
         self._scratch = scratch
@@ -64,15 +67,21 @@ class FinalLook:
         for job, api in zip(jobs, shown, strict=True):
             keys = ("state", "reason", "attempt", "token", "result_prefix", "charged")
             self._emit("said", "row", job=job["id"], **_known(job, keys))
-            if api is not None:
-                self._emit("said", "api", job=job["id"], **_known(_job_of(api), ("state", "stage")))
+            if api is not None and "state" in (shown_job := _job_of(api)):
+                self._emit("said", "api", job=job["id"], **_known(shown_job, ("state", "stage")))
             self._emit("outcome", job=job["id"], **self._outcome(job))
 
     def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        outcome: dict[str, Any] = {"state": job["state"], "held": HELD.get(str(job["state"]))}
+        state = str(job["state"])
+        held = self._queued(str(job["id"])) if state == "queued" else HELD.get(state)
+        outcome: dict[str, Any] = {"state": state, "held": held}
         if job["state"] == "succeeded":
             outcome["result"] = self._result(job)
         return outcome
+
+    def _queued(self, job: str) -> str | None:
+        """Workers hear of a job by its event alone: one that waits for none is held by nobody."""
+        return "queue" if self._has_event(job) else None
 
     def _result(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Whether the published video is there, decodes, and is as long as what was uploaded."""

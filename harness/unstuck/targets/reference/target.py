@@ -128,6 +128,7 @@ class RunningReference:
         self._closing.callback(self._observer.stop)
         self._links = self._start_links()
         self._closing.callback(self._links.close)
+        self._closing.callback(self._world.retire, "links")  # it ends when we let go of it
         self._client = Client(
             addresses=self._api_addresses,
             video=self._dependencies.video,
@@ -192,6 +193,14 @@ class RunningReference:
             row = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
         return row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
 
+    def _has_event(self, job: str) -> bool:
+        """One is still to be sent, or lies in the queue (which cannot be asked for whom)."""
+        with psycopg.connect(self._places.database_url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM outbox WHERE job = %s AND published_at IS NULL", (job,)
+            ).fetchone()
+        return row != (0,) or self._dependencies.depth(self._places.jobs_queue_url) > 0
+
     def look(self) -> None:
         self._observer.catch_up(self._places.database_url)
         for link, counts in self._links.counts().items():
@@ -199,6 +208,7 @@ class RunningReference:
         FinalLook(
             database_url=self._places.database_url,
             fetch=lambda key, path: self._dependencies.fetch(self._places.bucket, key, path),
+            has_event=self._has_event,
             get_job=self._client.get_job,
             source_of=self._source_of,
             scratch=self._scratch,

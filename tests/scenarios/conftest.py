@@ -1,0 +1,25 @@
+"""Campaigns on real processes, each run once and judged by many tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unstuck.scenario_file import ScenarioFile, load
+from unstuck.targets.reference import catalogue
+
+ROOT = Path(__file__).parents[2]
+JOBS = max(2, os.cpu_count() or 2)
+
+
+def scenario_files() -> list[ScenarioFile]:
+    """Every scenario of the project, loaded with the real names."""
+    names = catalogue()
+    return [load(path, names) for path in sorted((ROOT / "scenarios").rglob("*.yaml"))]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reports")
