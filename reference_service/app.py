@@ -149,4 +149,4 @@ def _stages(role: str) -> Stages:
     from reference_service.stages import MediaStages  # noqa: PLC0415  loads PyAV
 
     stages: Any = MediaStages()
-    return stages  # type: ignore[no-any-return]
+    return stages  # type: ignore[no-any-return]  # PyAV is untyped

@@ -248,17 +248,17 @@ class CommitUnknown(Unavailable):
     """The connection went while the commit was under way: it may have happened."""
 
 
-class ObjectMissing(Exception):  # noqa: N818
+class ObjectMissing(Exception):  # noqa: N818  a condition, not a bug
     """No such object."""
 
 
-class InvalidMedia(Exception):  # noqa: N818
+class InvalidMedia(Exception):  # noqa: N818  a finding, not a bug
     """The input is not a video that we can process; the text says what is wrong with it."""
 
 
-class HandBack(Exception):  # noqa: N818
+class HandBack(Exception):  # noqa: N818  a request, not a bug
     """The worker was asked to stop: leave the work at the last checkpoint."""
 
 
-class LeaseLost(Exception):  # noqa: N818
+class LeaseLost(Exception):  # noqa: N818  a condition, not a bug
     """Another attempt owns the job: write nothing more."""

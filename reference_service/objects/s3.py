@@ -59,7 +59,7 @@ class S3Objects:
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=upload_id,
-                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # plain dicts
             )
         )
 
@@ -108,7 +108,7 @@ class S3Objects:
             for page in pages:
                 keys = [{"Key": one["Key"]} for one in page.get("Contents", ())]
                 if keys:
-                    s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]
+                    s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]  # plain dicts
 
         self._call(remove)
 

@@ -1,5 +1,5 @@
 # Its output is what it is for.
-# ruff: noqa: T201
+# ruff: noqa: T201  what it prints is its result
 """Kills harnesses with SIGKILL at random moments, and looks for anything that they left.
 
 `python -m tests.process.kill_harness --kills 200 --seed 1` (with `harness` on the path) prints one

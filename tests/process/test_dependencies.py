@@ -134,7 +134,7 @@ def test_an_emulator_keeps_objects_and_messages(session: Session, name: Emulator
 def test_an_unknown_emulator_is_refused(session: Session) -> None:
     """A name with a typo brings the one that was probably meant."""
     with pytest.raises(UsageError, match=r"emulator='ministak' is unknown\. Did you mean 'ministack'"):
-        session.emulator("ministak")  # type: ignore[arg-type]
+        session.emulator("ministak")  # type: ignore[arg-type]  # that is the point
 
 
 def test_the_variable_decides_which_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def forked(
 
 
 def shell(name: str, script: str, **values: object) -> ProcessSpec:
-    return ProcessSpec(name=name, role="role", command=["sh", "-c", script], environment=PATH, **values)  # type: ignore[arg-type]
+    return ProcessSpec(name=name, role="role", command=["sh", "-c", script], environment=PATH, **values)  # type: ignore[arg-type]  # passed on as given
 
 
 def test_start_returns_once_the_line_is_in_the_log(world: ProcessWorld, recorder: Recorder) -> None:
@@ -376,7 +376,7 @@ def test_many_worlds_side_by_side(session: Session) -> None:
         assert one.running("role") == ["a", "b", "c"]
         one.close()
 
-    tasks = [scheduler.spawn(f"run {number}", lambda number=number: run(number)) for number in range(6)]  # type: ignore[misc]
+    tasks = [scheduler.spawn(f"run {number}", lambda number=number: run(number)) for number in range(6)]  # type: ignore[misc]  # binds now
     assert all(task.join(30) for task in tasks)
 
 

@@ -120,4 +120,4 @@ def test_a_signal_with_a_typo_is_refused(world: ProcessWorld) -> None:
     with pytest.raises(UsageError, match="Did you mean 'SIGTERM'"):
         world.signal("tree", "SIGTREM")
     with pytest.raises(UsageError, match="Did you mean 'group'"):
-        world.signal("tree", "SIGTERM", "grup")  # type: ignore[arg-type]
+        world.signal("tree", "SIGTERM", "grup")  # type: ignore[arg-type]  # that is the point

@@ -81,7 +81,7 @@ def _help(words: list[str]) -> ExitCode:
 def _bug(error: Exception, reports: Path) -> str:
     import traceback  # noqa: PLC0415  only when something went wrong
 
-    from unstuck import clock  # noqa: PLC0415
+    from unstuck import clock  # noqa: PLC0415  same
 
     what = f"{type(error).__name__}: {_one_line(str(error))}" if str(error) else type(error).__name__
     kept = reports / f"bug-{clock.utc_date():%Y%m%d-%H%M%S}-{os.getpid()}.txt"

@@ -107,7 +107,6 @@ class Vocabulary:
     def _names(self) -> Mapping[str, tuple[str, Collection[str]]]:
         catalogue = self.catalogue
         return {
-            "delivery": ("a way of delivery", DELIVERIES),
             "delivery": ("a way of counting effects", DELIVERIES),
             "job": ("a tag of the workload", {ANY_JOB, *self.tags}),
             "mode": ("a way of delivery", DELIVERIES),

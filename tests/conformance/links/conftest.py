@@ -74,7 +74,7 @@ class OpenLink:
     def rule(self, action: Action, **fields: object) -> str:
         """Adds a rule for this link; its id."""
         rule_id = f"{self.name}-{next(_numbers)}"
-        self.links.add_rule(Rule(id=rule_id, link=self.name, action=action, **fields))  # type: ignore[arg-type]
+        self.links.add_rule(Rule(id=rule_id, link=self.name, action=action, **fields))  # type: ignore[arg-type]  # passed on as given
         return rule_id
 
     def wait(self, event: str, number: int = 1, **fields: object) -> LinkEvent:

@@ -22,7 +22,7 @@ class _Running:
 
     def __init__(self, handler: type[socketserver.BaseRequestHandler]) -> None:
         self._server = _Server(("127.0.0.1", 0), handler)
-        self._server.owner = self  # type: ignore[attr-defined]
+        self._server.owner = self  # type: ignore[attr-defined]  # for the handlers that it makes
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -54,7 +54,7 @@ class _Http(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        owner: HttpServer = self.server.owner  # type: ignore[attr-defined]
+        owner: HttpServer = self.server.owner  # type: ignore[attr-defined]  # set above
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         reply = owner.took(f"{self.command} {self.path}", body)
         self.send_response(200)

@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 def client(service: str, link: OpenLink) -> Any:
     return boto3.client(
-        service,  # type: ignore[call-overload]
+        service,  # type: ignore[call-overload]  # one of two names
         endpoint_url=f"http://{link.host}:{link.port}",
         region_name="us-east-1",
         aws_access_key_id="test",
@@ -89,7 +89,7 @@ def test_operations_have_their_names(link: OpenLink, s3: S3Client, bucket: str) 
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x" * 5_500_000)
     parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
-    s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload=parts)  # type: ignore[arg-type]
+    s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload=parts)  # type: ignore[arg-type]  # a plain dict
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "p"})
     urllib.request.urlopen(urllib.request.Request(url, data=b"presigned", method="PUT")).close()
     assert s3.head_object(Bucket=bucket, Key="p")["ContentLength"] == 9
@@ -110,7 +110,7 @@ def test_an_answered_message_is_never_received(link: OpenLink, sqs: SQSClient, q
     rule = link.rule(Answer(), label="AmazonSQS.SendMessage", nth=2)
     attributes = {"kind": {"DataType": "String", "StringValue": "job"}}
     ids = [
-        sqs.send_message(QueueUrl=queue, MessageBody=body, MessageAttributes=attributes)["MessageId"]  # type: ignore[arg-type]
+        sqs.send_message(QueueUrl=queue, MessageBody=body, MessageAttributes=attributes)["MessageId"]  # type: ignore[arg-type]  # a plain dict
         for body in ("one", "two", "three")
     ]
     assert link.wait("done", rule=rule).facts["message_ids"] == [ids[1]]
@@ -121,7 +121,7 @@ def test_an_answered_batch_is_never_received(link: OpenLink, sqs: SQSClient, que
     """Each entry of a batch is accepted, and gone."""
     rule = link.rule(Answer(), label="AmazonSQS.SendMessageBatch")
     entries = [{"Id": str(n), "MessageBody": f"body {n}"} for n in range(3)]
-    reply = sqs.send_message_batch(QueueUrl=queue, Entries=entries)  # type: ignore[arg-type]
+    reply = sqs.send_message_batch(QueueUrl=queue, Entries=entries)  # type: ignore[arg-type]  # plain dicts
     ids = [entry["MessageId"] for entry in reply["Successful"]]
     assert link.wait("done", rule=rule).facts["message_ids"] == ids
     assert len(set(ids)) == 3

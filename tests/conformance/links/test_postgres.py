@@ -41,7 +41,7 @@ def connect(link: OpenLink, **options: object) -> psycopg.Connection:
     return psycopg.connect(
         f"postgresql://postgres@{link.host}:{link.port}/links",
         connect_timeout=10,
-        **options,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]  # passed on as given
     )
 
 

@@ -40,7 +40,7 @@ def new_name() -> Callable[[str], str]:
 def client(service: str, access: AwsAccess) -> object:
     """A plain client, for what a test has to prepare or look at past the adapter."""
     return boto3.client(
-        service,  # type: ignore[call-overload]
+        service,  # type: ignore[call-overload]  # one of two names
         endpoint_url=access.endpoint,
         region_name=access.region,
         aws_access_key_id=access.key_id,

@@ -221,7 +221,7 @@ def test_the_worst_of_several_runs_decides() -> None:
 def test_each_property_is_whole() -> None:
     """A name that is its module's, a promise in one sentence, and parameters with types."""
     for each in checks.PROPERTIES:
-        assert each.__name__ == f"unstuck.checks.{each.NAME}"  # type: ignore[attr-defined]
+        assert each.__name__ == f"unstuck.checks.{each.NAME}"  # type: ignore[attr-defined]  # a module
         assert each.PROMISE.endswith(".")
         assert all(isinstance(kind, type) for kinds in each.PARAMETERS.values() for kind in kinds)
     assert checks.property_parameters()["every_job_terminal"] == {"within_s": (int, float)}

@@ -152,7 +152,7 @@ def test_an_id_is_in_force_once() -> None:
 def test_a_contradictory_count_is_refused(fields: dict[str, object]) -> None:
     """At most one of nth, first_n, every; each from 1 on."""
     with pytest.raises(UsageError, match="rule 'r'"):
-        Rule(id="r", action=Drop(), **fields)  # type: ignore[arg-type]
+        Rule(id="r", action=Drop(), **fields)  # type: ignore[arg-type]  # that is the point
 
 
 @pytest.mark.parametrize("action", [Answer(), Duplicate(), Error()])
@@ -199,4 +199,4 @@ def test_an_unknown_action_or_field_is_named(record: dict[str, object], text: st
 def test_a_contradictory_state_is_refused(fields: dict[str, object]) -> None:
     """`latency_s` goes with `latency`, and only known states exist."""
     with pytest.raises(UsageError, match="link state"):
-        LinkState(**fields)  # type: ignore[arg-type]
+        LinkState(**fields)  # type: ignore[arg-type]  # that is the point

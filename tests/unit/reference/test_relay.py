@@ -52,7 +52,7 @@ def test_the_loop_outlives_an_unreachable_queue() -> None:
         world.jobs_queue.away = len(pauses) < 6
         runtime.stopping = len(pauses) == 8
 
-    runtime.wait = wait  # type: ignore[method-assign]
+    runtime.wait = wait  # type: ignore[method-assign]  # of this one fake
     relay.loop(world.service, runtime)
     assert max(pauses[:6]) > 2
     assert pauses[7] == 0.5
@@ -67,7 +67,7 @@ def test_notifications_that_cannot_be_completed_come_again() -> None:
     def away(_key: str) -> None:
         raise relay.Unavailable("objects: away")
 
-    world.objects.head = away  # type: ignore[method-assign, assignment]
+    world.objects.head = away  # type: ignore[method-assign]  # of this one fake
     with pytest.raises(relay.Unavailable):
         relay.take_notifications(world.service)
     assert len(world.uploads_queue.bodies()) == 1

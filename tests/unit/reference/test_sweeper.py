@@ -145,11 +145,11 @@ def test_a_completion_between_look_and_decision_wins() -> None:
     real = world.objects.head
 
     def head_then_complete(key: str) -> None:
-        world.objects.head = real  # type: ignore[method-assign]
+        world.objects.head = real  # type: ignore[method-assign]  # of this one fake
         world.objects.put_bytes(key, VIDEO, "video/mp4")
         uploads.complete(world.service, job)
 
-    world.objects.head = head_then_complete  # type: ignore[method-assign, assignment]
+    world.objects.head = head_then_complete  # type: ignore[method-assign]  # of this one fake
     assert sweep(world) == {}
     assert state_of(world, job) is State.QUEUED
     assert world.objects.get_bytes(job.upload_key) == VIDEO
@@ -250,7 +250,7 @@ def test_the_loop_sweeps_until_told_to_stop() -> None:
         real(timeout_s)
         runtime.stopping = state_of(world, job) is State.EXPIRED
 
-    runtime.wait = wait  # type: ignore[method-assign]
+    runtime.wait = wait  # type: ignore[method-assign]  # of this one fake
     sweeper.loop(world.service, runtime)
     (row,) = rows(world, "instances")
     assert (row["role"], row["stopped_at"]) == ("sweeper", world.clock.now())

@@ -191,7 +191,7 @@ def test_heartbeats_keep_the_lease_and_tell_the_memory(folder: str) -> None:
     assert runtime is None
     (job_row,) = rows(world, "jobs")
     job_id = job_row["id"]
-    one._runtime.held = True  # type: ignore[attr-defined]
+    one._runtime.held = True  # type: ignore[attr-defined]  # a fake
     for _ in range(200):
         one.step()
     (job_row,) = rows(world, "jobs")
@@ -230,7 +230,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(folder: str) -> None:
     world = memory_world(work_folder=folder)
     one, job = claimed(world, FakeRuntime(world.clock))
     steal(world, job.id)
-    one._runtime.children[0].run()  # type: ignore[attr-defined]
+    one._runtime.children[0].run()  # type: ignore[attr-defined]  # a fake
     one.step()
     now = get(world, job)
     assert (now.state, now.token, now.worker) == (State.ACTIVE, 2, "other")
@@ -241,7 +241,7 @@ def test_without_fencing_a_worker_that_lost_its_lease_ends_the_job(folder: str) 
     world = memory_world(work_folder=folder, defences_off="fencing")
     one, job = claimed(world, FakeRuntime(world.clock))
     steal(world, job.id)
-    one._runtime.children[0].run()  # type: ignore[attr-defined]
+    one._runtime.children[0].run()  # type: ignore[attr-defined]  # a fake
     one.step()
     assert get(world, job).result_prefix == f"outputs/{job.id}/1/"
 
@@ -398,7 +398,7 @@ def test_a_claim_whose_commit_is_unknown_is_looked_up(folder: str, monkeypatch: 
     real = work.claim
 
     def claim_and_lose_the_answer(*given: object, **named: object) -> None:
-        real(*given, **named)  # type: ignore[arg-type]
+        real(*given, **named)  # type: ignore[arg-type]  # passed on as given
         raise CommitUnknown("gone")
 
     monkeypatch.setattr(work, "claim", claim_and_lose_the_answer)

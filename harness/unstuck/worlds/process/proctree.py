@@ -66,7 +66,7 @@ def parse_ps(text: str) -> dict[int, Process]:
     table = {}
     for line in text.splitlines():
         pid, parent, group, state, started = line.split(None, 4)
-        seconds = int(datetime.strptime(started.strip(), "%a %b %d %H:%M:%S %Y").timestamp())  # noqa: DTZ007
+        seconds = int(datetime.strptime(started.strip(), "%a %b %d %H:%M:%S %Y").timestamp())  # noqa: DTZ007  ps prints local time
         table[int(pid)] = Process(int(pid), int(parent), int(group), int(group), state[0], seconds)
     return table
 
