@@ -4,8 +4,6 @@ Run: python bench/checks.py [events]. Prints seconds and peak memory of the best
 processes; exit 1 when they are above the project's targets (1.5 s, 200 MB).
 """
 
-# ruff: noqa: INP001  run by its path, never imported
-
 from __future__ import annotations
 
 import json

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  a script, not a package
 """What a link costs: `python bench/links.py`.
 
 Everything is measured against a direct connection in the same run, in turns, and the best of several

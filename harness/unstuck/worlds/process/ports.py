@@ -32,6 +32,8 @@ def free_port() -> int:
     for _ in range(_TRIES):
         port = low + secrets.randbelow(high - low)
         with _lock:
+            if len(_given) > (high - low) // 2:
+                _given.clear()  # a long campaign: the first ones have been free again for long
             if port in _given:
                 continue
             _given.add(port)

@@ -1,0 +1,204 @@
+"""`python -m bench`: the figures that the project holds itself to; `python -m bench soak`: the long runs.
+
+Each line says what was measured, the figure, and the target where there is one. Exit 1 when one is
+missed. Times are of this machine and of whatever else it does; ratios to direct travel better.
+"""
+
+# ruff: noqa: T201  its output is what it is for
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SOAK_ROUNDS = 50
+KILLS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured number; `most` is the target, None where there is none."""
+
+    name: str
+    value: float
+    unit: str
+    most: float | None = None
+
+    @property
+    def met(self) -> bool:
+        return self.most is None or self.value <= self.most
+
+    def __str__(self) -> str:
+        target = "" if self.most is None else f"  (at most {self.most:g}{'' if self.met else ', MISSED'})"
+        return f"{self.name:58} {self.value:9.3f} {self.unit}{target}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints every figure; 1 when a target is missed or a soak run did not end as expected."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["figures", "soak"], default="figures")
+    parser.add_argument("--rounds", type=int, default=SOAK_ROUNDS, help="of the base cases, in a soak")
+    parser.add_argument("--kills", type=int, default=None, help=f"of the harness (20; {KILLS} in a soak)")
+    chosen = parser.parse_args(argv)
+    if chosen.what == "soak":
+        return soak(chosen.rounds, chosen.kills or KILLS)
+    figures = list(measure(chosen.kills or 20))
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+def measure(kills: int) -> Iterator[Figure]:
+    """Each figure as soon as it is known."""
+    for group in (help_figures(), check_figures(), gate_figures(), link_figures(), kill_figures(kills)):
+        for figure in group:
+            print(figure, flush=True)
+            yield figure
+
+
+def help_figures() -> Iterator[Figure]:
+    """CPU time of `unstuck --help`, the least of five."""
+    cpu = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run([sys.executable, "-m", "unstuck", "--help"])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    yield Figure(name="unstuck --help, CPU", value=min(cpu), unit="s", most=0.25)
+
+
+def check_figures() -> Iterator[Figure]:
+    """Reading and judging 100,000 events."""
+    output = run([sys.executable, "bench/checks.py"], fails=True)
+    seconds = re.search(r"together ([\d.]+) s", output)
+    megabytes = re.search(r"peak ([\d.]+) MB", output)
+    if seconds and megabytes:
+        yield Figure(name="100,000 events read and judged, CPU", value=float(seconds[1]), unit="s", most=1.5)
+        yield Figure(name="… peak memory", value=float(megabytes[1]), unit="MB", most=200)
+
+
+def gate_figures() -> Iterator[Figure]:
+    """One gate of 40 cases, and what the harness itself added to each run."""
+    with tempfile.TemporaryDirectory(prefix="unstuck-bench-") as folder:
+        started = time.monotonic()
+        run([sys.executable, "-m", "unstuck", "gate", "--reports", folder])
+        yield Figure(name="unstuck gate, wall", value=time.monotonic() - started, unit="s", most=120)
+        histories = [read(path) for path in Path(folder).glob("*/*/history.jsonl")]
+    overheads = [overhead_s(events) for events in histories]
+    yield Figure(name="… cases", value=len(histories), unit="", most=40)
+    yield Figure(name="… overhead a run, p50", value=statistics.median(overheads), unit="s", most=0.5)
+    ready = [s for events in histories for s in ready_s(events)]
+    yield Figure(name="… a role from start to ready, p50", value=statistics.median(ready), unit="s")
+
+
+def overhead_s(events: Sequence[dict[str, Any]]) -> float:
+    """What a run spent on the harness: before the first role starts, and from the final look on.
+
+    Between the two the service works, and the harness beside it.
+    """
+    first = min(at_s(event) for event in events if is_process(event, "start") and event["process"] != "links")
+    look = min(at_s(event) for event in events if event["kind"] == "evidence")
+    return first + (max(map(at_s, events)) - look)
+
+
+def ready_s(events: Sequence[dict[str, Any]]) -> list[float]:
+    started = {event["process"]: at_s(event) for event in events if is_process(event, "start")}
+    return [
+        at_s(event) - started[event["process"]]
+        for event in events
+        if is_process(event, "ready") and event["process"] != "links"
+    ]
+
+
+def is_process(event: dict[str, Any], phase: str) -> bool:
+    return bool(event["kind"] == "process" and event["phase"] == phase)
+
+
+def at_s(event: dict[str, Any]) -> float:
+    return float(event["t"]) / 1e9
+
+
+def link_figures() -> Iterator[Figure]:
+    """The proxy, against a direct connection in the same run."""
+    found = json.loads(run([sys.executable, "bench/links.py"], fails=True))
+    yield Figure(name="link: 64-byte echo, added p50", value=found["added_p50_us"], unit="µs", most=80)
+    yield Figure(name="… CPU a round trip", value=found["cpu_per_round_trip_us"], unit="µs", most=90)
+    for framer, throughput in found["bulk_mib_s"].items():
+        yield Figure(name=f"… bulk, {framer}", value=throughput, unit="MiB/s")
+
+
+def kill_figures(kills: int) -> Iterator[Figure]:
+    """Harnesses killed with -9 at random moments, and what they left."""
+    command = [sys.executable, "-m", "tests.process.kill_harness", "--kills", str(kills), "--seed", "1"]
+    output = run(command, fails=True)
+    summary = json.loads(output.splitlines()[-1])
+    name = f"of {kills} harnesses killed with -9, left something"
+    yield Figure(name=name, value=summary["with_residue"], unit="", most=0)
+    yield Figure(name="… the slowest to be gone", value=summary["slowest_s"], unit="s")
+
+
+def soak(rounds: int, kills: int) -> int:
+    """Base cases `rounds` times, the full product of cases once, and the kills: only passes count."""
+    worst = 0
+    for number in range(1, rounds + 1):
+        code = call(["run", *names(), "--seed", str(number)])
+        print(f"base cases, round {number} of {rounds}: exit {code}", flush=True)
+        worst = max(worst, code)
+    code = call(["run", *names(), "--all-cases"])
+    print(f"every case: exit {code}", flush=True)
+    figures = list(kill_figures(kills))
+    print(*figures, sep="\n")
+    return 0 if worst == code == 0 and all(figure.met for figure in figures) else 1
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in (ROOT / "scenarios").glob("*.yaml"))
+
+
+def call(words: Sequence[str]) -> int:
+    """`unstuck …`, with its reports in a folder that stays only when something is to be seen there."""
+    folder = tempfile.mkdtemp(prefix="unstuck-soak-")
+    done = subprocess.run(
+        [sys.executable, "-m", "unstuck", *words, "--reports", folder],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        subprocess.run(["rm", "-rf", folder], check=True)
+    else:
+        print(done.stdout[-4000:], done.stderr[-2000:], f"reports: {folder}", sep="\n")
+    return done.returncode
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def run(command: Sequence[str], *, fails: bool = False) -> str:
+    """Standard output; a command that fails ends the bench, unless its own targets may be missed."""
+    paths = os.pathsep.join([str(ROOT / "harness"), str(ROOT)])
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode and not fails:
+        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
