@@ -12,15 +12,24 @@ from unstuck.targets.reference import roles
 
 POINTS = frozenset(
     {
-        "api.initiate.committed",
+        "api.cancel.committed",
         "api.complete.before_commit",
         "api.complete.committed",
+        "api.initiate.committed",
+        "api.retry.committed",
+        "relay.complete.before_commit",
+        "relay.complete.committed",
+        "relay.publish.before_send",
+        "relay.publish.sent",
+        "sweeper.event.committed",
+        "sweeper.lease.committed",
+        "sweeper.upload.committed",
         "worker.claim.committed",
-        "worker.stage.started",
-        "worker.stage.finished",
-        "worker.publish.before_effect",
-        "worker.publish.after_effect",
         "worker.finish.committed",
+        "worker.publish.after_effect",
+        "worker.publish.before_effect",
+        "worker.stage.finished",
+        "worker.stage.started",
     }
 )
 """Test points of the service; its name says where each stands."""
