@@ -26,7 +26,8 @@ class SimStage:
     """Where the runs of a campaign take place: as `campaign.Stage`, each run in the thread that runs it."""
 
     def __init__(self, *, seed: int) -> None:
-        self.target = SimulatedTarget()
+        self._simulated = SimulatedTarget()
+        self.target: Target = self._simulated
         self._seed = seed
         self._here = threading.local()
 
@@ -38,7 +39,7 @@ class SimStage:
 
     def close(self) -> None:
         """Gives back what runs have used again and again. Idempotent."""
-        self.target.close()
+        self._simulated.close()
 
     def now_ns(self) -> int:
         """The virtual clock of the run that this thread is at."""

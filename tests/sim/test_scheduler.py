@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_time_passes_only_when_everybody_waits() -> None:
         scheduler.sleep(seconds)
         seen.append((name, scheduler.now_ns()))
 
-    tasks = [scheduler.spawn(name, lambda n=name, s=s: nap(n, s)) for name, s in (("b", 3600.0), ("a", 0.5))]  # type: ignore[misc]  binds now
+    tasks = [scheduler.spawn(name, partial(nap, name, s)) for name, s in (("b", 3600.0), ("a", 0.5))]
     assert scheduler.now_ns() == 0
     assert all(task.join() for task in tasks)
     assert seen == [("a", 500_000_000), ("b", 3_600_000_000_000)]
@@ -29,7 +30,7 @@ def order_of(seed: int) -> list[int]:
     scheduler = GreenScheduler(seed)
     seen: list[int] = []
     for number in range(8):
-        scheduler.spawn(str(number), lambda number=number: seen.append(number))  # type: ignore[misc]  binds now
+        scheduler.spawn(str(number), partial(seen.append, number))
     scheduler.sleep(1)
     return seen
 
@@ -130,7 +131,7 @@ def test_the_dead_never_go_on_and_the_frozen_go_on_later() -> None:
             seen.append((name, scheduler.now_ns()))
 
     for name, life in lives.items():
-        scheduler.spawn(name, lambda name=name: nap(name), owner=life)  # type: ignore[misc]  binds now
+        scheduler.spawn(name, partial(nap, name), owner=life)
     scheduler.sleep(0.5)
     assert lives["dead"].send("SIGKILL")
     assert lives["frozen"].send("SIGSTOP")
