@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 KIB = 1024
@@ -23,6 +24,15 @@ def resident_bytes(pid: int, *, proc: Path = Path("/proc")) -> tuple[int, int] |
         elif line.startswith("VmHWM:"):
             peak = int(line.split()[1]) * KIB
     return None if now is None or peak is None else (now, peak)
+
+
+def address_space_bytes(*, proc: Path = Path("/proc")) -> int:
+    """What this process has mapped; 0 on a system without /proc."""
+    try:
+        pages = int((proc / "self/statm").read_text().split()[0])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def find_oom_counter(*, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Path | None:

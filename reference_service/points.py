@@ -6,6 +6,7 @@ of one process: an answer has no name, so two threads that wait must not share o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ class SocketPoints:
             os.kill(os.getpid(), signal.SIGKILL)
         if answer.get("do") == "allocate":
             self._burden.append(_touched(int(answer["bytes"])))
+            link.tell({"allocated": int(answer["bytes"])})  # and lives: so nobody limits it
 
     def close(self) -> None:
         """Ends this thread's connection; its next point makes a new one."""
@@ -90,6 +92,11 @@ class _Link:
     def close(self) -> None:
         self._lines.close()
         self._connection.close()
+
+    def tell(self, fact: dict[str, Any]) -> None:
+        """Says something that wants no answer."""
+        with contextlib.suppress(OSError):
+            self._connection.sendall(json.dumps(fact).encode() + b"\n")
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any] | None:
         """None, and never asked again, when the harness is gone."""

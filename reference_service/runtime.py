@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from reference_service.memory import find_oom_counter, read_oom_kills, resident_bytes
+from reference_service.memory import address_space_bytes, find_oom_counter, read_oom_kills, resident_bytes
 from reference_service.ports import ChildEnd, Stopper
 
 PR_SET_PDEATHSIG = 1
@@ -242,7 +242,9 @@ def _live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int |
         stopper = _ChildStopper(parent)
         _die_with_parent(parent)
         if memory_limit_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+            # By growth: what is mapped already says nothing of the job (libraries alone are hundreds of MB).
+            most = address_space_bytes() + memory_limit_bytes
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         result = dict(work(stopper))
         found = resident_bytes(os.getpid())
         result["peak_rss_bytes"] = found[1] if found else None

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     instance_dead_after_s: Seconds = 60.0  # no heartbeat of an instance for so long: dead
     relay_every_s: Seconds = 0.5
     work_folder: str | None = None  # temporary files; None: the system's
-    memory_limit_bytes: int | None = Field(default=None, gt=0)  # RLIMIT_AS of a job's child
+    memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow
 
     defences_off: Annotated[frozenset[Defence], NoDecode] = frozenset()
     allow_unsafe: bool = False

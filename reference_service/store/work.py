@@ -249,7 +249,9 @@ def _leave_active(
         if not store.fencing:
             source = current_state(connection, job.id)
         given = {**_fence(store, job), **values}
-        return move(connection, store, statements[store.fencing], given, source=source, end=end, token=job.token)
+        return move(
+            connection, store, statements[store.fencing], given, source=source, end=end, token=job.token
+        )
 
     return store.run(work)
 

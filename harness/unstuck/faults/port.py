@@ -65,6 +65,10 @@ class Hand(Protocol):
         """True when the process that stood at the place has ended."""
         ...
 
+    def kept(self) -> bool:
+        """True when the process that stood at the place got all the memory that it was told to take."""
+        ...
+
     def message_landed(self) -> Mapping[str, Any]:
         """For faults that a link does by itself: waits until the link says that it is done."""
         ...

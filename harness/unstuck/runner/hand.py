@@ -66,6 +66,9 @@ class RunnerHand:
     def gone(self) -> bool:
         return self._point is None or self._point.gone()
 
+    def kept(self) -> bool:
+        return self._point is not None and self._point.kept()
+
     def stop(self, name: str, *, grace_s: float) -> None:
         # 1. the stop signal goes out, 2. the place is released, 3. grace runs. Released before 1, the
         # process would run on from the place and the blow would land somewhere else.

@@ -36,6 +36,7 @@ class PointReached:
     facts: Mapping[str, Any]
     answer: Callable[[Mapping[str, Any]], None]
     gone: Callable[[], bool]
+    kept: Callable[[], bool] = lambda: False  # it got the memory that it was told to take
 
 
 class Emit(Protocol):

@@ -63,6 +63,7 @@ class PointServer:
 
     def _serve(self, connection: socket.socket) -> None:
         gone: list[bool] = []
+        kept: list[bool] = []
         try:
             with connection, connection.makefile("rb") as lines:
                 hello = json.loads(lines.readline() or b"{}").get("hello", {})
@@ -70,7 +71,9 @@ class PointServer:
                 for raw in lines:
                     said = json.loads(raw)
                     if "point" in said:
-                        self._on_point(_reached(said, hello, connection, gone))
+                        self._on_point(_reached(said, hello, connection, gone, kept))
+                    elif ALLOCATED in said:
+                        kept.append(True)
         except (OSError, ValueError):
             pass  # killed in the middle of a line: that it is gone is what matters
         finally:
@@ -80,7 +83,11 @@ class PointServer:
 
 
 def _reached(
-    said: Mapping[str, Any], hello: Mapping[str, Any], connection: socket.socket, gone: list[bool]
+    said: Mapping[str, Any],
+    hello: Mapping[str, Any],
+    connection: socket.socket,
+    gone: list[bool],
+    kept: list[bool],
 ) -> PointReached:
     def answer(directive: Mapping[str, Any]) -> None:
         try:
@@ -96,6 +103,7 @@ def _reached(
         facts=dict(said.get("facts", {})),
         answer=answer,
         gone=lambda: bool(gone),
+        kept=lambda: bool(kept),
     )
 
 

@@ -79,6 +79,7 @@ class ProcessSpec:
     ready_line: str | None = None  # or: the log has a line that contains this
     ready_timeout_s: float = 20.0
     memory_limit_bytes: int | None = None  # of the process and its descendants together
+    memory_limited_by: Literal["world", "service"] = "world"  # `service`: only watched here
     restart: Restart = Restart()
     stop_signal: str = "SIGTERM"
     version: str = "current"

@@ -91,12 +91,15 @@ def spec(
     defences_off: tuple[str, ...],
     folder: Path,
     scratch: Path,
+    world_limits_memory: bool = True,
     version: str | None = None,
     version_path: Path | None = None,
 ) -> ProcessSpec:
     """A process of a role, complete. `port` is its own when it serves HTTP.
 
-    `version_path` is the unpacked wheel of another version: such a process is executed, not forked.
+    Without memory groups the service limits each job's child itself, by address space: another fault,
+    and labelled so. `version_path` is the unpacked wheel of another version: such a process is executed,
+    not forked.
     """
     options = scenario.roles.get(role, RoleOptions())
     settings = {**SETTINGS, **scenario.settings, **options.settings}
@@ -125,6 +128,8 @@ def spec(
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
+    if limit is not None and not world_limits_memory:
+        environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
     return ProcessSpec(
         name=name,
         role=role,
@@ -137,6 +142,7 @@ def spec(
         ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
         ready_line=None if role == "api" else "ready",
         memory_limit_bytes=None if limit is None else limit * MIB,
+        memory_limited_by="world" if world_limits_memory else "service",
     )
 
 

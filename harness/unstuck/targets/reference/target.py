@@ -41,7 +41,7 @@ class ReferenceTarget:
     name = "reference_service"
 
     def __init__(self, session: Session, *, emulator: EmulatorName = "ministack", videos: Path) -> None:
-        abilities = {"points", "notifications", "links", "artefacts"}
+        abilities = {"points", "notifications", "links", "artefacts", "memory_limit"}
         self.capabilities = frozenset(abilities | ({"versions"} if can_build() else set()))
         self._dependencies = Dependencies(session, emulator, videos)
         self._versions = Versions(session.folder / "versions")
@@ -276,6 +276,7 @@ class RunningReference:
             defences_off=self._defences_off,
             folder=self._folder,
             scratch=self._scratch,
+            world_limits_memory="memory_limit" in self._world.capabilities,
             version=version,
             version_path=self._versions.path(version) if version else None,
         )

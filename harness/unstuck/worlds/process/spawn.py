@@ -127,7 +127,7 @@ def _reset_signals(how: How) -> None:
 def _limit(launch: Launch, group: MemoryGroup | None) -> None:
     if group is not None:
         group.join()
-    elif launch.memory_limit_bytes is not None:
+    elif launch.memory_limit_bytes is not None and launch.memory_limited_by == "world":
         resource.setrlimit(resource.RLIMIT_AS, (launch.memory_limit_bytes, launch.memory_limit_bytes))
 
 

@@ -112,7 +112,13 @@ class Supervised:
         now_ns = clock.monotonic_ns()
         self._starts += 1
         self._signalled = self._late = False
-        self._meter = usage.Meter(self.pid, launch.memory_limit_bytes, self._group, self.tree_pids)
+        self._meter = usage.Meter(
+            self.pid,
+            launch.memory_limit_bytes,
+            self._group,
+            self.tree_pids,
+            limited_by=launch.memory_limited_by,
+        )
         self._started_ns, self._sample_at_ns = now_ns, now_ns + self._meter.every_ns
         self.state = "starting"
         self._tell(

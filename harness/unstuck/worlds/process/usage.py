@@ -18,9 +18,16 @@ class Meter:
     """Of one incarnation, for which alone `group` is made. `tree` gives its and its descendants' pids."""
 
     def __init__(
-        self, pid: int, limit_bytes: int | None, group: MemoryGroup | None, tree: Callable[[], Sequence[int]]
+        self,
+        pid: int,
+        limit_bytes: int | None,
+        group: MemoryGroup | None,
+        tree: Callable[[], Sequence[int]],
+        *,
+        limited_by: str = "world",
     ) -> None:
         self._pid = pid
+        self._limited_by = limited_by
         self._limit_bytes = limit_bytes
         self._group = group
         self._tree = tree
@@ -32,7 +39,9 @@ class Meter:
         """Limit and its kind, as an event tells them; empty without one."""
         if self._limit_bytes is None:
             return {}
-        kind = "cgroup" if self._group is not None else "rlimit_as"
+        kind = "rlimit_as" if self._limited_by == "world" else "service"
+        if self._group is not None:
+            kind = "cgroup"
         return {"limit_bytes": self._limit_bytes, "limit_kind": kind}
 
     def oom_kills(self) -> int | None:
