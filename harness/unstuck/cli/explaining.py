@@ -39,7 +39,7 @@ def explain_sheet(file: ScenarioFile, case: Scenario) -> Sheet:
         "The first values are the base case."
     )
     if case.incident:
-        sheet.line(f"Incident: docs/incidents/{case.incident}.md")
+        sheet.line(f"Incident: {case.incident}")
     sheet.whole(f"File: {file.path}")
     return sheet
 

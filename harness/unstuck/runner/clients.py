@@ -19,6 +19,7 @@ from unstuck.scenario import (
 from unstuck.targets.port import Emit, Reply, Running
 from unstuck.worlds.port import Scheduler
 
+INITIATE_TRIES = 3
 WAIT_TIMEOUT_S = 60.0  # of a step that waits for a state that never comes
 
 
@@ -70,9 +71,13 @@ class Client:
                 self._wait(step)
 
     def _initiate(self, parts: int) -> None:
-        reply = self._perform("initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts)
-        if reply.phase == "ok":
-            self._upload = reply.data
+        # Without an answer a client asks again: the job that it never heard of may exist, and expires.
+        for _ in range(INITIATE_TRIES):
+            reply = self._perform("initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts)
+            if reply.phase == "ok":
+                self._upload = reply.data
+            if reply.phase != "info":
+                return
 
     def _put_parts(self, only: int | None, every_s: float) -> None:
         urls = list(self._upload.get("part_urls", ()))
