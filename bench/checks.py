@@ -49,11 +49,17 @@ def life(nth: int) -> Iterator[tuple[str, str | None, str | None, dict[str, Any]
         ways += [("queued", "active", token), ("active", after, token)]
     for way in ways:
         actor = "sweeper-1" if way == ("active", "queued", 1) else worker
-        facts = {"from": way[0], "to": way[1], "attempt": way[2], "token": way[2], "actor": actor}
-        yield "said", "transitions", job, facts
+        said: dict[str, Any] = {
+            "from": way[0],
+            "to": way[1],
+            "attempt": way[2],
+            "token": way[2],
+            "actor": actor,
+        }
+        yield "said", "transitions", job, said
     for token, outcome in ((1, "handed_back"), (2, "succeeded")):
-        facts = {"attempt": token, "token": token, "instance": worker, "outcome": outcome}
-        yield "said", "attempt", job, facts
+        log = {"attempt": token, "token": token, "instance": worker, "outcome": outcome}
+        yield "said", "attempt", job, log
     yield "said", "api", job, {"state": "succeeded", "stage": None}
     yield "said", "row", job, {"state": "succeeded", "reason": None, "attempt": 2, "token": 2}
     result = {

@@ -125,7 +125,7 @@ class _Job:
         self.add("stage", stage="inspect", attempt=self.attempt, token=self.attempt)
 
     def effect(self) -> None:
-        facts = {"key": self.name, "attempt": self.attempt, "token": self.attempt}
+        facts: dict[str, Any] = {"key": self.name, "attempt": self.attempt, "token": self.attempt}
         self.add("effect", applied=not self.applied, **facts)
         self.applied = True
 
@@ -137,7 +137,7 @@ class _Job:
         if hit == "kill_after_effect":
             self.effect()
         name = {"pause": "pause", "drain": "rolling_replace"}.get(hit, "kill")
-        fault = {"fault": self.player.faults, "name": name}
+        fault: dict[str, Any] = {"fault": self.player.faults, "name": name}
         self.player.add(0, "fault", "armed", **fault)
         self.player.faults += 1
         condition = {"wanted": "active_jobs >= 1", "seen": 1, "held": True}
@@ -146,11 +146,11 @@ class _Job:
         self.add("process", "signal", process=worker, signal=signal, scope="main", sent_to=[7])
         if hit == "drain":
             self.move("queued", worker)
-            facts = {"grace_s": 5.0, "took_s": 0.1}
+            facts: dict[str, Any] = {"grace_s": 5.0, "took_s": 0.1}
             self.add("process", "exit", process=worker, code=0, signal=None, expected=True, **facts)
         elif hit != "pause":
             self.add("process", "exit", process=worker, code=None, signal="SIGKILL", expected=True)
-        landed = {"in_flight": 1, "jobs": [self.name], "processes": [worker], "how": "seen"}
+        landed: dict[str, Any] = {"in_flight": 1, "jobs": [self.name], "processes": [worker], "how": "seen"}
         self.add("fault", "landed", **fault, **landed, struck_at_ns=(self.now_ms - 1) * MS)
         if hit != "drain":
             self.now_ms += 50
@@ -191,7 +191,13 @@ class _Job:
     def look(self, at_ms: int) -> None:
         """What the service says of the job in the end, and our own look at it."""
         for before, after, attempt, actor in self.log:
-            data = {"from": before, "to": after, "attempt": attempt, "token": attempt, "actor": actor}
+            data: dict[str, Any] = {
+                "from": before,
+                "to": after,
+                "attempt": attempt,
+                "token": attempt,
+                "actor": actor,
+            }
             self.player.add(at_ms, "said", "transitions", self.name, **data)
         for token, outcome in self.attempts:
             self.player.add(at_ms, "said", "attempt", self.name, attempt=token, token=token, outcome=outcome)
@@ -204,7 +210,7 @@ class _Job:
             "expected_duration_s": 2.0,
             "streams": ["v"],
         }
-        facts = {"result": result if self.state == "succeeded" else None}
+        facts: dict[str, Any] = {"result": result if self.state == "succeeded" else None}
         self.player.add(at_ms, "outcome", None, self.name, state=self.state, held=None, **facts)
 
 
@@ -222,7 +228,7 @@ def history_of(lives: list[Life]) -> History:
     for job in jobs:
         job.play()
     player.add(player.last_fault_ms + 1, "run", "budget")
-    usage = {"rss_bytes": 50 * MIB, "rss_bytes_max": 80 * MIB, "limit_bytes": 100 * MIB}
+    usage: dict[str, Any] = {"rss_bytes": 50 * MIB, "rss_bytes_max": 80 * MIB, "limit_bytes": 100 * MIB}
     player.add(player.last_ms, "process", "usage", process="worker-0", **usage)
     end_ms = player.last_ms + 10
     for job in jobs:

@@ -62,9 +62,11 @@ def chains(rows: Rows) -> dict[str, list[Event]]:
 
 
 def last_state(rows: Rows, name: str) -> str | None:
-    moved = [row.data["to"] for row in rows if row.kind == "transition" and row.job == name]
-    looked = [row.data["state"] for row in rows if row.kind == "outcome" and row.job == name]
-    return (moved or looked or [None])[-1]
+    moved: list[str] = [row.data["to"] for row in rows if row.kind == "transition" and row.job == name]
+    looked: list[str | None] = [
+        row.data["state"] for row in rows if row.kind == "outcome" and row.job == name
+    ]
+    return moved[-1] if moved else looked[-1] if looked else None
 
 
 def played_out(rows: Rows) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.conftest import ROOT
 from unstuck.clock import monotonic_ns, sleep
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("commands"), pytest.mark.timeout(300)]

@@ -14,6 +14,7 @@ from reference_service.domain import LEGAL_MOVES, STAGES, TERMINAL, Defence, Sta
 from reference_service.settings import Settings
 from tests.tooling.repository import ROOT, blocks, pages, table, text
 from unstuck.cli import options
+from unstuck.cli.policy import load_policy
 from unstuck.errors import ExitCode
 from unstuck.scenario_file import load, loads
 from unstuck.targets.reference.names import POINTS, catalogue
@@ -97,6 +98,16 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
         placeholder = found and re.search(r"\b[A-Z]+\b|…", found[1])
         if words and not placeholder and (line in quoted or words[0] in options.COMMANDS):
             yield line, words
+
+
+def test_the_policy_of_the_page_on_ci_is_one(tmp_path: Path) -> None:
+    """What a reader copies into pyproject.toml is read, and excludes what it says."""
+    [block] = blocks(Path("docs/ci.md"), "toml")
+    file = tmp_path / "pyproject.toml"
+    file.write_text(block, encoding="utf-8")
+    policy = load_policy(file)
+    assert (policy.cases_max, policy.time_budget_s, policy.jobs) == (40, 300, 2)
+    assert [exclusion.scenario for exclusion in policy.exclude] == ["memory-overrun"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

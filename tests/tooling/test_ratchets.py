@@ -73,6 +73,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
+    "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
     "objects/s3.py": ("objects in S3", {"botocore"}),
     "points.py": ("test points of a harness", {"os.kill", "signal", "socket", "threading"}),
     "preload.py": ("imports ahead of a fork; calls nothing", {"psycopg", "uvicorn"}),

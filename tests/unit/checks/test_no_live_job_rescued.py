@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.checks.draft import Draft
@@ -28,7 +30,8 @@ def taken(draft: Draft, actor: str | None = "sweeper-1", after: str = "queued") 
         ("queued>active", "worker-1"),
         (f"active>{after}", actor),
     ):
-        draft.logged("j-1", way, **({} if who is None else {"actor": who}))
+        said: dict[str, Any] = {} if who is None else {"actor": who}
+        draft.logged("j-1", way, **said)
     draft.end()
     return draft
 
@@ -140,7 +143,8 @@ def test_a_fault_in_the_way_is_an_excuse() -> None:
     lasting.fault("armed", "fired", "landed", name="link_down", link="worker.database")
     lasting.fault("healed", name="link_down")
     assert taken(lasting).check(subject).judged == 0
-    for facts in ({"jobs": ["j-1"]}, {"processes": ["worker-1"]}):
+    named: tuple[dict[str, Any], ...] = ({"jobs": ["j-1"]}, {"processes": ["worker-1"]})
+    for facts in named:
         draft = held()
         draft.fault("armed", "fired", "landed", **facts)
         assert taken(draft).check(subject).judged == 0

@@ -226,4 +226,4 @@ def test_each_property_is_whole() -> None:
         assert all(isinstance(kind, type) for kinds in each.PARAMETERS.values() for kind in kinds)
     assert checks.property_parameters()["every_job_terminal"] == {"within_s": (int, float)}
     assert len(set(checks.property_names())) == len(checks.PROPERTIES) == 15
-    assert subject.PROPERTIES is checks.PROPERTIES
+    assert vars(subject)["PROPERTIES"] is checks.PROPERTIES

@@ -17,7 +17,7 @@ from tests.unit.cli.fake_campaign import FakeCampaign
 from unstuck import rundir
 from unstuck.cli import main
 from unstuck.cli.inputs import bundled
-from unstuck.errors import ExitCode
+from unstuck.errors import ExitCode, UsageError
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_no_empty_folder_stays_when_nothing_was_run(here: Path, monkeypatch: pyt
     """A campaign that refuses to start leaves the reports folder as it was."""
 
     def refuse() -> None:
-        raise rundir.UsageError("the target does not start")
+        raise UsageError("the target does not start")
 
     faked(monkeypatch, before=refuse)
     assert main(["gate", "baseline"]) == ExitCode.USAGE

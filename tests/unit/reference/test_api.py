@@ -58,7 +58,10 @@ class Client:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        asyncio.run(self._app(scope, receive, send))
+        async def serve() -> None:
+            await self._app(scope, receive, send)
+
+        asyncio.run(serve())
         given = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
         text = b"".join(message.get("body", b"") for message in sent[1:])
         return sent[0]["status"], given, json.loads(text)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from reference_service import relay, uploads
 from reference_service.fakes import FakeRuntime, memory_world
+from reference_service.ports import Unavailable
 from tests.unit.reference.drive import put, rows
 
 
@@ -64,10 +67,10 @@ def test_notifications_that_cannot_be_completed_come_again() -> None:
     world = memory_world(notify=True)
     put(world)
 
-    def away(_key: str) -> None:
-        raise relay.Unavailable("objects: away")
+    def away(key: str) -> NoReturn:
+        raise Unavailable("objects: away")
 
     world.objects.head = away  # type: ignore[method-assign]  # of this one fake
-    with pytest.raises(relay.Unavailable):
+    with pytest.raises(Unavailable):
         relay.take_notifications(world.service)
     assert len(world.uploads_queue.bodies()) == 1

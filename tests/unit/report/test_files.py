@@ -8,6 +8,7 @@ import time
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize(
     "how", [{}, {"stuck": 2}, {"lands": False}, {"jobs": 1, "lands": False}, {"jobs": 120, "stuck": 9}]
 )
-def test_the_page_asks_nothing_of_the_network(tmp_path: Path, how: dict[str, int]) -> None:
+def test_the_page_asks_nothing_of_the_network(tmp_path: Path, how: dict[str, Any]) -> None:
     """No script, no image, no style sheet; links lead into the folder only; every element is closed."""
     _, line = recorded(tmp_path, **how)
     page = Page(run_html(line))
@@ -110,7 +111,7 @@ def test_a_run_that_could_not_be_judged_has_a_page_too() -> None:
 @pytest.mark.parametrize(
     ("how", "element"), [({}, None), ({"stuck": 1}, "failure"), ({"lands": False}, "error")]
 )
-def test_junit_tells_failures_from_errors(tmp_path: Path, how: dict[str, int], element: str | None) -> None:
+def test_junit_tells_failures_from_errors(tmp_path: Path, how: dict[str, Any], element: str | None) -> None:
     """A broken promise is a failure with its evidence; inconclusive is an error, and never a pass."""
     _, line = recorded(tmp_path, **how)
     root = ET.fromstring(junit_xml("run", [line]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def golden(name: str, text: str) -> None:
     ],
 )
 def test_the_verdict_is_one_screen(
-    name: str, how: dict[str, int], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, how: dict[str, Any], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Verdict first, then what was done, what became of the jobs, the evidence, and the replay command."""
     monkeypatch.chdir(tmp_path)

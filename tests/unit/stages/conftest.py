@@ -125,6 +125,8 @@ def limited() -> Iterator[Callable[..., dict[str, Any]]]:
             "room_bytes": room_bytes,
             "cpu_s": cpu_s,
         }
+        assert process.stdin
+        assert process.stdout
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         answer: dict[str, Any] = json.loads(process.stdout.readline())

@@ -44,7 +44,8 @@ def patched(content: bytes, kind: bytes, offset: int, new: bytes, *, nth: int = 
 
 @pytest.fixture(scope="session")
 def tiny(videos) -> bytes:
-    return videos("tiny.mp4").read_bytes()
+    content: bytes = videos("tiny.mp4").read_bytes()
+    return content
 
 
 @pytest.mark.parametrize(
@@ -297,4 +298,5 @@ def _overwritten(path, content: bytes, *, stream_type: str, frame: int, keep: in
     with av.open(str(path)) as container:
         packets = [p for p in container.demux() if p.stream.type == stream_type and p.size]
         at, size = packets[frame].pos, packets[frame].size
+    assert at is not None
     return content[: at + keep] + b"\xff" * (size - keep) + content[at + size :]

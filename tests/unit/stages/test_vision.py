@@ -38,6 +38,7 @@ def stub():
         env=os.environ | {"PYTHONPATH": str(root)},
         text=True,
     )
+    assert process.stdout
     line = process.stdout.readline()
     assert "ready" in line
     yield line.split()[-1]

@@ -104,21 +104,11 @@ def spec(
     options = scenario.roles.get(role, RoleOptions())
     settings = {**SETTINGS, **scenario.settings, **options.settings}
     environment = {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
+    environment |= _places(places, addresses, port)
     environment |= {
         "REFERENCE_INSTANCE": name,
-        "REFERENCE_BUCKET": places.bucket,
-        "REFERENCE_JOBS_QUEUE": places.jobs_queue,
-        "REFERENCE_UPLOADS_QUEUE": places.uploads_queue,
-        "REFERENCE_AWS_REGION": REGION,
-        "REFERENCE_TOKENS": json.dumps({TOKEN: TENANT}),
         "REFERENCE_WORK_FOLDER": str(scratch),
-        "REFERENCE_API_PORT": str(port),
         "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
-        "REFERENCE_DATABASE_URL": _database_url(places, addresses),
-        "REFERENCE_S3_ENDPOINT": _http(addresses, "objects"),
-        "REFERENCE_SQS_ENDPOINT": _http(addresses, "queue"),
-        "REFERENCE_VISION_URL": _http(addresses, "vision", or_else=f"http://127.0.0.1:{port}"),
-        "REFERENCE_SINK_URL": _http(addresses, "sink"),
     }
     if points is not None:
         environment["REFERENCE_TESTPOINTS"] = points
@@ -144,6 +134,23 @@ def spec(
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )
+
+
+def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
+    """Where a process finds what is the run's, and what it reaches through its links."""
+    return {
+        "REFERENCE_BUCKET": places.bucket,
+        "REFERENCE_JOBS_QUEUE": places.jobs_queue,
+        "REFERENCE_UPLOADS_QUEUE": places.uploads_queue,
+        "REFERENCE_AWS_REGION": REGION,
+        "REFERENCE_TOKENS": json.dumps({TOKEN: TENANT}),
+        "REFERENCE_API_PORT": str(port),
+        "REFERENCE_DATABASE_URL": _database_url(places, addresses),
+        "REFERENCE_S3_ENDPOINT": _http(addresses, "objects"),
+        "REFERENCE_SQS_ENDPOINT": _http(addresses, "queue"),
+        "REFERENCE_VISION_URL": _http(addresses, "vision", or_else=f"http://127.0.0.1:{port}"),
+        "REFERENCE_SINK_URL": _http(addresses, "sink"),
+    }
 
 
 def _text(value: object) -> str:

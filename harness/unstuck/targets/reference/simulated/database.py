@@ -58,7 +58,9 @@ class MemoryDatabase:
         self._sql = SqlDatabase("sqlite://", self._clock, busy_timeout_s=0.0)
         self._seen: list[tuple[Any, ...]] = []
         self._sql.create_schema()
-        self._connection: sqlite3.Connection = self._sql.run(lambda c: c.connection.driver_connection)
+        connection = self._sql.run(lambda c: c.connection.driver_connection)
+        assert isinstance(connection, sqlite3.Connection)
+        self._connection = connection
         self._connection.create_function("unstuck_see", -1, self._see)
         for trigger in TRIGGERS:
             self._connection.execute(trigger)
@@ -106,7 +108,7 @@ class ActorDatabase:
     done; killed in 3 it was done and nobody knows.
     """
 
-    dialect: Literal["sqlite"] = "sqlite"
+    dialect: Literal["postgresql", "sqlite"] = "sqlite"
 
     def __init__(self, shared: MemoryDatabase, travel: Callable[[], None]) -> None:
         self._shared = shared

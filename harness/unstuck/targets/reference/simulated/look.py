@@ -57,13 +57,13 @@ class SimLook:
                 self._emit("said", "api", job=job["id"], **_known(api["job"], ("state", "stage")))
             self._emit("outcome", job=job["id"], **self._outcome(job))
 
-    def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
+    def _outcome(self, job: Mapping[Any, Any]) -> dict[str, Any]:
         outcome: dict[str, Any] = {"state": job["state"], "held": HELD.get(str(job["state"]))}
         if job["state"] == "succeeded":
             outcome["result"] = self._result(job)
         return outcome
 
-    def _result(self, job: Mapping[str, Any]) -> dict[str, Any]:
+    def _result(self, job: Mapping[Any, Any]) -> dict[str, Any]:
         source = self._source_of(str(job["id"]))
         facts: dict[str, Any] = {"exists": False, "decodes": False}
         if source is not None:
@@ -75,5 +75,5 @@ class SimLook:
         return facts | {"exists": True} | examine(content, source)
 
 
-def _known(row: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def _known(row: Mapping[Any, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: row[key] for key in keys if row.get(key) is not None}
