@@ -46,4 +46,4 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) reports .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) reports .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -26,6 +26,7 @@ _METHOD_START = re.compile(rb"[\r\n]*[A-Z][A-Z-]{0,31}(?: |$)|[\r\n]*$")
 class NotHttpError(Exception):
     """The bytes are not HTTP/1.x as this framer knows it."""
 
+
 class HttpExchange(Exchange):
     """A request; `headers` have lower-case names; `body` is empty when it was not kept."""
 
