@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     files = load_all(named, catalogue)
     if not chosen.files:
         check_exclusions(policy, list(files.values()))
-    cases, excluded, notes = select(named, files, policy)
+    cases, excluded, notes = select(named, files, policy, impossible=None if chosen.files else impossible)
     if not cases:
         raise UsageError(f"nothing is left to run: the policy excludes {len(excluded)} of {len(excluded)}.")
     if chosen.plan:
@@ -74,19 +74,27 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
 
 
 def select(
-    named: Sequence[Named], files: dict[Path, ScenarioFile], policy: Policy
+    named: Sequence[Named],
+    files: dict[Path, ScenarioFile],
+    policy: Policy,
+    *,
+    impossible: Callable[[Scenario], str | None] | None = None,
 ) -> tuple[list[Scenario], list[tuple[Scenario, str]], tuple[str, ...]]:
     """The cases to run, those excluded with the reason, and what a reader should know.
 
     Every scenario's base case comes first; then one more pairwise case of each in turn, until
     `cases_max` is reached. A case that was selected by name is taken as if it were the base case.
+    `impossible` says why a case cannot be run here, if so.
     """
     rows: list[list[Scenario]] = []
     excluded: list[tuple[Scenario, str]] = []
     for one in named:
         selections = [one.selection] if one.selection else []
         cases = choose_cases(files[one.path], selections, pairwise=not selections)
-        reasons = {case.title: _reason(case, policy.exclude) for case in cases}
+        reasons = {
+            case.title: _reason(case, policy.exclude) or (impossible(case) if impossible else None)
+            for case in cases
+        }
         excluded += [(case, why) for case in cases if (why := reasons[case.title]) is not None]
         rows.append([case for case in cases if reasons[case.title] is None])
     in_turn = [case for column in zip_longest(*rows) for case in column if case is not None]
@@ -112,6 +120,15 @@ def check_exclusions(policy: Policy, files: Sequence[ScenarioFile]) -> None:
         why = file.grid.why_none(exclusion.case)
         if why is not None:
             raise UsageError(f"{where} case {why}")
+
+
+def impossible(case: Scenario) -> str | None:
+    """Why a case of the default gate has to be left out on this machine; None when it can run."""
+    from unstuck.targets.reference.versions import can_build  # noqa: PLC0415  the extra may be missing
+
+    if any(options.version for options in case.roles.values()) and not can_build():
+        return "mixes in another version, which is built from a checkout with its history (and hatchling)"
+    return None
 
 
 def _named(words: Sequence[str], policy: Policy) -> list[Named]:
