@@ -26,8 +26,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     victims = [] if hand.occasion.job is None else [hand.occasion.job]
     if not hand.direct({"do": "allocate", "bytes": parameters.mib * 1024 * 1024}):
         raise Missed("no process stood at the place: the trigger has to be a test point")
-    hand.until("it is gone, or has it all", lambda: hand.gone() or hand.kept(), GONE_TIMEOUT_S)
-    if hand.kept() or not hand.gone():
+    if not hand.until_gone(GONE_TIMEOUT_S):
         raise Missed(f"pid {hand.occasion.pid} got {parameters.mib} MiB and lives: is its role limited?")
     return {
         "how": f"pid {hand.occasion.pid} of {hand.occasion.process} gone while it took {parameters.mib} MiB",

@@ -25,12 +25,15 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     job = hand.occasion.job
     if job is None:
         raise Missed("no job stood at the place")
-    answers = [hand.op("complete_upload", job) for _ in range(parameters.times)]
+    hand.dealing()
+    ends = [hand.op("complete_upload", job) for _ in range(parameters.times)]
     hand.struck()
-    unknown = answers.count("info")
-    if unknown:
-        raise Missed(f"{unknown} of {len(answers)} completions got no answer")
-    return {"how": f"{len(answers)} further completions answered: {', '.join(answers)}", "jobs": [job]}
+    # A service that drains refuses to listen: 503 is no answer to what it was told.
+    unheard = sum(end.phase == "info" or end.status in (None, 503) for end in ends)
+    if unheard:
+        raise Missed(f"{unheard} of {len(ends)} completions got no answer")
+    answers = ", ".join(end.phase for end in ends)
+    return {"how": f"{len(ends)} further completions answered: {answers}", "jobs": [job]}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -25,10 +25,14 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     job = hand.occasion.job
     if job is None:
         raise Missed("no job stood at the place")
-    keys = hand.target("corrupt_artefacts", job=job, stage=parameters.stage)["keys"]
+    hand.dealing()
+    found = hand.target("corrupt_artefacts", job=job, stage=parameters.stage)
     hand.struck()
+    keys = found["keys"]
     if not keys:
         raise Missed(f"{job} had stored nothing of stage {parameters.stage}")
+    if found.get("unchanged"):
+        raise Missed(f"read back as before: {', '.join(found['unchanged'])}")
     return {"how": f"{len(keys)} stored files of {parameters.stage} changed", "jobs": [job]}
 
 

@@ -24,7 +24,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     victims = [] if hand.occasion.job is None else [hand.occasion.job]
     if not hand.direct({"do": "crash"}):
         raise Missed("no process stood at the place: the trigger has to be a test point")
-    if not hand.until("the process is gone", hand.gone, GONE_TIMEOUT_S):
+    if not hand.until_gone(GONE_TIMEOUT_S):
         raise Missed(f"pid {hand.occasion.pid} is still there")
     return {"how": f"pid {hand.occasion.pid} of {hand.occasion.process} gone", "jobs": victims}
 

@@ -26,7 +26,7 @@ def message_action(parameters: Parameters) -> Cut:
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
-    return hand.message_landed()
+    return hand.message_landed("cut")
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -28,7 +28,7 @@ def message_action(parameters: Parameters) -> Delay:
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
-    return hand.message_landed()
+    return hand.message_landed("forwarded", "delivered", takes_s=parameters.by_s)
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -38,5 +38,6 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:
+    # Whoever still runs (the fault missed then) was told to stop, and is not restarted when it goes.
     for name in hand.memory.pop("down", ()):
         hand.replace(name)

@@ -28,7 +28,7 @@ def message_action(parameters: Parameters) -> Duplicate:
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
-    return hand.message_landed()
+    return hand.message_landed("duplicated", takes_s=parameters.after_s)
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -22,7 +22,7 @@ class Parameters:
 
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
-    hand.struck()
+    hand.dealing()
     if not hand.heal(parameters.fault):
         raise Missed(f"fault {parameters.fault} was not there to be healed")
     return {"how": f"fault {parameters.fault} ended"}

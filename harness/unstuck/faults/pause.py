@@ -25,12 +25,15 @@ class Parameters:
 
 def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     names = hand.names(parameters.role, parameters.which)
+    if not names:
+        raise Missed(f"no process of role {parameters.role} was there ({parameters.which})")
     victims = [job for name in names for job in hand.held_by(name)]
+    hand.memory["paused"] = names  # before the first signal: what fails midway is undone as well
     hit = {name: hand.world.signal(name, "SIGSTOP", "tree") for name in names}
-    hand.memory["paused"] = names
     hand.struck()
-    if not any(hit.values()):
-        raise Missed(f"nobody was paused: no running process of role {parameters.role}")
+    missed = [name for name, pids in hit.items() if not pids]
+    if missed:
+        raise Missed(f"{', '.join(missed)} had ended before SIGSTOP came")
     return {"how": f"{', '.join(names)} stopped", "jobs": victims, "processes": list(names)}
 
 

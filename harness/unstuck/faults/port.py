@@ -1,6 +1,6 @@
 """What a fault is: parameters, what it needs of a world, inject and heal, and what counts as landed.
 
-One fault a module. A module is a fault when it has NAME, NEEDS, LANDS, Parameters and inject.
+One fault a module. A module is a fault when it has what `FaultModule` asks for.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ class Occasion:
     pid: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpEnd:
+    """How a client's op ended: ok, fail or info, and the status of the answer if there was one."""
+
+    phase: str
+    status: int | None
+
+
 class Hand(Protocol):
     """What a fault may do: everything goes through here, so the history sees it."""
 
@@ -35,8 +43,12 @@ class Hand(Protocol):
     scheduler: Scheduler
     occasion: Occasion
 
+    def dealing(self) -> None:
+        """The blow is being dealt: this moment, and how many jobs are open at it, go with `landed`."""
+        ...
+
     def struck(self) -> None:
-        """The blow is dealt: `while:` is judged now, and whoever is held at the place goes on."""
+        """The blow is dealt (see `dealing`), and whoever is held at the place goes on."""
         ...
 
     def holder_of(self, job: str) -> str | None:
@@ -53,8 +65,15 @@ class Hand(Protocol):
 
     memory: dict[str, Any]  # of this injection, from inject to heal
 
-    def stop(self, name: str, *, grace_s: float) -> None:
-        """Stop signal, grace, kill; strikes when the signal is out; returns when the process is gone."""
+    def stop(self, name: str, *, grace_s: float) -> bool:
+        """Stop signal, grace, kill; strikes when the signal is out; returns when the process is gone.
+
+        False when it was gone before it could be told. Raises `Missed` when it does not go.
+        """
+        ...
+
+    def wait_gone(self, name: str, pids: Sequence[int], timeout_s: float) -> bool:
+        """True when none of `pids` exists any more, and the world has said so of the process itself."""
         ...
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
@@ -69,8 +88,16 @@ class Hand(Protocol):
         """True when the process that stood at the place got all the memory that it was told to take."""
         ...
 
-    def message_landed(self) -> Mapping[str, Any]:
-        """For faults that a link does by itself: waits until the link says that it is done."""
+    def until_gone(self, timeout_s: float) -> bool:
+        """Waits until the process that stood at the place has ended; False also when it `kept`."""
+        ...
+
+    def message_landed(self, *outcomes: str, takes_s: float = 0.0) -> Mapping[str, Any]:
+        """For faults that a link does by itself: waits until the link says that it is done.
+
+        `outcomes` are those of the link's that count, `takes_s` is what the fault itself needs. Raises
+        `Missed`.
+        """
         ...
 
     def replace(self, name: str, *, version: str | None = None) -> str:
@@ -87,11 +114,9 @@ class Hand(Protocol):
         """Ends a lasting fault of this run; False when it did not last any more."""
         ...
 
-    def op(self, action: str, job: str) -> str:
-        """Performs a client's op on a job and records it; returns ok, fail or info."""
+    def op(self, action: str, job: str) -> OpEnd:
+        """Performs a client's op on a job and records it."""
         ...
-
-    def record(self, kind: str, phase: str | None = None, **data: Any) -> None: ...
 
     def until(self, what: str, seen: Any, timeout_s: float) -> bool:
         """Waits until `seen()` is true, waking at each event; False after `timeout_s`."""
@@ -111,5 +136,7 @@ class FaultModule(Protocol):
         ...
 
     def heal(self, hand: Hand, parameters: Any) -> None:
-        """Undoes; idempotent. Called in teardown whatever happened, for what was injected."""
+        """Undoes; idempotent. Called once for each blow that lasts, also in teardown and for one that
+        landed in part only.
+        """
         ...

@@ -31,13 +31,17 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     if not old:
         raise Missed(f"no process of role {parameters.role} was running")
     victims: list[str] = []
+    untold: list[str] = []
     for name in old:
         victims += hand.held_by(name)
         if parameters.overlap:
             hand.replace(name, version=parameters.version)
-        hand.stop(name, grace_s=parameters.grace_s)
+        if not hand.stop(name, grace_s=parameters.grace_s):
+            untold.append(name)
         if not parameters.overlap:
             hand.replace(name, version=parameters.version)
+    if untold:
+        raise Missed(f"{', '.join(untold)} had ended before the stop signal came")
     return {"how": f"{', '.join(old)} gone and replaced", "jobs": victims, "processes": old}
 
 

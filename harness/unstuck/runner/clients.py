@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from unstuck.plan import ClientPlan
 from unstuck.scenario import (
+    TERMINAL_STATES,
     Cancel,
     Complete,
     Initiate,
@@ -34,24 +36,31 @@ class Client:
         emit: Emit,
         until: Callable[[Callable[[], bool], float], bool],
         state_of: Callable[[str], str | None],
+        over: Callable[[], bool],
     ) -> None:
+        """`over`: the run takes no further step. It ends waits, too."""
         self._plan = plan
         self._running = running
         self._scheduler = scheduler
         self._emit = emit
         self._until = until
         self._state_of = state_of
+        self._over = over
         self._upload: Mapping[str, Any] = {}
         self._job: str | None = None
-        self._op = 0
+        self._ops = itertools.count(1)  # several tasks draw from it
 
     def run(self) -> None:
         """Waits for its start, then takes one step after another. Without a job there is no next step."""
-        self._scheduler.sleep(self._plan.start_s)
+        self._pause(self._plan.start_s)
         for step in self._plan.steps:
-            if self._job is None and not isinstance(step, Initiate):
+            if self._over() or (self._job is None and not isinstance(step, Initiate)):
                 return
             self._take(step)
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            self._until(self._over, seconds)
 
     def _take(self, step: Step) -> None:
         match step:
@@ -76,7 +85,7 @@ class Client:
             reply = self._perform("initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts)
             if reply.phase == "ok":
                 self._upload = reply.data
-            if reply.phase != "info":
+            if reply.phase != "info" or self._over():
                 return
 
     def _put_parts(self, only: int | None, every_s: float) -> None:
@@ -84,7 +93,9 @@ class Client:
         chosen = urls if only is None else urls[:only]
         for number, url in enumerate(chosen, start=1):
             if number > 1:
-                self._scheduler.sleep(every_s)
+                self._pause(every_s)
+            if self._over():
+                return
             self._perform("put_part", url=url, number=number, of=len(urls), video=self._plan.video)
 
     def _repeat(self, action: str, times: int, *, together: bool) -> None:
@@ -101,16 +112,25 @@ class Client:
 
     def _wait(self, step: Wait) -> None:
         if step.seconds is not None:
-            self._scheduler.sleep(step.seconds)
+            self._pause(step.seconds)
         elif step.past_deadline:
-            self._scheduler.sleep(float(self._upload.get("deadline_in_s", 0.0)))
+            self._pause(float(self._upload.get("deadline_in_s", 0.0)))
         elif step.state is not None and self._job is not None:
-            job, state = self._job, step.state
-            self._until(lambda: self._state_of(job) == state, WAIT_TIMEOUT_S)
+            self._wait_for(self._job, step.state)
+
+    def _wait_for(self, job: str, state: str) -> None:
+        """A job that has ended gets nowhere else: then, and after a while, the next step comes anyway."""
+
+        def there() -> bool:
+            return self._over() or self._state_of(job) in (state, *TERMINAL_STATES)
+
+        self._until(there, WAIT_TIMEOUT_S)
+        seen = self._state_of(job)
+        if seen != state and not self._over():
+            self._emit("evidence", "waited_in_vain", job=job, client=self._plan.name, wanted=state, seen=seen)
 
     def _perform(self, action: str, **values: Any) -> Reply:
-        self._op += 1
-        op = f"{self._plan.name}.{self._op}"
+        op = f"{self._plan.name}.{next(self._ops)}"
         job = self._job
         shown = {key: value for key, value in values.items() if key != "url"}
         self._emit("op", "invoke", job=job, id=op, client=self._plan.name, action=action, **shown)

@@ -1,19 +1,21 @@
 """Arms the faults of a plan, fires them from events and places, and heals what lasts.
 
-One task folds the history and decides; each injection runs in a task of its own. A process that stands
-at a test point waits for our answer, so the decision is made while it stands there: no race.
+One task folds the history and decides; each injection runs in a task of its own, and hands back what it
+changed through the same mailbox. Whoever waits is looked after by that task too, between two events, so
+nobody ever sees a state that is half folded. A process that stands at a test point waits for our answer,
+so the decision is made while it stands there: no race.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from unstuck.errors import UnstuckError
+from unstuck.errors import HarnessError, UnstuckError, UsageError
 from unstuck.faults import FAULTS
 from unstuck.faults.port import Missed, Occasion
 from unstuck.history import Event
@@ -21,14 +23,19 @@ from unstuck.links.rules import Hold
 from unstuck.plan import Plan, place_of
 from unstuck.runner.hand import RunnerHand
 from unstuck.runner.live import Live
+from unstuck.runner.places import Arrival, shared
 from unstuck.runner.triggers import fits, matches, rule_id
+from unstuck.runner.waiting import LOOK, Waiters
 from unstuck.scenario import Fault, OnMessage, OnStart, OnTime
 from unstuck.targets.port import Emit, PointReached, Running
 from unstuck.worlds.port import Scheduler, World
 
 CATCH_UP_S = 2.0  # for the triggers' notice of a state to reach us after a process stands in it
 PENDING_LOOK_S = 0.05
+HEALED_WITHIN_S = 60.0  # a successor that has to get ready takes the longest
+CLOSED_WITHIN_S = 5.0
 ROLE_SEPARATOR = "-"
+BY_NOBODY = Occasion(event=-1, job=None, process=None)  # set-up and time: no event fires them
 
 
 @dataclass(slots=True)
@@ -38,47 +45,52 @@ class _Armed:
     fired: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class _Stroke:
+    """One blow, from the moment when it fires until it is over: landed, missed, or healed if it lasts."""
+
+    index: int
+    hand: RunnerHand
+    lasting: bool = False
+    healing: bool = False  # somebody heals it, or has
+
+
 @dataclass(frozen=True, slots=True)
-class _Pending:
-    point: PointReached
-    event: int
-    deadline_ns: int
-
-
-@dataclass(slots=True)
 class _Timer:
     fault: int
 
 
-@dataclass(slots=True)
-class _Waiter:
-    seen: Callable[[], bool]
-    wake: Any = field(repr=False)
+class _Close:
+    """The last item of the mailbox."""
 
 
 class Engine:
-    """Owns the faults of one run. `begin` arms, `end` heals; `running` is set before `begin`."""
+    """Owns the faults of one run. `running` is set before `arm`; `close` lets everybody go.
+
+    Raises `UsageError` for a fault whose trigger it cannot serve, before anything starts.
+    """
 
     running: Running
 
     def __init__(self, *, plan: Plan, world: World, emit: Emit) -> None:
+        for index, fault in enumerate(plan.faults):
+            _check(index, fault)
         self.world = world
         self.scheduler: Scheduler = world.scheduler
         self.emit = emit
         self.live = Live()
-        self.error: BaseException | None = None
-        self.messages_done: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        self.messages_landed: dict[str, int] = {}
+        self.error: HarnessError | None = None  # the first, with what could not be done
+        self.blows = 0  # how often a fault has landed or was healed, as far as the history is folded
+        self.messages_done: dict[tuple[str, Any], Mapping[str, Any]] = {}  # by rule and number
         self.op_numbers = itertools.count(1)  # of ops that faults perform
         self._armed = [_Armed(fault) for fault in plan.faults]
         self._mailbox = self.scheduler.mailbox()
-        self._pending: list[_Pending] = []
-        self._waiters: list[_Waiter] = []
-        self._busy = 0
-        self._lock = threading.Lock()
-        self._lasting: dict[int, RunnerHand] = {}
-        self._healing: set[int] = set()
+        self._waiters = Waiters(self.scheduler, self._mailbox.put)
+        self._arrivals: list[Arrival] = []  # processes that stand at a place, and are not judged yet
+        self._strokes: list[_Stroke] = []
+        self._lock = threading.Lock()  # for who heals, and for names; never held for long
         self._names: dict[str, int] = {}
+        self._closed = False
         self._task = self.scheduler.spawn("engine", self._loop)
 
     # What the rest of the harness tells the engine
@@ -90,10 +102,21 @@ class Engine:
     def on_point(self, point: PointReached) -> None:
         """A process stands at a watched point until it is answered."""
         self._mailbox.put(point)
+        if self._closed:
+            point.answer({"do": "go"})
 
     def wake(self) -> None:
         """Makes everybody who waits look again (after an interruption, say)."""
-        self._mailbox.put(None)
+        self._mailbox.put(LOOK)
+
+    def fail(self, what: str, error: BaseException) -> None:
+        """The harness could not do `what`: the run ends with the first such error."""
+        if self.error is None:
+            said = str(error) if isinstance(error, UnstuckError) else repr(error)
+            failure = HarnessError(f"{what}: {said}")
+            failure.__cause__ = error
+            self.error = failure
+        self.wake()
 
     def arm(self) -> None:
         """Records each fault as armed and hands message triggers to the links."""
@@ -107,93 +130,109 @@ class Engine:
             self.emit("fault", "armed", fault=index, name=fault.name, setup=isinstance(fault.when, OnStart))
 
     def strike_set_up(self) -> None:
-        """Faults `when: start` land before the first client begins."""
+        """Faults `when: start` land before the first client begins; those that last go on from there."""
         for index, armed in enumerate(self._armed):
             if isinstance(armed.fault.when, OnStart):
-                armed.fired += 1
-                self._change_busy(1)
-                self._inject(index, Occasion(event=-1, job=None, process=None), None)
+                stroke = self._fired(index, BY_NOBODY, None)
+                self._strike(stroke)
+                if stroke.lasting:
+                    self.scheduler.spawn(f"fault {index}", partial(self._last, stroke))
 
     def start_timers(self) -> None:
         """`at_s` counts from here, where the first client begins."""
         for index, armed in enumerate(self._armed):
             if isinstance(armed.fault.when, OnTime):
-                at_s = armed.fault.when.at_s
+                self.scheduler.spawn(f"timer {index}", partial(self._post, index, armed.fault.when.at_s))
 
-                def post(index: int = index, at_s: float = at_s) -> None:
-                    self.scheduler.sleep(at_s)
-                    self._mailbox.put(_Timer(index))
-
-                self.scheduler.spawn(f"timer {index}", post)
+    def _post(self, index: int, at_s: float) -> None:
+        self.until(lambda: self._closed, at_s)
+        self._mailbox.put(_Timer(index))
 
     @property
     def idle(self) -> bool:
         """No injection is under way, nobody waits at a place, and no fault lasts."""
-        return self._busy == 0 and not self._pending and not self._lasting
+        return not self._strokes and not self._arrivals
 
     @property
     def all_fired(self) -> bool:
         return all(armed.fired for armed in self._armed)
 
     def until(self, seen: Callable[[], bool], timeout_s: float) -> bool:
-        """Waits until `seen()`, looked at after each event; False when the time passed first."""
-        waiter = _Waiter(seen, self.scheduler.mailbox())
-        self._waiters.append(waiter)
-        try:
-            if seen():
-                return True
-            return waiter.wake.get(timeout_s) is not None or seen()
-        finally:
-            self._waiters.remove(waiter)
+        """Waits until `seen()`, looked at after each event and once more at the end of the time.
+
+        Raises what `seen` raises. A closed engine looks once and does not wait.
+        """
+        return self._waiters.until(seen, timeout_s)
 
     def start_like(self, name: str, *, version: str | None = None) -> str:
         """Starts a process like `name` under the next free name of its role; returns it when ready."""
         role = name.rsplit(ROLE_SEPARATOR, 1)[0]
-        if role not in self._names:
-            self._names[role] = max(
+        with self._lock:  # two faults may replace at once
+            used = self._names.get(role) or max(
                 int(spec.name.rsplit(ROLE_SEPARATOR, 1)[1])
                 for spec in self.running.specs()
                 if spec.role == role
             )
-        self._names[role] += 1
-        new = f"{role}{ROLE_SEPARATOR}{self._names[role]}"
+            self._names[role] = used + 1
+        new = f"{role}{ROLE_SEPARATOR}{used + 1}"
         self.world.start(self.running.spec(new, like=name, version=version))
         return new
 
     def heal_all(self) -> None:
-        """Ends every lasting fault now; idempotent."""
-        for index in list(self._lasting):
-            self.heal(index)
+        """Ends every lasting fault now, and returns when each of them is over; idempotent."""
+        for stroke in list(self._strokes):
+            self._heal(stroke)
+        self.until(lambda: not any(stroke.lasting for stroke in self._strokes), HEALED_WITHIN_S)
+
+    def heal(self, index: int) -> bool:
+        """Ends a lasting fault; False when it does not last (any more)."""
+        healed = [self._heal(stroke) for stroke in list(self._strokes) if stroke.index == index]
+        return any(healed)
 
     def close(self) -> None:
         """Lets everybody go and stops deciding. Faults may still be armed: they will not fire."""
-        self._mailbox.put(StopIteration)
-        self._task.join(5.0)
+        self._mailbox.put(_Close())
+        self._task.join(CLOSED_WITHIN_S)
 
     # One task decides
 
     def _loop(self) -> None:
         while True:
-            item = self._mailbox.get(PENDING_LOOK_S if self._pending else None)
-            if item is StopIteration:
+            item = self._mailbox.get(PENDING_LOOK_S if self._arrivals else None)
+            if isinstance(item, _Close):
                 break
-            if isinstance(item, Event):
-                self._fold(item)
-            elif isinstance(item, PointReached):
-                self._reached(item)
-            elif isinstance(item, _Timer):
-                self._fire(item.fault, Occasion(event=-1, job=None, process=None), None)
-            self._judge_pending()
-            for waiter in list(self._waiters):
-                if waiter.seen():
-                    waiter.wake.put(waiter)
-        for pending in self._pending:
-            pending.point.answer({"do": "go"})
+            try:
+                self._take(item)
+                self._judge_arrivals()
+            except Exception as error:  # noqa: BLE001  it must live: points wait for its answers
+                self.fail("the engine", error)
+                if isinstance(item, PointReached):
+                    item.answer({"do": "go"})
+            self._waiters.look()
+        self._closed = True
+        while (item := self._mailbox.get(0)) is not None or self._arrivals:
+            if isinstance(item, PointReached):
+                item.answer({"do": "go"})
+            if self._arrivals:
+                self._arrivals.pop().point.answer({"do": "go"})
+        self._waiters.close()
+
+    def _take(self, item: object) -> None:
+        if isinstance(item, Event):
+            self._fold(item)
+        elif isinstance(item, PointReached):
+            self._reached(item)
+        elif isinstance(item, _Timer):
+            self._fire(item.fault, BY_NOBODY, None)
+        elif isinstance(item, _Stroke):
+            self._strokes.remove(item)
 
     def _fold(self, event: Event) -> None:
         self.live.apply(event)
         if event.kind == "message" and event.phase == "done":
-            self.messages_done[str(event.data.get("rule"))].append(event.data)
+            self.messages_done[str(event.data.get("rule")), event.data.get("nth")] = event.data
+        if event.kind == "fault" and event.phase in ("landed", "healed"):
+            self.blows += 1
         for index, armed in enumerate(self._armed):
             when = armed.fault.when
             if self._open(armed) and matches(index, when, event, self.live) and self._counts(armed):
@@ -204,43 +243,51 @@ class Engine:
 
     def _reached(self, point: PointReached) -> None:
         event = self.emit(
-            "point", "reached", job=point.job, process=point.process, point=point.point, **point.facts
+            "point", "reached", job=point.job, process=point.process, **{**point.facts, "point": point.point}
         )
+        told = replace(point, answer=partial(self._answer, point))
         deadline_ns = self.scheduler.now_ns() + int(CATCH_UP_S * 1e9)
-        self._pending.append(_Pending(point, event.number, deadline_ns))
+        self._arrivals.append(Arrival(told, event.number, deadline_ns))
 
-    def _judge_pending(self) -> None:
+    def _answer(self, point: PointReached, directive: Mapping[str, Any]) -> None:
+        point.answer(directive)
+        self.emit(
+            "point", "released", job=point.job, process=point.process,
+            **{**point.facts, "point": point.point, "directive": directive["do"]},
+        )  # fmt: skip
+
+    def _judge_arrivals(self) -> None:
         """A point is judged once we have seen the state that the process says it is in.
 
         1. the worker commits `stage = frames`, 2. it reaches the point, 3. the database tells us of 1.
         Judged between 2 and 3, `while:` would be held against a state that is already past.
         """
-        for pending in list(self._pending):
-            point = pending.point
-            if not self._caught_up(point) and self.scheduler.now_ns() < pending.deadline_ns:
-                continue
-            self._pending.remove(pending)
-            for index, armed in enumerate(self._armed):
-                place = place_of(armed.fault.when)
-                if place is None or not self._open(armed):
-                    continue
-                if fits(place, point.point, point.job, dict(point.facts), self.live) and self._counts(armed):
-                    occasion = Occasion(
-                        event=pending.event, job=point.job, process=point.process, pid=point.pid
-                    )
-                    self._fire(index, occasion, point)
-                    break
-            else:
-                point.answer({"do": "go"})
+        for arrival in list(self._arrivals):
+            if arrival.point.gone():
+                # Somebody else killed it meanwhile: its successor stands at no place.
+                self._arrivals.remove(arrival)
+            elif arrival.caught_up(self.live) or self.scheduler.now_ns() >= arrival.deadline_ns:
+                self._arrivals.remove(arrival)
+                self._judge(arrival)
 
-    def _caught_up(self, point: PointReached) -> bool:
-        if point.job is None:
-            return True
-        job = self.live.jobs.get(point.job)
-        if job is None:
-            return False
-        stage, attempt = point.facts.get("stage"), point.facts.get("attempt")
-        return (stage is None or job.stage == stage) and (attempt is None or job.attempt >= int(attempt))
+    def _judge(self, arrival: Arrival) -> None:
+        """Every fault that waits for this place counts it; those whose turn it is strike."""
+        point = arrival.point
+        turns = [index for index, armed in enumerate(self._armed) if self._is_its_turn(armed, point)]
+        if not turns:
+            point.answer({"do": "go"})
+        occasion = Occasion(event=arrival.event, job=point.job, process=point.process, pid=point.pid)
+        for index, share in zip(turns, shared(point, len(turns)), strict=True):
+            self._fire(index, occasion, share)
+
+    def _is_its_turn(self, armed: _Armed, point: PointReached) -> bool:
+        place = place_of(armed.fault.when)
+        return (
+            place is not None
+            and self._open(armed)
+            and fits(place, point.point, point.job, point.facts, self.live)
+            and self._counts(armed)
+        )
 
     @staticmethod
     def _open(armed: _Armed) -> bool:
@@ -254,69 +301,100 @@ class Engine:
         return armed.matched == nth if armed.fault.times == "once" else armed.matched >= nth
 
     def _fire(self, index: int, occasion: Occasion, point: PointReached | None) -> None:
-        self._armed[index].fired += 1
-        self._change_busy(1)
-        self.scheduler.spawn(f"fault {index}", lambda: self._inject(index, occasion, point))
+        stroke = self._fired(index, occasion, point)
+        self.scheduler.spawn(f"fault {index}", partial(self._carry_out, stroke))
 
-    def _change_busy(self, by: int) -> None:
-        with self._lock:
-            self._busy += by
-
-    # Each injection is a task
-
-    def _inject(self, index: int, occasion: Occasion, point: PointReached | None) -> None:
-        fault = self._armed[index].fault
-        module = FAULTS[fault.name]
-        holds = isinstance(fault.when, OnMessage) and not hasattr(module, "message_action")
-        hand = RunnerHand(self, index, occasion, point, holds=holds)
-        try:
-            self._record_fired(index, fault, occasion)
-            facts = module.inject(hand, fault.parameters)
-        except Missed as missed:
-            self.emit("fault", "missed", fault=index, name=fault.name, why=str(missed))
-        except UnstuckError as error:  # a successor that does not start is not the service's failure
-            self.error = self.error or error
-            self.emit("fault", "missed", fault=index, name=fault.name, why=str(error))
-        except BaseException as error:
-            self.error = self.error or error
-            self.emit("fault", "missed", fault=index, name=fault.name, why=f"harness error: {error!r}")
-            raise
-        else:
-            in_flight = hand.in_flight if hand.in_flight is not None else self.live.count("open_jobs")
-            self.emit(
-                "fault", "landed", job=occasion.job, process=occasion.process,
-                fault=index, name=fault.name, in_flight=in_flight, struck_at_ns=hand.struck_at_ns, **facts,
-            )  # fmt: skip
-            if module.LASTING:
-                self._lasting[index] = hand
-        finally:
-            hand.release({"do": "go"})
-            self._change_busy(-1)
-            self.wake()
-        if index in self._lasting:
-            self.scheduler.sleep(fault.parameters.for_s)
-            self.heal(index)
-
-    def _record_fired(self, index: int, fault: Fault, occasion: Occasion) -> None:
+    def _fired(self, index: int, occasion: Occasion, point: PointReached | None) -> _Stroke:
+        """Records the firing, with what `while:` demanded and what was so at this moment."""
+        armed = self._armed[index]
+        fault = armed.fault
+        armed.fired += 1
+        holds = isinstance(fault.when, OnMessage) and not hasattr(FAULTS[fault.name], "message_action")
+        stroke = _Stroke(index, RunnerHand(self, index, occasion, point, holds=holds))
+        self._strokes.append(stroke)
         data: dict[str, Any] = {"fault": index, "name": fault.name, "trigger": occasion.event}
         if fault.condition is not None:
             held, seen = self.live.holds(fault.condition)
             wanted = f"{fault.condition.subject} {fault.condition.comparison} {fault.condition.number}"
             data["condition"] = {"wanted": wanted, "seen": seen, "held": held}
         self.emit("fault", "fired", job=occasion.job, process=occasion.process, **data)
+        return stroke
 
-    def heal(self, index: int) -> bool:
-        """Ends a lasting fault; False when it does not last (any more)."""
-        with self._lock:  # its time may run out at the moment when somebody else heals it
-            hand = self._lasting.get(index)
-            if hand is None or index in self._healing:
-                return False
-            self._healing.add(index)
+    # Each injection is a task
+
+    def _carry_out(self, stroke: _Stroke) -> None:
+        self._strike(stroke)
+        if stroke.lasting:
+            self._last(stroke)
+
+    def _strike(self, stroke: _Stroke) -> None:
+        """Injects, and records `landed` or `missed`; never raises. What lasts is in force afterwards."""
+        index, hand = stroke.index, stroke.hand
         fault = self._armed[index].fault
+        module = FAULTS[fault.name]
+        about: dict[str, Any] = {"fault": index, "name": fault.name}
         try:
-            FAULTS[fault.name].heal(hand, fault.parameters)
+            facts = module.inject(hand, fault.parameters)
+            hand.dealing()
+            stroke.lasting = module.LASTING  # before `landed` is told: whoever hears of it may heal it
+            self.emit(
+                "fault", "landed", job=hand.occasion.job, process=hand.occasion.process,
+                **{**facts, **about, "in_flight": hand.in_flight, "struck_at_ns": hand.struck_at_ns},
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001  whatever it is, the place must be left and the run go on
+            if not isinstance(error, Missed):  # a successor that does not start is not the service's failure
+                self.fail(f"fault {index} ({fault.name}) could not be carried out", error)
+            self._undo(stroke)
+            stroke.lasting = False
+            self.emit("fault", "missed", **about, why=str(error) or repr(error))
         finally:
-            self._lasting.pop(index, None)
-            self._healing.discard(index)
-        self.emit("fault", "healed", fault=index, name=fault.name)
+            self._let_go(hand)
+            if not stroke.lasting:
+                self._mailbox.put(stroke)
+
+    def _let_go(self, hand: RunnerHand) -> None:
+        try:
+            hand.release({"do": "go"})
+        except Exception as error:  # noqa: BLE001  the link is gone, and what it held with it
+            self.fail("letting go of a held message", error)
+
+    def _undo(self, stroke: _Stroke) -> None:
+        """A blow that lands in part only must not last: two of three processes paused, say."""
+        fault = self._armed[stroke.index].fault
+        if FAULTS[fault.name].LASTING:
+            try:
+                FAULTS[fault.name].heal(stroke.hand, fault.parameters)
+            except Exception as error:  # noqa: BLE001  told once, with what came before
+                self.fail(f"fault {stroke.index} ({fault.name}) could not be undone", error)
+
+    def _last(self, stroke: _Stroke) -> None:
+        """Waits for the end of a lasting fault's time, unless somebody heals it before."""
+        for_s = self._armed[stroke.index].fault.parameters.for_s
+        self.until(lambda: stroke.healing or self._closed, for_s)
+        if not self._closed:  # teardown has healed what lasted before it closed us
+            self._heal(stroke)
+
+    def _heal(self, stroke: _Stroke) -> bool:
+        with self._lock:  # its time may run out at the moment when somebody else heals it
+            if not stroke.lasting or stroke.healing:
+                return False
+            stroke.healing = True
+        fault = self._armed[stroke.index].fault
+        try:
+            FAULTS[fault.name].heal(stroke.hand, fault.parameters)
+            self.emit("fault", "healed", fault=stroke.index, name=fault.name)
+        except Exception as error:  # noqa: BLE001  it still lasts, so nothing may be judged
+            self.fail(f"fault {stroke.index} ({fault.name}) could not be healed", error)
+        finally:
+            self._mailbox.put(stroke)
         return True
+
+
+def _check(index: int, fault: Fault) -> None:
+    """Raises `UsageError` for what the loader cannot know to be impossible."""
+    where = f"faults[{index}]: {fault.name}"
+    on_message = isinstance(fault.when, OnMessage)
+    if hasattr(FAULTS[fault.name], "message_action") and not on_message:
+        raise UsageError(f"{where} is done by a link. Give it `when: {{message: …, link: …}}`.")
+    if on_message and fault.times == "each":
+        raise UsageError(f"{where}: times='each' is not possible at a message. Name each with `nth`.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unstuck.faults.port import Missed, Occasion
+from unstuck.faults.port import Missed, Occasion, OpEnd
 from unstuck.links.rules import LinkState
 from unstuck.runner.triggers import rule_id
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from unstuck.runner.engine import Engine
     from unstuck.targets.port import PointReached
 
+SIGNAL_OUT_WITHIN_S = 10.0
 STOP_SLACK_S = 10.0  # beyond the grace, for the kill to be seen
-MESSAGE_TIMEOUT_S = 30.0
-FAILED_OUTCOMES = frozenset({"failed", "shadowed"})
+MESSAGE_SLACK_S = 30.0  # beyond what the fault itself takes, for a slow dependency to take the bytes
+LOOK_EVERY_S = 0.02  # nobody tells us that a process at a place has ended: we look
 
 
 class RunnerHand:
@@ -36,10 +37,15 @@ class RunnerHand:
         self.in_flight: int | None = None  # open jobs when the blow was dealt
         self.struck_at_ns: int | None = None
 
-    def struck(self) -> None:
+    # The blow
+
+    def dealing(self) -> None:
         if self.in_flight is None:
             self.in_flight = self._engine.live.count("open_jobs")
             self.struck_at_ns = self.scheduler.now_ns()
+
+    def struck(self) -> None:
+        self.dealing()
         self.release({"do": "go"})
 
     def release(self, directive: Mapping[str, Any]) -> bool:
@@ -47,10 +53,6 @@ class RunnerHand:
         point, self._waiting = self._waiting, None
         if point is not None:
             point.answer(directive)
-            self._engine.emit(
-                "point", "released", job=point.job, process=point.process,
-                point=point.point, directive=directive["do"],
-            )  # fmt: skip
         if self._holds_message:
             self._holds_message = False
             self._engine.running.release_message(rule_id(self._fault), "forward")
@@ -59,8 +61,7 @@ class RunnerHand:
     def direct(self, directive: Mapping[str, Any]) -> bool:
         if self._waiting is None:
             return False
-        self.in_flight = self._engine.live.count("open_jobs")
-        self.struck_at_ns = self.scheduler.now_ns()
+        self.dealing()
         return self.release(directive)
 
     def gone(self) -> bool:
@@ -69,30 +70,22 @@ class RunnerHand:
     def kept(self) -> bool:
         return self._point is not None and self._point.kept()
 
-    def stop(self, name: str, *, grace_s: float) -> None:
-        # 1. the stop signal goes out, 2. the place is released, 3. grace runs. Released before 1, the
-        # process would run on from the place and the blow would land somewhere else.
-        self._engine.live.signalled.discard(name)
-        done: list[bool] = []
+    def message_landed(self, *outcomes: str, takes_s: float = 0.0) -> Mapping[str, Any]:
+        self.dealing()
+        engine, rule = self._engine, rule_id(self._fault)
+        about = self.occasion.message or {}
+        key = (rule, about.get("nth"))
+        if not self.until("the link is done", lambda: key in engine.messages_done, takes_s + MESSAGE_SLACK_S):
+            raise Missed(f"the link never said that it was done with the message ({rule})")
+        done = engine.messages_done[key]
+        facts = dict(done.get("facts") or {})
+        if done.get("outcome") not in outcomes:
+            raise Missed(f"the link could not do it: {done.get('outcome')} {facts or ''}".rstrip())
+        job = self.occasion.job or engine.live.named_in(str(facts))
+        how = f"{done.get('label')} on {done.get('link')}: {done.get('outcome')}"
+        return {"how": how, "jobs": [job] if job else [], "message": facts}
 
-        def stop() -> None:
-            self.world.stop(name, grace_s=grace_s)
-            done.append(True)
-
-        task = self.scheduler.spawn(f"stop {name}", stop)
-        self.until(
-            "the signal is out", lambda: name in self._engine.live.signalled or bool(done), STOP_SLACK_S
-        )
-        self.struck()
-        if not task.join(grace_s + STOP_SLACK_S):
-            raise Missed(f"{name} is still there {grace_s + STOP_SLACK_S:g} s after the stop signal")
-
-    def holder_of(self, job: str) -> str | None:
-        known = self._engine.live.jobs.get(job)
-        return known.worker if known else None
-
-    def held_by(self, process: str) -> Sequence[str]:
-        return self._engine.live.held_by(process)
+    # Processes
 
     def names(self, role: str, which: str) -> Sequence[str]:
         running = list(self.world.running(role))
@@ -101,12 +94,53 @@ class RunnerHand:
         if which == "any":
             return running[:1]
         name = self.occasion.process
-        if which == "holder" and self.occasion.job is not None:
-            name = self.holder_of(self.occasion.job)
+        if which == "holder":
+            name = None if self.occasion.job is None else self.holder_of(self.occasion.job)
         return [name] if name in running else []
+
+    def holder_of(self, job: str) -> str | None:
+        known = self._engine.live.jobs.get(job)
+        return known.worker if known else None
+
+    def held_by(self, process: str) -> Sequence[str]:
+        return self._engine.live.held_by(process)
+
+    def stop(self, name: str, *, grace_s: float) -> bool:
+        # 1. the stop signal goes out, 2. the place is released, 3. grace runs. Released before 1, the
+        # process would run on from the place and the blow would land somewhere else.
+        live, done = self._engine.live, list[bool]()
+        self.until("all that was recorded is folded", lambda: True, SIGNAL_OUT_WITHIN_S)
+        before = live.stops[name]
+
+        def stop() -> None:
+            try:
+                self.world.stop(name, grace_s=grace_s)
+            finally:
+                done.append(True)
+                self._engine.wake()
+
+        task = self.scheduler.spawn(f"stop {name}", stop)
+        self.until("the signal is out", lambda: live.stops[name] > before or bool(done), SIGNAL_OUT_WITHIN_S)
+        signalled = live.stops[name] > before
+        self.struck()
+        if not task.join(grace_s + STOP_SLACK_S):
+            raise Missed(f"{name} is still there {grace_s + STOP_SLACK_S:g} s after the stop signal")
+        return signalled
+
+    def wait_gone(self, name: str, pids: Sequence[int], timeout_s: float) -> bool:
+        live = self._engine.live
+
+        def told() -> bool:
+            process = live.ready.get(name)
+            return process is None or process.pid not in pids
+
+        # The operating system knows first, the supervisor's word follows: until then it would seem ready.
+        return self.world.wait_gone(name, pids, timeout_s) and self.until("its exit is told", told, timeout_s)
 
     def replace(self, name: str, *, version: str | None = None) -> str:
         return self._engine.start_like(name, version=version)
+
+    # The target
 
     def link_state(self, link: str, state: LinkState) -> None:
         self._engine.running.link_state(link, state)
@@ -114,40 +148,29 @@ class RunnerHand:
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
         return self._engine.running.ability(action, parameters)
 
-    def message_landed(self) -> Mapping[str, Any]:
-        self.in_flight = self._engine.live.count("open_jobs")
-        self.struck_at_ns = self.scheduler.now_ns()
-        rule = rule_id(self._fault)
-        done = self._engine.messages_done
-        before = self._engine.messages_landed.get(rule, 0)
-        if not self.until("the link is done", lambda: len(done.get(rule, ())) > before, MESSAGE_TIMEOUT_S):
-            raise Missed(f"the link never said that it was done with the message ({rule})")
-        self._engine.messages_landed[rule] = before + 1
-        facts = done[rule][before]
-        outcome = str(facts.get("outcome"))
-        if outcome in FAILED_OUTCOMES:
-            raise Missed(f"the link could not do it: {outcome} {facts.get('facts') or ''}".rstrip())
-        job = self.occasion.job or self._engine.live.named_in(str(facts.get("facts")))
-        how = f"{facts.get('label')} on {facts.get('link')}: {outcome}"
-        return {"how": how, "jobs": [job] if job else [], "message": dict(facts.get("facts") or {})}
-
-    def heal(self, fault: int) -> bool:
-        return self._engine.heal(fault)
-
-    def op(self, action: str, job: str) -> str:
+    def op(self, action: str, job: str) -> OpEnd:
         number = next(self._engine.op_numbers)
         client = f"fault-{self._fault}"
         about: dict[str, Any] = {"id": f"fault.{number}", "client": client, "action": action}
         self._engine.emit("op", "invoke", job=job, **about)
         reply = self._engine.running.call(action, {"job": job, "client": client})
         facts: dict[str, Any] = {"error": reply.error} if reply.error else {}
-        if "status" in reply.data:
-            facts["status"] = reply.data["status"]
+        status = reply.data.get("status")
+        if status is not None:
+            facts["status"] = status
         self._engine.emit("op", reply.phase, job=job, **about, **facts)
-        return reply.phase
+        return OpEnd(phase=reply.phase, status=status)
 
-    def record(self, kind: str, phase: str | None = None, **data: Any) -> None:
-        self._engine.emit(kind, phase, **data)
+    # The run
+
+    def heal(self, fault: int) -> bool:
+        return self._engine.heal(fault)
 
     def until(self, what: str, seen: Callable[[], bool], timeout_s: float) -> bool:  # noqa: ARG002  for readers
         return self._engine.until(seen, timeout_s)
+
+    def until_gone(self, timeout_s: float) -> bool:
+        deadline_ns = self.scheduler.now_ns() + int(timeout_s * 1e9)
+        while not (self.gone() or self.kept()) and self.scheduler.now_ns() < deadline_ns:
+            self._engine.until(lambda: self.gone() or self.kept(), LOOK_EVERY_S)
+        return self.gone() and not self.kept()

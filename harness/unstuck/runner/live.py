@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from unstuck.history import Event
 from unstuck.scenario import TERMINAL_STATES, Condition
@@ -15,14 +17,22 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
     ">": lambda a, b: a > b,
     "<": lambda a, b: a < b,
 }
+_NO_STOP = frozenset({"SIGSTOP", "SIGCONT", "SIGKILL"})  # all others ask a process to end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A process that said it was ready and has not ended since."""
+
+    role: str
+    pid: int | None
 
 
 @dataclass(slots=True, kw_only=True)
 class LiveJob:
-    """A job as the database triggers last showed it."""
+    """A job as the database triggers last showed it; `state` is empty until they have shown it."""
 
     state: str
-    tag: str | None = None
     stage: str | None = None
     attempt: int = 0
     token: int = 0
@@ -34,31 +44,40 @@ class Live:
     """Fed with every event in order; answers what triggers and conditions ask."""
 
     jobs: dict[str, LiveJob] = field(default_factory=dict)
-    signalled: set[str] = field(default_factory=set)  # processes that got a stop signal
     tags: dict[str, str] = field(default_factory=dict)
+    ready: dict[str, Ready] = field(default_factory=dict)  # by the name of the process
+    stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
 
     def apply(self, event: Event) -> None:
         if event.kind in ("transition", "stage") and event.job is not None:
-            self._move(event)
-        elif event.kind == "op" and event.job is not None and "tag" in event.data:
-            self.tags[event.job] = str(event.data["tag"])
-        elif event.kind == "process" and event.phase == "signal" and event.process is not None:
-            self.signalled.add(event.process)
+            self._move(event.kind, event.job, event.data)
+        elif event.kind == "op" and event.job is not None:
+            if "tag" in event.data:
+                self.tags[event.job] = str(event.data["tag"])
+            # The client may hear of its job before we do: until then it is open, and not nothing.
+            self.jobs.setdefault(event.job, LiveJob(state=""))
+        elif event.kind == "process" and event.process is not None:
+            self._run(event.process, event)
 
-    def _move(self, event: Event) -> None:
-        assert event.job is not None
+    def _run(self, process: str, event: Event) -> None:
         data = event.data
-        job = self.jobs.get(event.job)
-        if job is None:
-            job = self.jobs[event.job] = LiveJob(state="")
-        if event.kind == "transition":
+        if event.phase == "ready":
+            self.ready[process] = Ready(role=str(data.get("role")), pid=data.get("pid"))
+        elif event.phase in ("start", "exit"):
+            self.ready.pop(process, None)
+        elif event.phase == "signal" and data.get("scope") == "main" and data.get("signal") not in _NO_STOP:
+            self.stops[process] += 1
+
+    def _move(self, kind: str, name: str, data: Mapping[str, Any]) -> None:
+        job = self.jobs.setdefault(name, LiveJob(state=""))
+        if kind == "transition":
             job.state = str(data["to"])
         job.stage = data.get("stage")
         job.attempt = int(data.get("attempt") or 0)
         job.token = int(data.get("token") or 0)
         job.worker = data.get("worker") if job.state == "active" else None
         if data.get("tag"):
-            self.tags[event.job] = str(data["tag"])
+            self.tags[name] = str(data["tag"])
 
     def is_tagged(self, job: str | None, tag: str) -> bool:
         """`any` fits every job."""
@@ -87,5 +106,10 @@ class Live:
         """The job whose name a message carries, if it carries one."""
         return next((job for job in list(self.jobs) if job in text), None)
 
+    def ready_of(self, role: str) -> Sequence[str]:
+        """Names of the processes of a role that are ready."""
+        return [name for name, process in list(self.ready.items()) if process.role == role]
+
     def all_terminal(self) -> bool:
+        """True also while no job is known."""
         return all(job.state in TERMINAL_STATES for job in list(self.jobs.values()))

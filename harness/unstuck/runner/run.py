@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from unstuck.clock import WallClockWatch
 from unstuck.errors import HarnessError, UnstuckError
 from unstuck.faults import FAULTS
-from unstuck.history import Recorder
-from unstuck.plan import Plan
-from unstuck.runner.clients import Client
+from unstuck.history import Event, Recorder
+from unstuck.plan import ClientPlan, Plan
+from unstuck.runner.clients import WAIT_TIMEOUT_S, Client
 from unstuck.runner.engine import Engine
-from unstuck.scenario import Scenario, Wait
-from unstuck.targets.port import Emit, Running, Target
+from unstuck.scenario import Initiate, PutParts, Scenario, Step, Wait
+from unstuck.targets.port import Running, Target
 from unstuck.worlds.port import Task, World
 
-ROLES_UP_S = 15.0
-QUIET_S = 3.0
+ROLES_UP_WITHIN_S = 15.0
+QUIET_WITHIN_S = 3.0
 QUIET_EVERY_S = 0.03
 CLOCK_STEP_S = 0.5
-FIRE_SLACK_S = 30.0  # beyond the plan's own length, for clients to finish and faults to fire
+SLACK_S = 30.0  # beyond the plan's own length, for faults to fire
+CLIENTS_SLACK_S = 120.0  # beyond their waits, for calls that a service leaves without an answer
+CLIENTS_STOP_WITHIN_S = 1.0
+DEADLINE_MAX_S = 3600.0  # of an upload; the target decides
+BUDGETS_MAX = 10  # how often the recovery budget begins, at most
 
 Phase = Literal["starting", "running", "settling", "judging"]
+Reason = Literal["settled", "budget", "interrupted", "error"]
 Note = Callable[[Phase, str], None]
 
 
@@ -51,176 +58,275 @@ def run_scenario(
     """Runs to its end. The last event says why it ended: settled, budget, interrupted or error.
 
     Raises `TargetError` when the service does not start (nothing is left running), `HarnessError` when
-    Unstuck itself failed. The world is the caller's to close.
+    Unstuck itself failed, `UsageError` for a plan that cannot be carried out. The world is the caller's
+    to close.
     """
-    emit: Emit = recorder.record
-    scenario = request.scenario
-    watch = WallClockWatch.start()
-    engine = Engine(plan=request.plan, world=world, emit=emit)
-    recorder.subscribe(engine.on_event)
-    on_engine(engine)
-    running: Running | None = None
-    emit("run", "start", **_start_facts(request, world, target))
-    reason, error = "error", None
-    try:
-        note("starting", "the service")
-        running = engine.running = target.start(
-            world=world,
-            scenario=scenario,
+    run = _Run(request, world, target, recorder, interrupted, note)
+    on_engine(run.engine)
+    run.through()
+
+
+class _Run:
+    """What the steps of one run share."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        world: World,
+        target: Target,
+        recorder: Recorder,
+        interrupted: Callable[[], bool],
+        note: Note,
+    ) -> None:
+        self._request = request
+        self._target = target
+        self._recorder = recorder
+        self._interrupted = interrupted
+        self._note = note
+        self._clients: dict[str, Task] = {}
+        self._at_work: set[str] = set()  # clients that have not taken their last step
+        self._closing = False
+        self.engine = Engine(plan=request.plan, world=world, emit=self.emit)
+
+    def emit(self, kind: str, phase: str | None = None, **rest: Any) -> Event:
+        """Records; where nothing can be recorded any more, the run ends, whichever task was first to see."""
+        try:
+            return self._recorder.record(kind, phase, **rest)
+        except HarnessError as error:
+            self.engine.fail("the history", error)
+            return Event(-1, 0, kind, phase)
+
+    def over(self) -> bool:
+        """True when nothing further is to be done but taking the run down."""
+        return (
+            self._closing
+            or self._interrupted()
+            or self.engine.error is not None
+            or self._recorder.failure is not None
+        )
+
+    def through(self) -> None:
+        """From the first event to the last, and takes everything down whatever happens."""
+        watch = WallClockWatch.start()
+        reason: Reason = "error"
+        error: str | None = None
+        with ExitStack() as down:
+            down.callback(self.engine.close)
+            self._recorder.subscribe(self.engine.on_event)
+            self.emit("run", "start", **self._start_facts())
+            try:
+                reason = self._middle(down)
+                self._raise_errors()
+            except BaseException as caught:
+                reason = "interrupted" if self._interrupted() else "error"
+                error = str(caught) or repr(caught)
+                raise
+            finally:
+                self.engine.heal_all()
+                if abs(step_s := watch.step_s()) > CLOCK_STEP_S:
+                    self.emit("clock", "stepped", by_s=step_s)
+                self.emit("run", "end", reason=reason, **({"error": error} if error else {}))
+                self._closing = True
+                self.engine.wake()
+
+    def _middle(self, down: ExitStack) -> Reason:
+        request, engine = self._request, self.engine
+        self._note("starting", "the service")
+        running = engine.running = self._target.start(
+            world=engine.world,
+            scenario=request.scenario,
             plan=request.plan,
             folder=request.folder,
-            emit=emit,
+            emit=self.emit,
             on_point=engine.on_point,
             defences_off=request.defences_off,
         )
-        reason = _strike_and_settle(request, engine, running, emit, interrupted, note)
-        _raise_error_of(engine)
-        note("judging", "looking at every job")
+        down.callback(self._join_clients)
+        down.callback(running.close)
+        if not self.over():
+            self._strike(running)
+        reason = None if self.over() else self._settle(running)
+        if reason is None or self.over():
+            return "interrupted" if self._interrupted() else "error"
+        self._note("judging", "looking at every job")
         running.look()
-    except BaseException as caught:
-        reason, error = ("interrupted" if interrupted() else "error"), str(caught) or repr(caught)
-        raise
-    finally:
-        if abs(step_s := watch.step_s()) > CLOCK_STEP_S:
-            emit("clock", "stepped", by_s=step_s)
-        facts: dict[str, Any] = {"error": error} if error else {}
-        emit("run", "end", reason=reason, **facts)
-        engine.close()
-        if running is not None:
-            running.close()
+        return reason
 
+    def _raise_errors(self) -> None:
+        for error in (self._recorder.failure, self.engine.error):
+            if error is not None:
+                raise error
 
-def _raise_error_of(engine: Engine) -> None:
-    if engine.error is not None:
-        raise HarnessError(f"a fault could not be carried out: {engine.error}") from engine.error
+    def _start_facts(self) -> dict[str, Any]:
+        request, scenario = self._request, self._request.scenario
+        return {
+            "scenario": scenario.name,
+            "title": scenario.title,
+            "case": dict(scenario.case),
+            "expect": {name: dict(params) for name, params in scenario.expect.items()},
+            "budget_s": scenario.budget_s,
+            "promise": scenario.promise,
+            "seed": request.plan.seed,
+            "world": self.engine.world.name,
+            "target": self._target.name,
+            "defences_off": list(request.defences_off),
+            "faults": [{"name": fault.name, "line": fault.line} for fault in scenario.faults],
+            **(request.facts or {}),
+        }
 
+    # Striking
 
-def _start_facts(request: RunRequest, world: World, target: Target) -> dict[str, Any]:
-    scenario = request.scenario
-    return {
-        "scenario": scenario.name,
-        "title": scenario.title,
-        "case": dict(scenario.case),
-        "expect": {name: dict(params) for name, params in scenario.expect.items()},
-        "budget_s": scenario.budget_s,
-        "promise": scenario.promise,
-        "seed": request.plan.seed,
-        "world": world.name,
-        "target": target.name,
-        "defences_off": list(request.defences_off),
-        "faults": [{"name": fault.name, "line": fault.line} for fault in scenario.faults],
-        **(request.facts or {}),
-    }
+    def _strike(self, running: Running) -> None:
+        """From the first client's start until all have finished and every fault is over."""
+        scenario, engine = self._request.scenario, self.engine
+        engine.arm()
+        engine.strike_set_up()
+        engine.start_timers()
+        self._note("running", f"{len(self._request.plan.clients)} clients")
+        self._start_clients(running)
+        clients_s = max((_length_s(plan) for plan in self._request.plan.clients), default=0.0)
+        if not engine.until(lambda: self.over() or not self._at_work, clients_s + CLIENTS_SLACK_S):
+            raise HarnessError(
+                f"clients: {', '.join(sorted(self._at_work))} have not finished {CLIENTS_SLACK_S:g} s after "
+                "their own waits. A step of theirs hangs; its op has no end in the history."
+            )
 
+        def struck() -> bool:
+            return self.over() or (engine.idle and (engine.all_fired or engine.live.all_terminal()))
 
-def _strike_and_settle(
-    request: RunRequest,
-    engine: Engine,
-    running: Running,
-    emit: Emit,
-    interrupted: Callable[[], bool],
-    note: Note,
-) -> str:
-    """The middle of a run; returns the reason of its end."""
-    scenario, live = request.scenario, engine.live
-    engine.arm()
-    engine.strike_set_up()
-    engine.start_timers()
-    note("running", f"{len(request.plan.clients)} clients")
-    tasks = _start_clients(request, engine, running, emit)
+        engine.until(struck, self._faults_s() + scenario.budget_s + SLACK_S)
+        engine.heal_all()
 
-    def over() -> bool:
-        return interrupted() or engine.error is not None
+    def _start_clients(self, running: Running) -> None:
+        engine = self.engine
+        self._at_work.update(plan.name for plan in self._request.plan.clients)
+        for plan in self._request.plan.clients:
+            client = Client(
+                plan, running, engine.scheduler, self.emit, engine.until, self._state_of, self.over
+            )
+            self._clients[plan.name] = engine.scheduler.spawn(
+                plan.name, partial(self._run_client, plan.name, client)
+            )
 
-    def struck() -> bool:
-        clients_done = all(_ended(task, engine) for task in tasks)
-        return over() or (clients_done and engine.idle and (engine.all_fired or live.all_terminal()))
+    def _run_client(self, name: str, client: Client) -> None:
+        try:
+            client.run()
+        except Exception as error:  # noqa: BLE001  whatever it is, the run must still be taken down
+            if not self._closing:
+                self.engine.fail(f"client {name}", error)
+        finally:
+            self._at_work.discard(name)
+            self.engine.wake()
 
-    engine.until(struck, _length_s(request) + scenario.budget_s + FIRE_SLACK_S)
-    engine.heal_all()
-    if over():
-        return "interrupted"
-    note("settling", f"{live.count('open_jobs')} jobs open")
-    _wait_for_roles(engine, running)
-    emit("run", "budget", budget_s=scenario.budget_s)
-
-    def settled() -> bool:
-        return over() or (live.all_terminal() and engine.idle)
-
-    if not engine.until(settled, scenario.budget_s):
-        return "budget"
-    if over():
-        return "interrupted"
-    _wait_until_quiet(engine, running)
-    return "settled" if live.all_terminal() else "budget"
-
-
-def _start_clients(request: RunRequest, engine: Engine, running: Running, emit: Emit) -> Sequence[Task]:
-    def state_of(job: str) -> str | None:
-        known = engine.live.jobs.get(job)
+    def _state_of(self, job: str) -> str | None:
+        known = self.engine.live.jobs.get(job)
         return known.state if known else None
 
-    def start(client: Client) -> Callable[[], None]:
-        def run() -> None:
-            try:
-                client.run()
-            finally:
-                engine.wake()
+    def _join_clients(self) -> None:
+        """The target is closed, so that what they still do comes to nothing: a moment is enough."""
+        for task in self._clients.values():
+            task.join(CLIENTS_STOP_WITHIN_S)
 
-        return run
-
-    return [
-        engine.scheduler.spawn(
-            plan.name,
-            start(Client(plan, running, engine.scheduler, emit, engine.until, state_of)),
+    def _faults_s(self) -> float:
+        """How long the lasting faults last, if each strikes after the other."""
+        return float(
+            sum(
+                fault.parameters.for_s
+                for fault in self._request.scenario.faults
+                if FAULTS[fault.name].LASTING
+            )
         )
-        for plan in request.plan.clients
-    ]
+
+    # Settling
+
+    def _settle(self, running: Running) -> Reason:
+        """Waits until every job has ended, or the recovery budget.
+
+        A fault that strikes each time may do so after the budget has begun: then it begins again, since
+        nothing is judged while a fault is active. A fault that never ends must not put that off for ever,
+        so both the number of beginnings and the time for them are limited.
+        """
+        engine, budget_s = self.engine, self._request.scenario.budget_s
+        last_begin_ns = engine.scheduler.now_ns() + int(budget_s * 1e9)
+        for begun in range(1, BUDGETS_MAX + 1):
+            self._note("settling", f"{engine.live.count('open_jobs')} jobs open")
+            engine.until(lambda: self.over() or engine.idle, self._faults_s() + SLACK_S)
+            self._wait_for_roles(running)
+            if self.over():
+                break
+            blows = engine.blows
+            self.emit("run", "budget", budget_s=budget_s)
+            may_begin_again = begun < BUDGETS_MAX and engine.scheduler.now_ns() < last_begin_ns
+            if not engine.until(partial(self._settled, blows if may_begin_again else None), budget_s):
+                return "budget"
+            if self.over():
+                break
+            if engine.idle and engine.live.all_terminal():
+                self._wait_until_quiet(running)
+                if engine.live.all_terminal() or not may_begin_again:
+                    break
+        return "settled" if engine.live.all_terminal() else "budget"
+
+    def _settled(self, blows: int | None) -> bool:
+        """True also when a fault has struck or was healed since there were `blows` (None: no matter)."""
+        engine = self.engine
+        return (
+            self.over()
+            or (engine.idle and engine.live.all_terminal())
+            or (blows is not None and engine.blows != blows)
+        )
+
+    def _wait_for_roles(self, running: Running) -> None:
+        """Every role has as many ready processes as it started with.
+
+        Raises `HarnessError` when one has not: the budget cannot begin, so nothing could be judged.
+        """
+        live, wanted = self.engine.live, dict[str, int]()
+        for spec in running.specs():
+            wanted[spec.role] = wanted.get(spec.role, 0) + 1
+
+        def missing() -> list[str]:
+            return [
+                f"{role} ({len(live.ready_of(role))} of {count} ready)"
+                for role, count in wanted.items()
+                if len(live.ready_of(role)) < count
+            ]
+
+        if not self.engine.until(lambda: self.over() or not missing(), ROLES_UP_WITHIN_S):
+            raise HarnessError(
+                f"roles: {', '.join(missing())} {ROLES_UP_WITHIN_S:g} s after the last fault was healed. "
+                "The recovery budget cannot begin without them; read their logs in the run's folder."
+            )
+
+    def _wait_until_quiet(self, running: Running) -> None:
+        """Late events are let in before the final look: they must change nothing, and have had the chance."""
+        scheduler = self.engine.scheduler
+        deadline_ns = scheduler.now_ns() + int(QUIET_WITHIN_S * 1e9)
+        try:
+            while not running.quiet() and not self.over():
+                if scheduler.now_ns() >= deadline_ns:
+                    self.emit("evidence", "not_quiet", after_s=QUIET_WITHIN_S)
+                    return
+                scheduler.sleep(QUIET_EVERY_S)
+        except UnstuckError:
+            raise
+        except Exception as error:
+            raise HarnessError(f"cannot ask the target whether it is quiet: {error}") from error
 
 
-def _ended(task: Task, engine: Engine) -> bool:
-    """A client that raised has ended too; that it did is our own failure, told at the end."""
-    try:
-        return task.join(0)
-    except Exception as error:  # noqa: BLE001  whatever it is, the run must still be taken down
-        engine.error = engine.error or error
-        return True
+def _length_s(client: ClientPlan) -> float:
+    """An upper bound of how long a client waits by itself; its calls come on top."""
+    parts = max((step.parts for step in client.steps if isinstance(step, Initiate)), default=0)
+    return client.start_s + sum(_waits_s(step, parts) for step in client.steps)
 
 
-def _length_s(request: RunRequest) -> float:
-    """An upper bound of how long the plan's clients and lasting faults take by themselves."""
-    clients_s = max(
-        (
-            client.start_s + sum((step.seconds or 0.0) for step in client.steps if isinstance(step, Wait))
-            for client in request.plan.clients
-        ),
-        default=0.0,
-    )
-    lasting_s = sum(fault.parameters.for_s for fault in request.scenario.faults if FAULTS[fault.name].LASTING)
-    return clients_s + float(lasting_s)
-
-
-def _wait_for_roles(engine: Engine, running: Running) -> None:
-    """Every role has as many running processes as it started with; else the run is a harness matter."""
-    wanted: dict[str, int] = {}
-    for spec in running.specs():
-        wanted[spec.role] = wanted.get(spec.role, 0) + 1
-
-    def up() -> bool:
-        return all(len(engine.world.running(role)) >= count for role, count in wanted.items())
-
-    if not engine.until(up, ROLES_UP_S):
-        missing = [role for role, count in wanted.items() if len(engine.world.running(role)) < count]
-        engine.emit("evidence", "roles_missing", roles=missing)
-
-
-def _wait_until_quiet(engine: Engine, running: Running) -> None:
-    """Late events are let in before the final look: they must change nothing, and have had the chance."""
-    deadline_ns = engine.scheduler.now_ns() + int(QUIET_S * 1e9)
-    try:
-        while not running.quiet() and engine.scheduler.now_ns() < deadline_ns:
-            engine.scheduler.sleep(QUIET_EVERY_S)
-    except UnstuckError:
-        raise
-    except Exception as error:
-        raise HarnessError(f"cannot ask the target whether it is quiet: {error}") from error
+def _waits_s(step: Step, parts: int) -> float:
+    match step:
+        case PutParts(every_s=every_s):
+            return every_s * parts
+        case Wait(seconds=None, past_deadline=past_deadline):
+            return DEADLINE_MAX_S if past_deadline else WAIT_TIMEOUT_S
+        case Wait(seconds=seconds):
+            return seconds or 0.0
+        case _:
+            return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from unstuck.history import Event
@@ -29,7 +30,8 @@ def matches(fault: int, when: Trigger, event: Event, live: Live) -> bool:
                 event.kind == "op"
                 and event.phase == phase
                 and event.data.get("action") == op
-                and live.is_tagged(event.job, job)
+                # Before its answer an announcement has a tag, and no job yet.
+                and (event.data.get("tag") == job or live.is_tagged(event.job, job))
             )
         case OnFault(fault=other, phase=phase):
             return event.kind == "fault" and event.phase == phase and event.data.get("fault") == other
@@ -43,7 +45,7 @@ def matches(fault: int, when: Trigger, event: Event, live: Live) -> bool:
             return False
 
 
-def fits(place: OnPoint, point: str, job: str | None, facts: dict[str, Any], live: Live) -> bool:
+def fits(place: OnPoint, point: str, job: str | None, facts: Mapping[str, Any], live: Live) -> bool:
     """True when a process that reached `point` stands where the trigger waits."""
     return (
         point == place.point
