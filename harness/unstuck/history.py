@@ -38,13 +38,17 @@ said        what the service says of itself. phase = transitions (its own log: f
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | null: nowhere),
             result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
-process     start: role, pid, version | ready | signal: signal, scope, sent_to | exit: code?, signal?,
-            expected (the harness asked for it), grace_s?, took_s?, oom_kills? | restart: number |
-            usage: rss_bytes, rss_bytes_max, limit_bytes? | refused: status 503 answered while draining
+process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
+            `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
+            code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
+            restart? (why there is none), problem? | restart: number | usage: rss_bytes,
+            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills? | refused: status 503 answered while
+            draining
 point       reached | released: point, stage?, attempt?, directive
-message     a message that a link's rule matched: link, label, nth, action; or (phase=`seen`) of interest
-evidence    anything else a property needs, named by phase, e.g. `received` (a message id left the
-            queue), `notification` (bucket configuration as read back)
+message     what a link saw or did at a message that a rule names: matched | held | released | done |
+            refused | unframed | broken: link, rule, label, nth, action, on, outcome?, facts
+evidence    anything else that was read: messages (link, counts: label -> requests that came through
+            it in this run), roles_missing (roles)
 """
 
 from __future__ import annotations
