@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +17,8 @@ from unstuck.clock import monotonic_ns, utc_date
 from unstuck.describe import describe
 from unstuck.errors import CapabilityError, ExitCode, HarnessError, UnstuckError
 from unstuck.faults import FAULTS
-from unstuck.history import Recorder, read_history
-from unstuck.plan import make_plan
+from unstuck.history import History, Recorder, read_history
+from unstuck.plan import Plan, make_plan
 from unstuck.runner import RunRequest, run_scenario
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Scenario
@@ -80,6 +80,7 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         self._emulator = emulator
 
     def __enter__(self) -> Self:
+        # Nothing is started yet: a session begins at its first world.
         self._session.__enter__()
         self.target: Target = ReferenceTarget(
             self._session, emulator=self._emulator, videos=self._session.folder / "videos"
@@ -123,9 +124,9 @@ def run_many(
 
         def one(case: Scenario) -> RunRecord:
             if stop.is_set():
-                return _excluded(case, "interrupted before it began", ExitCode.INTERRUPTED)
+                return excluded(case, "interrupted before it began", ExitCode.INTERRUPTED)
             if deadline_ns is not None and monotonic_ns() > deadline_ns:
-                return _excluded(case, f"the time budget of {time_budget_s:g} s was used up")
+                return excluded(case, f"the time budget of {time_budget_s:g} s was used up")
             return run_one(
                 case, stage=stage, reports=reports, seed=seed,
                 defences_off=defences_off, progress=progress, stop=stop, emulator=emulator,
@@ -136,8 +137,20 @@ def run_many(
             progress(Progress(title=case.title, phase="done", note="", record=record))
             return record
 
-        with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="run") as pool:
+        with runners(jobs, stop) as pool:
             return list(pool.map(told, cases))
+
+
+@contextmanager
+def runners(jobs: int, stop: threading.Event) -> Iterator[ThreadPoolExecutor]:
+    """Threads for runs. Whatever ends the block early (Ctrl-C, a bug) stops what runs, too."""
+    with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="run") as pool:
+        try:
+            yield pool
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def run_one(
@@ -161,8 +174,7 @@ def run_one(
     except UnstuckError as caught:
         error = caught
     except Exception as caught:  # noqa: BLE001  a bug of ours must not take the other runs with it
-        error = HarnessError(f"{type(caught).__name__}: {caught}. This is a bug of Unstuck.")
-        error.__cause__ = caught
+        error = _bug(caught)
     return _record(case, folder, error, stop, (monotonic_ns() - started_ns) / 1e9)
 
 
@@ -176,8 +188,18 @@ def _run_in(
     stop: threading.Event,
     emulator: EmulatorName,
 ) -> None:
+    """Plans, records and runs one case; closes all that it opened, in whatever state."""
+
     def note(phase: Phase, text: str) -> None:
         progress(Progress(title=case.title, phase=phase, note=text))
+
+    def on_process(event: ProcessEvent) -> None:
+        with suppress(HarnessError):  # in the world's own thread; the run asks the recorder and ends
+            recorder.record(
+                "process", event.phase, process=event.name, at_ns=event.at_ns, role=event.role, **event.data
+            )
+        if event.phase == "signal":
+            note("running", f"{event.data.get('signal')} to {event.name}")
 
     plan = make_plan(case, seed, {name: module.NEEDS for name, module in FAULTS.items()})
     rundir.write_plan(
@@ -188,16 +210,36 @@ def _run_in(
         ),
     )  # fmt: skip
     start_ns = stage.now_ns()
-    recorder = Recorder(folder.history, start_ns, now_ns=stage.now_ns)
+    with ExitStack() as closing:
+        recorder = Recorder(folder.history, start_ns, now_ns=stage.now_ns)
+        closing.callback(recorder.close)
+        world = stage.world(folder.path.name, on_process, start_ns)
+        closing.callback(world.close)
+        _check_needs(case, plan, world, stage.target)
+        engines = closing.enter_context(_woken(stop))
+        run_scenario(
+            RunRequest(
+                scenario=case, plan=plan, folder=str(folder.path), defences_off=defences_off,
+                facts={"version": __version__, "date": utc_date().isoformat(timespec="seconds")},
+            ),
+            world=world, target=stage.target, recorder=recorder, interrupted=stop.is_set,
+            note=note, on_engine=engines.append,
+        )  # fmt: skip
 
-    def on_process(event: ProcessEvent) -> None:
-        recorder.record(
-            "process", event.phase, process=event.name, at_ns=event.at_ns, role=event.role, **event.data
+
+def _check_needs(case: Scenario, plan: Plan, world: World, target: Target) -> None:
+    """Raises `CapabilityError` for what neither can do, before anything of the service starts."""
+    missing = set(plan.needs) - (world.capabilities | target.capabilities)
+    if missing:
+        raise CapabilityError(
+            f"{case.title}: needs {', '.join(sorted(missing))}, which the world {world.name!r} "
+            f"here cannot do. Run it where it can, or exclude it by policy."
         )
-        if event.phase == "signal":
-            note("running", f"{event.data.get('signal')} to {event.name}")
 
-    world = stage.world(folder.path.name, on_process, start_ns)
+
+@contextmanager
+def _woken(stop: threading.Event) -> Iterator[list[Engine]]:
+    """Engines put into the list look up once `stop` is set, which nothing else would tell them."""
     engines: list[Engine] = []
     over = threading.Event()
 
@@ -210,24 +252,10 @@ def _run_in(
     watcher = threading.Thread(target=watch, name="watch", daemon=True)
     watcher.start()
     try:
-        missing = set(plan.needs) - (world.capabilities | stage.target.capabilities)
-        if missing:
-            raise CapabilityError(
-                f"{case.title}: needs {', '.join(sorted(missing))}, which the world {world.name!r} "
-                f"here cannot do. Run it where it can, or exclude it by policy."
-            )
-        run_scenario(
-            RunRequest(
-                scenario=case, plan=plan, folder=str(folder.path), defences_off=defences_off,
-                facts={"version": __version__, "date": utc_date().isoformat(timespec="seconds")},
-            ),
-            world=world, target=stage.target, recorder=recorder, interrupted=stop.is_set,
-            note=note, on_engine=engines.append,
-        )  # fmt: skip
+        yield engines
     finally:
         over.set()
-        world.close()
-        recorder.close()
+        watcher.join()
 
 
 def _record(
@@ -238,12 +266,18 @@ def _record(
     duration_s: float,
 ) -> RunRecord:
     verdict: RunVerdict | None = None
-    if folder is not None and folder.history.exists():
-        try:
-            verdict = judge(read_history(folder.history))
-        except UnstuckError as caught:
-            error = error or caught
-    if stop.is_set():
+    played_out = False
+    try:
+        if folder is not None and folder.history.exists():
+            history = read_history(folder.history)
+            if history.events:  # none: it did not come to a run, and `error` says why
+                verdict = judge(history)
+                played_out = _played_out(history)
+    except UnstuckError as caught:
+        error = error or caught
+    except Exception as caught:  # noqa: BLE001  a bug of ours must not take the other runs with it
+        error = error or _bug(caught)
+    if stop.is_set() and not played_out:
         exit_code = ExitCode.INTERRUPTED
     elif error is not None and (verdict is None or verdict.exit_code is not ExitCode.FAIL):
         exit_code = error.exit_code
@@ -259,7 +293,22 @@ def _record(
     )
 
 
-def _excluded(case: Scenario, why: str, exit_code: ExitCode = ExitCode.PASS) -> RunRecord:
+def _played_out(history: History) -> bool:
+    """True when the run came to its own end: then an interruption came too late to touch it."""
+    ends = [
+        event.data.get("reason") for event in history.events if (event.kind, event.phase) == ("run", "end")
+    ]
+    return bool(ends) and ends[-1] in ("settled", "budget")
+
+
+def _bug(caught: Exception) -> HarnessError:
+    error = HarnessError(f"{type(caught).__name__}: {caught}. This is a bug of Unstuck.")
+    error.__cause__ = caught
+    return error
+
+
+def excluded(case: Scenario, why: str, exit_code: ExitCode = ExitCode.PASS) -> RunRecord:
+    """The record of a case that was not run, and why."""
     return RunRecord(
         scenario=case, verdict=None, error=None, exit_code=exit_code, folder=None,
         duration_s=0.0, excluded=why,

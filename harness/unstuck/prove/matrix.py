@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck import rundir
-from unstuck.campaign import ProcessStage, Progress, RunRecord, Tell, run_one
+from unstuck.campaign import ProcessStage, Progress, RunRecord, Tell, excluded, run_one, runners
 from unstuck.checks.port import Verdict
 from unstuck.checks.verdict import judge
 from unstuck.errors import ExitCode
 from unstuck.history import read_history
 from unstuck.prove.mutators import MUTATORS
+from unstuck.report.group import worst
 from unstuck.rng import split
 from unstuck.scenario import Guard, Scenario
 from unstuck.scenario_file import ScenarioFile
@@ -40,6 +40,17 @@ class ProofRow:
     def proved(self) -> bool:
         return self.caught and self.control_passed
 
+    @property
+    def trouble(self) -> ExitCode:
+        """What an unproved row leads to: a harness error proves nothing against the alarm."""
+        codes: list[ExitCode] = []
+        if not self.caught:
+            code = self.record.exit_code
+            codes.append(ExitCode.FAIL if code in (ExitCode.PASS, ExitCode.INCONCLUSIVE) else code)
+        if not self.control_passed:
+            codes.append(self.control.exit_code)
+        return worst(codes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MutationRow:
@@ -62,12 +73,15 @@ class Proof:
 
     @property
     def exit_code(self) -> ExitCode:
-        """1 when an alarm is not proved; else the gravest of the controls' own troubles."""
-        if all(row.proved for row in self.rows) and all(m.caught == m.tried for m in self.mutations):
-            return ExitCode.PASS
-        if any(row.record.exit_code is ExitCode.INTERRUPTED for row in self.rows):
-            return ExitCode.INTERRUPTED
-        return ExitCode.FAIL
+        """0 when every alarm is proved and every mutation caught.
+
+        Else 130 when it was interrupted; 1 when an alarm stayed silent where something was to be seen, a
+        control failed, or a mutation passed; else what kept the unproved from being tried: 4, 2 or 3.
+        """
+        troubles = [row.trouble for row in self.rows]
+        if any(m.caught != m.tried for m in self.mutations):
+            troubles.append(ExitCode.FAIL)
+        return worst(troubles)
 
 
 def prove(
@@ -94,9 +108,11 @@ def prove(
         if guard.defence in defences
     ]
     controls = {case.title: case for _, case in guarded}
-    with ProcessStage(emulator=emulator) as stage, ThreadPoolExecutor(max(1, jobs)) as pool:
+    with ProcessStage(emulator=emulator) as stage, runners(jobs, stop) as pool:
 
         def run(case: Scenario, off: tuple[str, ...]) -> RunRecord:
+            if stop.is_set():
+                return excluded(case, "interrupted before it began", ExitCode.INTERRUPTED)
             record = run_one(
                 case, stage=stage, reports=reports, seed=seed, stop=stop,
                 defences_off=off, progress=progress, emulator=emulator,
@@ -129,7 +145,7 @@ def _row(guard: Guard, case: Scenario, record: RunRecord, control: RunRecord) ->
     caught = guard.by in failed
     note = ""
     if not caught:
-        note = record.error or f"failed: {', '.join(failed) or 'nothing'}"
+        note = record.error or record.excluded or f"failed: {', '.join(failed) or 'nothing'}"
     elif control.exit_code is not ExitCode.PASS:
         note = f"with the defence on it did not pass: {control.error or control.exit_code.name.lower()}"
     return ProofRow(

@@ -23,7 +23,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointReached:
-    """A process stands at a test point and waits. `answer` lets it go on and may be called once.
+    """A process stands at a test point and waits. `answer` lets it go on; only the first one counts.
 
     Directives: `go`, `crash` (it kills itself there), `allocate` (with `bytes`).
     `gone` becomes true when the process has ended without another word.

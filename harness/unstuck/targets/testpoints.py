@@ -66,20 +66,28 @@ class PointServer:
         kept: list[bool] = []
         try:
             with connection, connection.makefile("rb") as lines:
-                hello = json.loads(lines.readline() or b"{}").get("hello", {})
+                hello = _message(lines.readline()).get("hello", {})
                 connection.sendall(_line({"watch": self._watch}))
                 for raw in lines:
-                    said = json.loads(raw)
+                    said = _message(raw)
                     if "point" in said:
                         self._on_point(_reached(said, hello, connection, gone, kept))
                     elif ALLOCATED in said:
                         kept.append(True)
-        except (OSError, ValueError):
-            pass  # killed in the middle of a line: that it is gone is what matters
+        except (OSError, ValueError, TypeError, AttributeError):
+            pass  # killed in the middle of a line, or no test point at all: it is let go
         finally:
             gone.append(True)
             with self._lock:
                 self._connections.discard(connection)
+
+
+def _message(raw: bytes) -> dict[str, Any]:
+    """Raises `ValueError` for what is no object; half a line is not even JSON."""
+    said = json.loads(raw)
+    if not isinstance(said, dict):
+        raise ValueError(f"{raw[:80]!r} is no JSON object")  # noqa: TRY004  one kind of garbage
+    return said
 
 
 def _reached(
@@ -89,7 +97,11 @@ def _reached(
     gone: list[bool],
     kept: list[bool],
 ) -> PointReached:
+    answered = threading.Lock()
+
     def answer(directive: Mapping[str, Any]) -> None:
+        if not answered.acquire(blocking=False):
+            return  # a second answer would be taken for that to the next point
         try:
             connection.sendall(_line(directive))
         except OSError:

@@ -1,6 +1,6 @@
 """What a client of the reference service does, over HTTP, as any client would.
 
-A definite refusal (503 while draining, connection refused) is tried again elsewhere for a while; an
+A definite refusal (503 while draining, no connection) is tried again elsewhere for a while; an
 answer that never came is `info`: the service may have done it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import urllib3
 
@@ -20,6 +20,9 @@ from unstuck.targets.reference.places import TOKEN
 TRY_AGAIN_S = 10.0
 TRY_EVERY_S = 0.05
 TIMEOUT = urllib3.Timeout(connect=2.0, read=15.0)
+# Nothing of the request went out: it was definitely not done.
+NEVER_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+CLOSED = Reply(phase="fail", error="the run is being taken down")
 
 
 class Client:
@@ -39,6 +42,7 @@ class Client:
         self._publish = publish
         self._emit = emit
         self._http = urllib3.PoolManager(num_pools=32, maxsize=16, retries=False, timeout=TIMEOUT)
+        self._closed = False
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         """One op. Raises KeyError for an action that does not exist: a bug of the plan."""
@@ -58,6 +62,8 @@ class Client:
         return reply.data if reply.phase == "ok" else None
 
     def close(self) -> None:
+        """From now on nothing goes out: a port of this run may soon be another run's."""
+        self._closed = True
         self._http.clear()
 
     def _initiate(self, values: Mapping[str, Any]) -> Reply:
@@ -71,17 +77,11 @@ class Client:
         reply = self._ask("POST", "/jobs", body)
         if reply.phase != "ok":
             return reply
-        upload = reply.data["upload"]
-        return Reply(
-            phase="ok",
-            data={
-                "status": reply.data["status"],
-                "job": reply.data["job"]["id"],
-                "url": upload.get("url"),
-                "part_urls": [part["url"] for part in upload.get("parts", ())],
-                "deadline_in_s": float(upload["expires_in_s"]),
-            },
-        )
+        try:
+            return Reply(phase="ok", data=_announced(reply.data))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            said = f"the answer does not tell of an upload ({type(error).__name__}: {error})"
+            return Reply(phase="info", data={"status": reply.data["status"]}, error=said)
 
     def _put(self, values: Mapping[str, Any]) -> Reply:
         return self._send(str(values["url"]), self._video(str(values["video"])).read_bytes())
@@ -93,16 +93,17 @@ class Client:
         return self._send(str(values["url"]), whole[first : first + size])
 
     def _send(self, url: str, body: bytes) -> Reply:
+        if self._closed:
+            return CLOSED
         try:
             response = self._http.request("PUT", url, body=body)
-        except urllib3.exceptions.NewConnectionError as error:
+        except NEVER_SENT as error:
             return Reply(phase="fail", error=str(error))
         except urllib3.exceptions.HTTPError as error:
             return Reply(phase="info", error=str(error))
-        data = {"status": response.status}
-        if response.status == 200:
-            return Reply(phase="ok", data=data)
-        return Reply(phase="fail", data=data, error=f"PUT answered {response.status}")
+        phase = _phase(response.status)
+        said = None if phase == "ok" else f"PUT answered {response.status}"
+        return Reply(phase=phase, data={"status": response.status}, error=said)
 
     def _complete(self, values: Mapping[str, Any]) -> Reply:
         return self._ask("POST", f"/jobs/{values['job']}/complete", {})
@@ -119,11 +120,13 @@ class Client:
         deadline_ns = monotonic_ns() + int(TRY_AGAIN_S * 1e9)
         while True:
             last = Reply(phase="fail", error="no API process is running")
-            for process, base in self._addresses():
+            for process, base in () if self._closed else self._addresses():
                 reply, refused = self._ask_one(process, method, base + path, body)
                 if not refused:
                     return reply
                 last = reply
+            if self._closed:
+                return CLOSED
             if monotonic_ns() > deadline_ns:
                 return last
             sleep(TRY_EVERY_S)
@@ -139,7 +142,7 @@ class Client:
                 body=None if body is None else json.dumps(body).encode(),
                 headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
             )
-        except urllib3.exceptions.NewConnectionError as error:
+        except NEVER_SENT as error:
             return Reply(phase="fail", error=str(error)), True
         except urllib3.exceptions.HTTPError as error:
             return Reply(phase="info", error=str(error)), False
@@ -149,15 +152,37 @@ class Client:
         return _reply(response.status, response.data), False
 
 
+def _announced(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a client needs of the answer to its announcement. Raises for what does not tell."""
+    upload = answer["upload"]
+    return {
+        "status": answer["status"],
+        "job": str(answer["job"]["id"]),
+        "url": upload.get("url"),
+        "part_urls": [str(part["url"]) for part in upload.get("parts", ())],
+        "deadline_in_s": float(upload["expires_in_s"]),
+    }
+
+
+def _phase(status: int) -> Literal["ok", "fail", "info"]:
+    """4xx is a definite no; 5xx, and what is no answer to us at all, leave open whether it was done."""
+    if 200 <= status < 300:
+        return "ok"
+    return "fail" if 400 <= status < 500 else "info"
+
+
 def _reply(status: int, body: bytes) -> Reply:
-    """An answer in the harness's words: 5xx and what cannot be read leave it open whether it was done."""
+    """An answer in the harness's words; one that cannot be read leaves it open whether it was done."""
     data: dict[str, Any] = {"status": status}
     try:
         answer = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Reply(phase="info", data=data, error="the answer is not JSON")
-    if status >= 400:
-        return Reply(phase="info" if status >= 500 else "fail", data=data, error=_message(answer))
+    phase = _phase(status)
+    if phase != "ok":
+        return Reply(phase=phase, data=data, error=_message(answer))
+    if not isinstance(answer, dict):
+        return Reply(phase="info", data=data, error="the answer is no JSON object")
     return Reply(phase="ok", data={**answer, **data})
 
 

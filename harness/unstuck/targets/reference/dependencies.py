@@ -18,6 +18,7 @@ from sqlalchemy import create_engine
 
 from reference_service.media import make
 from reference_service.store.tables import metadata
+from unstuck.errors import HarnessError
 from unstuck.targets.reference.observer import INSTALL
 from unstuck.targets.reference.places import REGION, Places
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
@@ -70,11 +71,15 @@ class Dependencies:
         with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
         bucket = f"unstuck-{name}"
-        self.s3.create_bucket(Bucket=bucket)
         jobs, uploads = f"{name}-jobs", f"{name}-uploads"
-        jobs_url = self.sqs.create_queue(QueueName=jobs)["QueueUrl"]
-        uploads_url = self.sqs.create_queue(QueueName=uploads)["QueueUrl"]
-        self._notify(bucket, uploads_url)
+        try:
+            self.s3.create_bucket(Bucket=bucket)
+            jobs_url = self.sqs.create_queue(QueueName=jobs)["QueueUrl"]
+            uploads_url = self.sqs.create_queue(QueueName=uploads)["QueueUrl"]
+            self._notify(bucket, uploads_url)
+        except BaseException:
+            self._drop(name)
+            raise
         return Places(
             database=name,
             database_host=host,
@@ -87,34 +92,51 @@ class Dependencies:
 
     def close(self, places: Places) -> None:
         """Gives a run's database back; its bucket and queues go with the emulator."""
+        self._drop(places.database)
+
+    def _drop(self, database: str) -> None:
         with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {places.database} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
     def fetch(self, bucket: str, key: str, path: Path) -> bool:
-        """Copies an object to `path`; False when there is none."""
+        """Copies an object to `path`; False when there is none.
+
+        Raises `HarnessError` when the store cannot say: that is no failure of the service.
+        """
         try:
             self.s3.download_file(bucket, key, str(path))
-        except ClientError:
-            return False
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise HarnessError(f"objects: {bucket}/{key} cannot be read: {error}") from error
         return True
 
     def stop_notifying(self, bucket: str) -> Mapping[str, list[str]]:
         """Takes the bucket's notifications away, and says what is configured afterwards."""
         self.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
         read_back = self.s3.get_bucket_notification_configuration(Bucket=bucket)
-        return {"configured": [row["Id"] for row in read_back.get("QueueConfigurations", ())]}
+        return {
+            "configured": [name for name, found in read_back.items() if "Configuration" in name and found]
+        }
 
-    def corrupt(self, bucket: str, prefix: str, inside: str) -> list[str]:
-        """Inverts the middle of every object under `prefix` whose key holds `inside`; their keys."""
+    def corrupt(self, bucket: str, prefix: str, inside: str) -> Mapping[str, list[str]]:
+        """Inverts the middle of every object under `prefix` whose key holds `inside`.
+
+        `keys` names them, `unchanged` those that read back as before.
+        """
         listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
         keys = [str(row["Key"]) for row in listed if inside in row["Key"] and row["Size"]]
+        unchanged = []
         for key in keys:
-            body = bytearray(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            before = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            body = bytearray(before)
             # A stretch, not a byte: a decoder may forgive one.
             middle = len(body) // 2
             body[middle : middle + 64] = bytes(0xFF - byte for byte in body[middle : middle + 64])
             self.s3.put_object(Bucket=bucket, Key=key, Body=bytes(body))
-        return keys
+            if self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == before:
+                unchanged.append(key)
+        return {"keys": keys, "unchanged": unchanged}
 
     def depth(self, queue_url: str) -> int:
         """Messages that wait or are being handled."""

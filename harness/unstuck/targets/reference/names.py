@@ -34,8 +34,16 @@ POINTS = frozenset(
 )
 """Test points of the service; its name says where each stands."""
 
-OURS = frozenset({"defences_off", "allow_unsafe", "testpoints", "database_url", "sink_url", "instance"})
-"""Settings that the harness itself gives."""
+OURS = frozenset(
+    {
+        *("defences_off", "allow_unsafe", "testpoints", "instance", "work_folder"),
+        *("database_url", "bucket", "jobs_queue", "uploads_queue", "vision_url", "sink_url"),
+        *("s3_endpoint", "s3_public_endpoint", "sqs_endpoint"),
+        *("aws_region", "aws_access_key_id", "aws_secret_access_key"),
+        *("tokens", "internal_token", "api_host", "api_port"),
+    }
+)
+"""Settings that are the harness's own: a scenario's word on them would be lost, or open a port to others."""
 
 
 def catalogue() -> Catalogue:

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from unstuck.clock import monotonic_ns, realtime_s
+from unstuck.errors import HarnessError
 from unstuck.targets.port import Emit
 
 CHANNEL = "unstuck_seen"
@@ -57,11 +58,16 @@ class Observer:
 
     def __init__(self, url: str, emit: Emit) -> None:
         self._emit = emit
-        self._connection = psycopg.connect(url, autocommit=True)
-        self._connection.execute(f"LISTEN {CHANNEL}")
+        self._failure: Exception | None = None
         self._seen: set[int] = set()
         # The database stamps with the wall clock of this very machine; a step of it is noticed elsewhere.
-        self._epoch_ns = monotonic_ns() - int(realtime_s() * 1e9)
+        self._epoch_ns = _epoch_ns()
+        self._connection = psycopg.connect(url, autocommit=True)
+        try:
+            self._connection.execute(f"LISTEN {CHANNEL}")
+        except BaseException:
+            self._connection.close()
+            raise
         self._closing = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._listen, name="observer", daemon=True)
@@ -73,6 +79,14 @@ class Observer:
         self._closing = True
         self._thread.join(2.0)
         self._connection.close()
+
+    def check(self) -> None:
+        """Raises `HarnessError` when it stopped seeing: triggers may have missed what they wait for."""
+        if self._failure is not None and not self._closing:
+            raise HarnessError(
+                f"observer: saw no more of the database ({type(self._failure).__name__}: {self._failure}). "
+                "Look at the log of PostgreSQL, and run again."
+            ) from self._failure
 
     def catch_up(self, url: str) -> None:
         """Takes from the table what no notification brought; afterwards nothing is missing."""
@@ -86,8 +100,9 @@ class Observer:
             try:
                 for notice in self._connection.notifies(timeout=0.25):
                     self._take(json.loads(notice.payload))
-            except psycopg.Error:
-                return  # closed under us, or the database went; `catch_up` finds what was missed
+            except Exception as error:  # noqa: BLE001  `check` tells, where somebody can act on it
+                self._failure = error
+                return
 
     def _take(self, facts: Mapping[str, Any]) -> None:
         with self._lock:
@@ -110,6 +125,17 @@ class Observer:
             tag=tag_of(str(facts["name"])),
             **data,
         )
+
+
+def _epoch_ns() -> int:
+    """What to add to a wall clock's stamp: of several readings the one that was interrupted the least."""
+    readings = []
+    for _ in range(5):
+        before_ns = monotonic_ns()
+        wall_ns = int(realtime_s() * 1e9)
+        after_ns = monotonic_ns()
+        readings.append((after_ns - before_ns, (before_ns + after_ns) // 2 - wall_ns))
+    return min(readings)[1]
 
 
 def tag_of(name: str) -> str:

@@ -154,7 +154,7 @@ def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return str(value).lower()  # booleans, as settings are written; nothing else has capitals
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _http(addresses: Addresses, dependency: str, or_else: str = "http://127.0.0.1:9") -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from unstuck.errors import UnstuckError
+from unstuck.errors import HarnessError, UnstuckError
 from unstuck.links.client import LinkEvent, Links
 from unstuck.links.rules import Action, LinkState, Rule, Then
 from unstuck.plan import Plan
@@ -109,12 +109,15 @@ class RunningReference:
         self._api_ports: dict[str, int] = {}
         self._videos_of: dict[str, str] = {}  # client -> video
         self._jobs_of: dict[str, str] = {}  # job -> client
-        self._vision_port = free_port()
+        self._scratch = world.scratch
+        self._broken_link: LinkEvent | None = None
         self._closing = contextlib.ExitStack()
+        if points is not None:
+            self._closing.callback(points.stop)
 
     def start(self) -> None:
         """Dependencies of this run first, then links, then the roles in their order."""
-        self._scratch = self._world.scratch
+        self._vision_port = free_port()
         self._places = self._dependencies.open()
         self._closing.callback(self._dependencies.close, self._places)
         self._sink = Sink(self._emit)
@@ -122,13 +125,10 @@ class RunningReference:
         self._closing.callback(self._sink.stop)
         if self._points is not None:
             self._points.start()
-            self._closing.callback(self._points.stop)
         self._observer = Observer(self._places.database_url, self._emit)
         self._observer.start()
         self._closing.callback(self._observer.stop)
         self._links = self._start_links()
-        self._closing.callback(self._links.close)
-        self._closing.callback(self._world.retire, "links")  # it ends when we let go of it
         self._client = Client(
             addresses=self._api_addresses,
             video=self._dependencies.video,
@@ -143,8 +143,14 @@ class RunningReference:
             self._world.scheduler.spawn(f"start {spec.name}", partial(self._world.start, spec))
             for spec in self._specs
         ]
-        for task in tasks:
-            task.join()
+        errors: list[Exception] = []
+        for task in tasks:  # all of them, so that none goes on starting while we take everything down
+            try:
+                task.join()
+            except Exception as error:  # noqa: BLE001  the first is raised when nobody starts any more
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         if action == "initiate_upload":
@@ -165,8 +171,7 @@ class RunningReference:
             return self._dependencies.stop_notifying(self._places.bucket)
         if action == "corrupt_artefacts":
             prefix = f"artefacts/{parameters['job']}/"
-            keys = self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
-            return {"keys": keys}
+            return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
@@ -188,7 +193,8 @@ class RunningReference:
         self._links.release(rule_id, then)
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events."""
+        """Nothing waits in the outbox or in the queue of events. Raises `HarnessError` when we are blind."""
+        self._check_ourselves()
         with psycopg.connect(self._places.database_url, autocommit=True) as connection:
             row = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
         return row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
@@ -202,6 +208,7 @@ class RunningReference:
         return row != (0,) or self._dependencies.depth(self._places.jobs_queue_url) > 0
 
     def look(self) -> None:
+        self._check_ourselves()
         self._observer.catch_up(self._places.database_url)
         for link, counts in self._links.counts().items():
             self._emit("evidence", "messages", process=link.partition(".")[0], link=link, counts=counts)
@@ -214,6 +221,13 @@ class RunningReference:
             scratch=self._scratch,
             emit=self._emit,
         ).take()
+
+    def _check_ourselves(self) -> None:
+        """Raises `HarnessError` for what we saw no more, or broke by our own fault: nothing may be judged."""
+        self._observer.check()
+        if self._broken_link is not None:
+            link, facts = self._broken_link.link, dict(self._broken_link.facts)
+            raise HarnessError(f"link {link}: ended a connection by a bug of Unstuck: {facts}")
 
     def close(self) -> None:
         self._closing.close()
@@ -233,10 +247,14 @@ class RunningReference:
             )
         )
         links = Links.connect("127.0.0.1", port)
+        self._closing.callback(links.close)
+        self._closing.callback(self._world.retire, "links")  # it ends when we let go of it
         links.on_event(self._on_link_event)
         return links
 
     def _on_link_event(self, event: LinkEvent) -> None:
+        if event.event == "broken":
+            self._broken_link = event
         facts = {
             key: value
             for key in ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then")
