@@ -31,8 +31,6 @@ _ROOM_BYTES_PER_PX = 64
 
 # A hostile file may be a playlist that names other files and hosts: only MP4, and only this file.
 # The pixel limit stops a stream whose own header claims more than its container did.
-# Text that is not UTF-8 in a header says nothing of the video. PyAV 19 replaces it without being asked.
-_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _OPTIONS = {"protocol_whitelist": "file", "enable_drefs": "0", "max_pixels": str(PICTURE_PX_MAX)}
 
 av.logging.set_level(None)  # what is wrong with an input is said once, by `InvalidMedia`
@@ -61,7 +59,7 @@ def open_source(path: Path) -> Iterator[Source]:
     """Opens `path` and closes it after. Raises `InvalidMedia`; decodes at most what FFmpeg probes."""
     check_boxes(path)
     with blame_source("cannot be opened"):
-        container = av.open(str(path), format="mov", options=_OPTIONS, **_LENIENT)
+        container = av.open(str(path), format="mov", options=_OPTIONS, metadata_errors="replace")
     try:
         yield _checked(container)
     finally:
