@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.subtitles.stream  # else `av.open` loads it, perhaps where there is no memory left for it
 
 from reference_service.ports import InvalidMedia
 from reference_service.stages.boxes import PICTURE_PX_MAX, check_boxes, check_picture
@@ -124,7 +125,7 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
             break
         interrupt()
         if packet.is_corrupt:
-            raise InvalidMedia(f"its {packet.stream.type} is cut short after {frames} frames")
+            raise _blamed(f"its {packet.stream.type} is cut short after {frames} frames", source.frame_px)
         what = f"its {packet.stream.type} does not decode after {frames} frames"
         with blame_source(what, source.frame_px):
             decoded = packet.decode()  # sound too: what we hand on untouched must at least be whole
@@ -134,7 +135,7 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
             continue
         for frame in decoded:
             if frame.is_corrupt or frame.pts is None:
-                raise InvalidMedia(f"frame {frames} is corrupt")
+                raise _blamed(f"frame {frames} is corrupt", source.frame_px)
             at_s = source.at_s(frame)
             if at_s > source.duration_s * 1.05 + 1:  # real files are a little off, hostile ones by years
                 raise InvalidMedia(f"frame {frames} is at {at_s:g} s of {source.duration_s:g} s")
@@ -165,11 +166,16 @@ def blame_source(what: str, frame_px: int = 0) -> Iterator[None]:
     except (av.FFmpegError, ValueError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             raise
-        room_bytes = _ROOM_BYTES + frame_px * _ROOM_BYTES_PER_PX
-        if not _has_room(room_bytes):
-            raise MemoryError(f"{what}: fewer than {room_bytes} bytes are free") from error
         text = getattr(error, "strerror", None) or str(error)
-        raise InvalidMedia(f"{what}: {text}") from error
+        raise _blamed(f"{what}: {text}", frame_px) from error
+
+
+def _blamed(what: str, frame_px: int) -> InvalidMedia | MemoryError:
+    """Who is to blame for what went wrong with a source: itself, or a lack of memory."""
+    room_bytes = _ROOM_BYTES + frame_px * _ROOM_BYTES_PER_PX
+    if _has_room(room_bytes):
+        return InvalidMedia(what)
+    return MemoryError(f"{what}: fewer than {room_bytes} bytes are free")
 
 
 def _has_room(room_bytes: int) -> bool:

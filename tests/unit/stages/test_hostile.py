@@ -17,7 +17,7 @@ from reference_service.stages.boxes import check_boxes
 
 MIB = 1024**2
 ROOM_BYTES = 160 * MIB  # of address space beyond what the process has
-GROWTH_BYTES_MAX = 32 * MIB
+GROWTH_BYTES_MAX = 64 * MIB
 CPU_S_MAX = 1.0
 
 
