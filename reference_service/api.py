@@ -6,17 +6,17 @@
     GET  /jobs/{id}                  -> {job}, with the state of each stage
     GET  /jobs/orphaned              ?max_age_minutes= -> {jobs}: held by nobody, unmoved for so long
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
-    POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job
+    POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
     GET  /livez, /readyz             no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
-While draining: 503 with `Retry-After` on everything but reads.
+While draining: 503 with `Retry-After` on everything but reads. 411 and 413: a body without a length, or
+above 64 KiB.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
@@ -37,6 +37,7 @@ from reference_service.uploads import Refused
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 
 RETRY_AFTER_S = 1
+BODY_BYTES_MAX = 64 * 1024  # every body is a few short fields
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -50,14 +51,21 @@ class Draining:
         self.on = False
 
 
+def _storable(text: str) -> str:
+    """PostgreSQL's text has no NUL."""
+    if "\0" in text:
+        raise ValueError("must have no NUL character")
+    return text
+
+
 class NewUpload(BaseModel):
-    name: str = Field(min_length=1, max_length=255)
+    name: Annotated[str, AfterValidator(_storable)] = Field(min_length=1, max_length=255)
     size_bytes: int | None = Field(default=None, ge=0)
     multipart_parts: int | None = Field(default=None, ge=1, le=10_000)
 
 
 class Completion(BaseModel):
-    etag: str | None = Field(default=None, min_length=1, max_length=255)
+    etag: Annotated[str, AfterValidator(_storable)] | None = Field(default=None, min_length=1, max_length=255)
 
 
 def make_app(service: Service, draining: Draining) -> App:
@@ -68,7 +76,7 @@ def make_app(service: Service, draining: Draining) -> App:
     tenant_of = _authentication(service)
     _add_reads(app, service, tenant_of)
     _add_writes(app, service, tenant_of)
-    return _RefuseWork(app, draining)
+    return _Gate(app, draining)
 
 
 def _authentication(service: Service) -> Callable[..., str]:
@@ -152,11 +160,11 @@ def _add_writes(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -
 
     @app.post("/jobs/{job_id}/retry")
     def retry(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
-        job, target = uploads.retry(service, uploads.find(service, tenant, job_id))
-        answer = {"job": job_view(job)}
-        if target is not None:
-            answer["upload"] = upload_view(job, target)
-        return JSONResponse(answer, status_code=201)
+        made = uploads.retry(service, uploads.find(service, tenant, job_id))
+        answer = {"job": job_view(made.job)}
+        if made.target is not None:
+            answer["upload"] = upload_view(made.job, made.target)
+        return JSONResponse(answer, status_code=201 if made.new else 200)
 
     @app.post("/internal/sweep")
     def sweep(authorization: Annotated[str | None, Header()] = None) -> JSONResponse:
@@ -195,6 +203,10 @@ def _add_error_answers(app: FastAPI) -> None:
     def http_error(_request: Request, error: HTTPException) -> JSONResponse:
         return _error(error.status_code, str(error.detail))
 
+    @app.exception_handler(Exception)
+    def bug(_request: Request, _error_of_ours: Exception) -> JSONResponse:
+        return _error(500, "internal error")  # the server's log has it, with its trace
+
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
@@ -211,24 +223,33 @@ def _error(status: int, message: str, *, retry_after_s: int | None = None) -> JS
     return JSONResponse({"error": message}, status_code=status, headers=headers)
 
 
-class _RefuseWork:
-    """While draining, whatever would begin something new is refused before it is looked at."""
+class _Gate:
+    """Refuses, before it is looked at, what would begin something new while draining, and too large a body.
+
+    A body without a length would have to be read to be measured: it is refused, too.
+    """
 
     def __init__(self, inner: App, draining: Draining) -> None:
         self._inner = inner
         self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reads = scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}
-        if reads or not self._draining.on:
+        refusal = self._judge(scope) if scope["type"] == "http" else None
+        if refusal is None:
             await self._inner(scope, receive, send)
-            return
-        body = json.dumps({"error": "draining: this instance is stopping, try again"}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"retry-after", str(RETRY_AFTER_S).encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        else:
+            refusal.headers["Connection"] = "close"
+            await refusal(scope, receive, send)
+
+    def _judge(self, scope: Scope) -> JSONResponse | None:
+        if self._draining.on and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+            text = "draining: this instance is stopping, try again"
+            return _error(503, text, retry_after_s=RETRY_AFTER_S)
+        headers = dict(scope["headers"])
+        if b"transfer-encoding" in headers:
+            return _error(411, "Transfer-Encoding: send the body with a Content-Length")
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 18 or int(length) > BODY_BYTES_MAX:
+            shown = length[:32].decode("latin-1")
+            return _error(413, f"Content-Length={shown!r}: at most {BODY_BYTES_MAX}")
+        return None

@@ -19,6 +19,7 @@ expired           nobody: final                                   -
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +38,8 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
 
+RETRYABLE = TERMINAL - {State.SUCCEEDED}
+
 LEGAL_MOVES: frozenset[tuple[State | None, State]] = frozenset(
     {
         (None, State.AWAITING_UPLOAD),
@@ -53,6 +56,8 @@ LEGAL_MOVES: frozenset[tuple[State | None, State]] = frozenset(
         (State.ACTIVE, State.CANCELLED),
     }
 )
+
+JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 STAGES = ("inspect", "frames", "scenes", "captions", "thumbnails", "stitch", "publish")
 
@@ -71,6 +76,11 @@ class Reason(StrEnum):
 
 
 PERMANENT = frozenset({Reason.INVALID_MEDIA, Reason.UPLOAD_MISMATCH, Reason.OBJECT_MISSING})
+
+
+def is_job_id(text: object) -> bool:
+    """Whether it can be one of ours: anything else need not be looked up, and some of it cannot be."""
+    return isinstance(text, str) and JOB_ID.fullmatch(text) is not None
 
 
 class Outcome(StrEnum):

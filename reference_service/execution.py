@@ -26,7 +26,7 @@ from reference_service.ports import (
 from reference_service.retry import persist
 from reference_service.service import Service
 from reference_service.store import work
-from reference_service.store.core import artefacts_prefix
+from reference_service.store.core import artefacts_prefix, outputs_prefix
 from reference_service.store.work import Artefact, Checkpoint
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ class _Attempt:
         """
         service, job = self._service, self._job
         self._start(STAGES[-1])
-        prefix = f"outputs/{job.id}/{job.token}/"
+        prefix = outputs_prefix(job.id, job.token)
         files: dict[str, Any] = {}
         for stage in PUBLISHED_STAGES:
             folder = self._artefacts[stage]

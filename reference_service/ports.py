@@ -77,7 +77,9 @@ class Objects(Protocol):
         """Empty when the upload is unknown, aborted or completed."""
         ...
 
-    def complete_multipart(self, key: str, upload_id: str) -> None: ...
+    def complete_multipart(self, key: str, upload_id: str) -> None:
+        """No error when the upload is gone, or when its parts can make no object: ask `head` after."""
+        ...
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Idempotent."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reference_service.ports import Runtime, Unavailable
 from reference_service.service import Service
+from reference_service.settings import BadSettings
 from reference_service.store import events
+
+MISSED_BEATS = 1.5  # a heartbeat so many periods old is not followed by another
 
 
 class Presence:
@@ -40,6 +45,34 @@ class Presence:
                 pid=self._runtime.pid,
             )
             self._registered = True
+
+    def claim_name(self) -> None:
+        """Returns once no other process can be alive under this name: at once, unless one was lately.
+
+        The attempts of an earlier life are given back by name, so two lives at a time would take each
+        other's jobs. One that was killed a moment ago looks alive, until a heartbeat of it fails to come.
+        Raises `BadSettings` when one comes, `Unavailable`.
+        """
+        settings = self._service.settings
+        first: Mapping[str, float] = {}
+        while not self._runtime.stopping:
+            self.beat_if_due()  # so that two who start together see each other
+            beats = events.beats_of_others(
+                self._service.store,
+                instance=settings.instance,
+                role=self._role,
+                boot_id=self._runtime.boot_id,
+                within_s=settings.heartbeat_s * MISSED_BEATS,
+            )
+            if not beats:
+                return
+            if any(first and at > first.get(boot, 0.0) for boot, at in beats.items()):
+                raise BadSettings(
+                    f"REFERENCE_INSTANCE={settings.instance!r}: another {self._role} lives under this name; "
+                    "give each replica a name of its own"
+                )
+            first = first or beats
+            self._runtime.wait(settings.heartbeat_s / 4)
 
     def say_goodbye(self) -> None:
         """Best effort: without it, the instance counts as dead after `instance_dead_after_s`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from reference_service.domain import Defence
 
@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
-    internal_token: str | None = None  # bearer token for /internal/…; None: those routes are refused
+    # Bearer token for /internal/…; None: those routes are refused.
+    internal_token: str | None = Field(default=None, min_length=1)
     api_drain_s: float = Field(
         default=1.0, ge=0
     )  # 503 on work for so long (at most drain_grace_s), then exit
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     def _unsafe_is_explicit(self) -> Settings:
         if self.defences_off and not self.allow_unsafe:
             raise ValueError("switching defences off loses jobs; set REFERENCE_ALLOW_UNSAFE=1 to mean it")
+        if not all(self.tokens):
+            raise ValueError("tokens: an empty token would let everybody in; give each a text")
         if self.heartbeat_s >= self.lease_s:
             raise ValueError("heartbeat_s must be shorter than lease_s")
         return self
@@ -92,6 +95,9 @@ def read_settings() -> Settings:
     """The settings of this process. Raises `BadSettings` with one line a user can act on."""
     try:
         return Settings()  # type: ignore[call-arg]  # the environment has the rest
+    except SettingsError as error:  # not even JSON, where JSON is wanted
+        name = str(error).partition('"')[2].partition('"')[0]
+        raise BadSettings(f"REFERENCE_{name.upper()}: no JSON; see docs/reference-service.md") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "REFERENCE_" + "_".join(str(part) for part in first["loc"]).upper()

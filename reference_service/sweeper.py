@@ -18,6 +18,7 @@ from reference_service.uploads import mismatch
 from reference_service.worker import attempts_max
 
 KEEP_PUBLISHED_S = 3600.0
+FAILURES_MAX = 3  # in one sweep: then it is the object store, and the rest of the list would only wait
 
 
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -82,10 +83,20 @@ def _recover_leases(service: Service, counts: dict[str, int], stopping: Callable
 
 
 def _expire_uploads(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
+    failures = 0
     for late in recovery.late_uploads(service.store):
         if stopping():
             return
-        what = _decide_upload(service, late)
+        try:
+            what = _decide_upload(service, late)
+        except Unavailable as error:
+            # Not the end of the list at once: what one client made of its upload must not keep others'.
+            failures += 1
+            service.log.warning("an upload was left for the next sweep", job=late.job.id, error=str(error))
+            if failures == FAILURES_MAX:
+                raise
+            counts["unavailable"] += 1
+            continue
         if what is not None:
             counts[what] += 1
             service.points.reach("sweeper.upload.committed", job=late.job.id, decision=what)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_service.discards import collect
-from reference_service.domain import PERMANENT, Defence, Job, Reason, State
+from reference_service.domain import PERMANENT, RETRYABLE, Defence, Job, Reason, State, is_job_id
 from reference_service.ports import ObjectFacts
 from reference_service.service import Service, announce, announce_id
 from reference_service.store import lifecycle
@@ -15,7 +15,6 @@ from reference_service.store.events import discard_object
 from reference_service.store.lifecycle import NewJob
 
 MULTIPART_URL_S = 24 * 3600
-RETRYABLE = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +25,15 @@ class UploadTarget:
     upload_id: str | None
     part_urls: Sequence[str]
     expires_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """The retry of a job. `target` None: its upload is there. `new` False: an earlier call made it."""
+
+    job: Job
+    target: UploadTarget | None
+    new: bool
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a bug
@@ -47,54 +55,43 @@ def initiate(
     limit = service.settings.upload_bytes_max
     if size_bytes is not None and size_bytes > limit:
         raise Refused(status=413, message=f"size_bytes={size_bytes}: at most {limit}")
-    return _create(
-        service,
-        tenant=tenant,
-        name=name,
-        size_bytes=size_bytes,
-        multipart_parts=multipart_parts,
-    )
-
-
-def _create(
-    service: Service,
-    *,
-    tenant: str,
-    name: str,
-    size_bytes: int | None,
-    multipart_parts: int | None = None,
-    retry_of: str | None = None,
-) -> tuple[Job, UploadTarget]:
     job_id = new_job_id(service)
-    key = f"uploads/{job_id}/source"
-    upload_id = service.objects.create_multipart(key) if multipart_parts else None
-    early = not service.defended(Defence.CLAIM_ONLY_QUEUED)
+    key = upload_key_of(job_id)
     new = NewJob(
         id=job_id,
         tenant=tenant,
         name=name,
         upload_key=key,
         upload_deadline_s=service.settings.upload_deadline_s,
-        upload_id=upload_id,
+        upload_id=service.objects.create_multipart(key) if multipart_parts else None,
         expected_bytes=size_bytes,
-        retry_of=retry_of,
     )
-    job = lifecycle.create_job(service.store, new, announce_early=early)
+    job = _add(service, new)
     service.points.reach("api.initiate.committed", job=job.id)
-    if early:
+    if not service.defended(Defence.CLAIM_ONLY_QUEUED):
         announce_id(service, job.id)
     service.log.info("upload initiated", job=job.id, tenant=tenant, size_bytes=size_bytes)
     return job, upload_target(service, job, multipart_parts or 0)
+
+
+def _add(service: Service, new: NewJob) -> Job:
+    early = new.state is State.AWAITING_UPLOAD and not service.defended(Defence.CLAIM_ONLY_QUEUED)
+    return lifecycle.create_job(service.store, new, announce_early=early)
 
 
 def new_job_id(service: Service) -> str:
     return f"j-{service.randomness.token_hex(8)}"
 
 
+def upload_key_of(job_id: str) -> str:
+    return f"uploads/{job_id}/source"
+
+
 def job_of_key(key: str) -> str | None:
     """The job that an object was uploaded for; None for any other object."""
     parts = key.split("/")
-    return parts[1] if len(parts) == 3 and parts[0] == "uploads" and parts[2] == "source" else None
+    ours = len(parts) == 3 and parts[0] == "uploads" and parts[2] == "source" and is_job_id(parts[1])
+    return parts[1] if ours else None
 
 
 def upload_target(service: Service, job: Job, multipart_parts: int) -> UploadTarget:
@@ -117,7 +114,7 @@ def upload_target(service: Service, job: Job, multipart_parts: int) -> UploadTar
 
 def find(service: Service, tenant: str, job_id: str) -> Job:
     """Raises `Refused` (404) when the tenant has no such job, whoever else may have."""
-    job = lifecycle.get_job(service.store, job_id)
+    job = lifecycle.get_job(service.store, job_id) if is_job_id(job_id) else None
     if job is None or job.tenant != tenant:
         raise Refused(status=404, message=f"job={job_id!r}: no such job")
     return job
@@ -237,10 +234,12 @@ def cancel(service: Service, job: Job) -> Job:
     return cancelled
 
 
-def retry(service: Service, job: Job) -> tuple[Job, UploadTarget | None]:
-    """A new job with `retry_of`: queued when the upload is still there, else with a target for a new one.
+def retry(service: Service, job: Job) -> Retried:
+    """A job with `retry_of`: queued when the upload is still there, else with a target for a new one.
 
-    Raises `Refused` (409) unless the job failed, expired or was cancelled.
+    One at a time: as long as an earlier retry has not ended badly itself, that one is the answer, so that
+    a client whose answer was lost may ask again. Raises `Refused` (409) unless the job failed, expired or
+    was cancelled.
     """
     if job.state not in RETRYABLE:
         raise Refused(
@@ -248,24 +247,26 @@ def retry(service: Service, job: Job) -> tuple[Job, UploadTarget | None]:
         )
     usable = job.etag is not None and job.reason not in PERMANENT
     facts = service.objects.head(job.upload_key) if usable else None
-    if facts is None or facts.etag != job.etag:
-        return _create(
-            service, tenant=job.tenant, name=job.name, size_bytes=job.expected_bytes, retry_of=job.id
-        )
+    there = facts is not None and facts.etag == job.etag
+    new_id = new_job_id(service)
     new = NewJob(
-        id=new_job_id(service),
+        id=new_id,
         tenant=job.tenant,
         name=job.name,
-        upload_key=job.upload_key,
-        upload_deadline_s=0.0,
+        upload_key=job.upload_key if there else upload_key_of(new_id),
+        upload_deadline_s=0.0 if there else service.settings.upload_deadline_s,
         expected_bytes=job.expected_bytes,
-        etag=facts.etag,
-        size_bytes=facts.size_bytes,
+        etag=job.etag if there else None,
+        size_bytes=facts.size_bytes if facts and there else None,
         retry_of=job.id,
-        state=State.QUEUED,
+        state=State.QUEUED if there else State.AWAITING_UPLOAD,
     )
-    queued = lifecycle.create_job(service.store, new)
-    service.points.reach("api.retry.committed", job=queued.id)
-    announce(service, queued)
-    service.log.info("retried", job=queued.id, retry_of=job.id)
-    return queued, None
+    made = _add(service, new)
+    is_new = made.id == new_id
+    if is_new:
+        service.points.reach("api.retry.committed", job=made.id)
+        if made.state is State.QUEUED:
+            announce(service, made)
+        service.log.info("retried", job=made.id, retry_of=job.id)
+    waits = made.state is State.AWAITING_UPLOAD
+    return Retried(job=made, target=upload_target(service, made, 0) if waits else None, new=is_new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from reference_service.domain import STAGES, Job, State
+from reference_service.domain import STAGES, Job, State, is_job_id
 from reference_service.uploads import UploadTarget
 
 
@@ -58,4 +58,6 @@ def cursor_of(job: Job) -> str:
 def parse_cursor(cursor: str) -> tuple[float, str]:
     """Raises `ValueError`."""
     at, _, job_id = cursor.partition("~")
+    if not is_job_id(job_id):
+        raise ValueError(cursor)
     return float(at), job_id

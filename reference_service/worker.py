@@ -11,12 +11,13 @@ import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
 from reference_service.discards import collect
-from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, Reason
+from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, Reason, is_job_id
 from reference_service.execution import execute
 from reference_service.ports import (
     Child,
@@ -31,7 +32,7 @@ from reference_service.presence import Presence
 from reference_service.retry import persist
 from reference_service.service import Service, announce
 from reference_service.store import AttemptEnd, lifecycle, recovery, work
-from reference_service.store.events import discard_artefacts
+from reference_service.store.events import discard_stale
 
 POLL_S = 0.2  # between looks at the queue while some slots are busy
 STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
@@ -46,14 +47,20 @@ class Running:
     child: Child
     folder: Path
     beat_due_at: float
+    lease_ends_at: float  # not later than the database has it
     kill_at: float  # the watchdog
     timed_out: bool = False
-    lost: bool = False
+    unrenewed: bool = False  # the lease ran out while the database was away: it was killed for that
+    lost: bool = False  # the database said that the job is no longer ours
+    settled: bool = False  # its job's next move has been made
     stop_asked_at: float | None = None
 
 
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Works until the runtime is told to stop, then drains. Survives any `Unavailable`."""
+    """Works until the runtime is told to stop, then drains. Survives any `Unavailable`.
+
+    Raises `BadSettings` when another worker is alive under its name.
+    """
     worker = Worker(service, runtime)
     worker.start()
     on_ready()
@@ -84,11 +91,13 @@ class Worker:
         return self._runtime.stopping and not self._running
 
     def start(self) -> None:
-        """Removes what an earlier life of this instance left: its files, and its hold on jobs."""
-        shutil.rmtree(self._root, ignore_errors=True)
+        """Removes what an earlier life of this instance left: its files, and its hold on jobs.
+
+        Raises `BadSettings` when that life has not ended.
+        """
         settings = self._service.settings
         service = self._service
-        steps = [self._presence.beat_if_due]
+        steps = [self._presence.claim_name, self._remove_files]
         if service.defended(Defence.STARTUP_CLEANUP):
             steps.append(self._recover_dead)
         try:
@@ -103,12 +112,15 @@ class Worker:
         except Unavailable as error:
             service.log.warning("started without a look at the attempts log", error=str(error))
 
+    def _remove_files(self) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+
     def _give_up_when_stopping(self) -> None:
         if self._runtime.stopping:
             raise Unavailable("told to stop while starting")
 
     def stop(self) -> None:
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._remove_files()
         self._presence.say_goodbye()
 
     def _recover_dead(self) -> None:
@@ -134,12 +146,18 @@ class Worker:
     def step(self) -> None:
         """Never raises `Unavailable`: what could not be done is tried again in a later step."""
         trouble = False
-        for action in (self._settle_ended, self._presence.beat_if_due, self._renew_leases):
+        actions: list[Callable[[], None]] = [self._presence.beat_if_due]
+        # Each by itself: one row that is locked must not cost the other jobs their leases.
+        for running in self._running.values():
+            actions.append(partial(self._settle_if_ended, running))
+            actions.append(partial(self._renew_if_due, running))
+        for action in actions:
             try:
                 action()
             except Unavailable as error:
                 trouble = True
                 self._service.log.warning("a dependency is away", error=str(error))
+        self._running = {key: one for key, one in self._running.items() if not one.settled}
         self._watch()
         if self._runtime.stopping:
             self._drain()
@@ -174,15 +192,16 @@ class Worker:
             queue.send(message.body)
             queue.delete(message)
             return
+        asked_at = self._service.clock.monotonic()
         job_id = message.body.get("job")
-        job = self._claim(job_id) if isinstance(job_id, str) else None
+        job = self._claim(str(job_id)) if is_job_id(job_id) else None
         try:
             if job is not None:
                 self._service.points.reach("worker.claim.committed", job=job.id, attempt=job.attempt)
             queue.delete(message)  # after the commit: until then nobody else knows of the job
         finally:
             if job is not None:
-                self._start_child(job)
+                self._start_child(job, asked_at)
 
     def _claim(self, job_id: str) -> Job | None:
         service = self._service
@@ -202,8 +221,9 @@ class Worker:
         )
         return job
 
-    def _start_child(self, job: Job) -> None:
-        service, now = self._service, self._service.clock.monotonic()
+    def _start_child(self, job: Job, asked_at: float) -> None:
+        """`asked_at`: when we asked for the claim, so its lease ends no sooner than one lease later."""
+        service, settings = self._service, self._service.settings
         folder = self._root / f"{job.id}-{job.token}"
         isolated = service.defended(Defence.CHILD_ISOLATION)
 
@@ -217,32 +237,37 @@ class Worker:
             job=job,
             child=child,
             folder=folder,
-            beat_due_at=now + service.settings.heartbeat_s,
-            kill_at=now + service.settings.job_timeout_s,
+            beat_due_at=asked_at + settings.heartbeat_s,
+            lease_ends_at=asked_at + settings.lease_s,
+            kill_at=service.clock.monotonic() + settings.job_timeout_s,
         )
 
     # -- while they run
 
-    def _renew_leases(self) -> None:
+    def _renew_if_due(self, running: Running) -> None:
         settings, now = self._service.settings, self._service.clock.monotonic()
-        for running in self._running.values():
-            if running.lost or now < running.beat_due_at or running.child.end is not None:
-                continue
-            rss_bytes = running.child.rss_bytes()
-            ours = work.heartbeat(
-                self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes
-            )
-            running.beat_due_at = now + settings.heartbeat_s
-            if not ours:
-                self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
-                running.lost = True
-                running.child.kill()
+        if running.lost or running.unrenewed or now < running.beat_due_at or running.child.end is not None:
+            return
+        rss_bytes = running.child.rss_bytes()
+        ours = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
+        running.beat_due_at = now + settings.heartbeat_s
+        running.lease_ends_at = now + settings.lease_s
+        if not ours:
+            self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
+            running.lost = True
+            running.child.kill()
 
     def _watch(self) -> None:
+        """Kills what has lived too long, and what would work on when others may have its job."""
         now = self._service.clock.monotonic()
         for running in self._running.values():
-            if now >= running.kill_at and not running.timed_out and running.child.end is None:
-                running.timed_out = True
+            if running.child.end is not None or running.timed_out or running.unrenewed:
+                continue
+            running.timed_out = now >= running.kill_at
+            running.unrenewed = not running.timed_out and now >= running.lease_ends_at
+            if running.unrenewed:
+                self._service.log.warning("lease not renewed in time", job=running.job.id)
+            if running.timed_out or running.unrenewed:
                 running.child.kill()
 
     def _drain(self) -> None:
@@ -273,7 +298,7 @@ class Worker:
             return
         due = [self._presence.due_at]
         for running in self._running.values():
-            due += [running.beat_due_at, running.kill_at]
+            due += [running.beat_due_at, running.kill_at, running.lease_ends_at]
             if running.stop_asked_at is not None:
                 due.append(running.stop_asked_at + STOP_PATIENCE_S)
         if self._drain_until is not None and now < self._drain_until:
@@ -285,12 +310,11 @@ class Worker:
 
     # -- when they end
 
-    def _settle_ended(self) -> None:
-        for running in list(self._running.values()):
-            end = running.child.end
-            if end is not None:
-                self._settle(running, end)
-                del self._running[running.job.id, running.job.token]
+    def _settle_if_ended(self, running: Running) -> None:
+        end = running.child.end
+        if end is not None:
+            self._settle(running, end)
+            running.settled = True
 
     def _settle(self, running: Running, end: ChildEnd) -> None:
         """Makes the job's next move. Safe to repeat: each move is conditional on our token."""
@@ -298,11 +322,11 @@ class Worker:
         service, job = self._service, running.job
         moved = None if running.lost else self._move_on(running, end)
         if moved is None:
-            # Somebody else has moved the job (or a commit whose answer was lost did). If it has ended,
-            # our child may have stored more since, and nobody else would remove that.
+            # Somebody else has moved the job (or a commit whose answer was lost did). Our child may have
+            # stored more since, and nobody else would remove that.
             current = lifecycle.get_job(service.store, job.id)
-            if current is not None and current.state in TERMINAL:
-                discard_artefacts(service.store, job.id)
+            if current is not None:
+                discard_stale(service.store, current, job.token)
                 collect(service, job.id)
             service.log.info("no longer ours", job=job.id, attempt=job.attempt)
             return
@@ -339,6 +363,10 @@ class Worker:
         if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
             handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
             return work.requeue(service.store, job, handed_back)
+        if outcome is None and running.unrenewed:  # as the sweeper would
+            return recovery.give_back(
+                service.store, job, attempts_max=attempts_max(service), only_expired=False
+            )
         reason = judge(end, timed_out=running.timed_out)
         failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
         limit = attempts_max(service)

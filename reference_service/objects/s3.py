@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
+UNFIT = frozenset({"EntityTooSmall", "InvalidPart", "InvalidPartOrder"})  # the client's parts; no retry helps
 
 
 class S3Objects:
@@ -49,7 +50,9 @@ class S3Objects:
         ]
 
     def complete_multipart(self, key: str, upload_id: str) -> None:
-        """Puts all parts together; nothing happens when the upload is gone (completed, or aborted)."""
+        """Puts all parts together; nothing happens when the upload is gone (completed, or aborted), or
+        when its parts can make no object (one but the last is too small).
+        """
         found = self._parts(key, upload_id)
         if not found:
             return
@@ -107,8 +110,11 @@ class S3Objects:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             for page in pages:
                 keys = [{"Key": one["Key"]} for one in page.get("Contents", ())]
-                if keys:
-                    s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]  # plain dicts
+                if not keys:
+                    continue
+                answer = s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]  # plain dicts
+                for problem in answer.get("Errors", ()):  # the answer as a whole is a 200 all the same
+                    raise Unavailable(f"s3: {problem.get('Key')}: {problem.get('Code')}")
 
         self._call(remove)
 
@@ -143,6 +149,6 @@ class S3Objects:
         try:
             return self._client.call(action)
         except ClientError as error:
-            if error_code(error) in GONE:
+            if error_code(error) in GONE | UNFIT:
                 raise ObjectMissing(str(error)) from error
             raise Unavailable(f"s3: {error}") from error

@@ -2,7 +2,8 @@
 
 Every move is one conditional statement on (state[, token]). In the same transaction go its row in
 `transitions`, the outbox row of a move into `queued`, the end of the attempt of a move out of `active`,
-and what a terminal move makes superfluous.
+and what the move makes superfluous in the object store: the outputs of an attempt that did not succeed,
+and, once the job has ended, its artefacts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import UpdateBase
 
-from reference_service.domain import TERMINAL, Defence, Job, Outcome, Reason, State
+from reference_service.domain import STAGES, TERMINAL, Defence, Job, Outcome, Reason, State
 from reference_service.ports import Database
 from reference_service.settings import Settings
 from reference_service.store.tables import (
@@ -106,6 +107,7 @@ def move(
     if row is None:
         return None
     job = job_of(row)
+    writer = job.token if token is None else token
     connection.execute(
         ADD_TRANSITION,
         {
@@ -113,12 +115,14 @@ def move(
             "from_state": source,
             "to_state": job.state,
             "attempt": job.attempt,
-            "token": job.token if token is None else token,
+            "token": writer,
             "actor": store.actor,
         },
     )
     if end is not None:
         end_attempt(connection, job, end)
+        if job.stage == STAGES[-1] and job.state is not State.SUCCEEDED:
+            add_discard(connection, job.id, "prefix", outputs_prefix(job.id, writer))
     if job.state is State.QUEUED and store.outbox:
         add_event(connection, job.id)
     if job.state in TERMINAL:
@@ -154,6 +158,11 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
 def artefacts_prefix(job_id: str) -> str:
     """Where every attempt of the job leaves what its checkpoints name."""
     return f"artefacts/{job_id}/"
+
+
+def outputs_prefix(job_id: str, token: int) -> str:
+    """Where the attempt under this token puts its outputs, published only when the job succeeds with them."""
+    return f"outputs/{job_id}/{token}/"
 
 
 def add_discard(

@@ -86,6 +86,7 @@ class SqlDatabase:
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=10,
+            use_native_hstore=False,  # nobody has one, and to ask costs each new connection four round trips
             connect_args={
                 "connect_timeout": 2,
                 "application_name": "reference_service",

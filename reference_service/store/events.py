@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
-from reference_service.domain import State
-from reference_service.store.core import Store, add_discard, artefacts_prefix
+from reference_service.domain import TERMINAL, Job, State
+from reference_service.store.core import Store, add_discard, artefacts_prefix, outputs_prefix
 from reference_service.store.tables import database_now, discards, instances, jobs, outbox
 
 
@@ -57,6 +57,13 @@ DROP_DISCARD = delete(discards).where(discards.c.id == bindparam("b_discard"))
 REGISTER = insert(instances).values(started_at=database_now(), heartbeat_at=database_now())
 _IS_BOOT = (instances.c.id == bindparam("b_instance"), instances.c.boot_id == bindparam("b_boot"))
 BEAT = update(instances).where(*_IS_BOOT).values(heartbeat_at=database_now()).returning(instances.c.id)
+BEATS = select(instances.c.boot_id, instances.c.heartbeat_at).where(
+    instances.c.id == bindparam("b_instance"),
+    instances.c.role == bindparam("b_role"),
+    instances.c.boot_id != bindparam("b_boot"),
+    instances.c.stopped_at.is_(None),
+    instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
+)
 STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
 
 
@@ -103,9 +110,20 @@ def overdue_discards(store: Store, *, age_s: float) -> Sequence[Discard]:
     return store.run(lambda c: [_discard(row) for row in c.execute(DISCARDS, {"b_age_s": age_s})])
 
 
-def discard_artefacts(store: Store, job_id: str) -> None:
-    """For an attempt that found its job ended by somebody else: what it stored since goes, too."""
-    store.run(lambda c: add_discard(c, job_id, "prefix", artefacts_prefix(job_id)))
+def discard_stale(store: Store, current: Job, token: int) -> None:
+    """For an attempt that found its job moved by somebody else: what it stored, since too, goes.
+
+    Not what the job was published with: the attempt may have done that itself, and not have heard so.
+    """
+
+    def work(connection: Connection) -> None:
+        if current.state in TERMINAL:
+            add_discard(connection, current.id, "prefix", artefacts_prefix(current.id))
+        prefix = outputs_prefix(current.id, token)
+        if current.result_prefix != prefix:
+            add_discard(connection, current.id, "prefix", prefix)
+
+    store.run(work)
 
 
 def discard_object(store: Store, job_id: str, key: str) -> None:
@@ -140,6 +158,14 @@ def beat_instance(store: Store, *, instance: str, boot_id: str) -> None:
         connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id})
 
     store.run(work)
+
+
+def beats_of_others(
+    store: Store, *, instance: str, role: str, boot_id: str, within_s: float
+) -> Mapping[str, float]:
+    """Last heartbeats, by boot id, of other processes under this name that were heard of `within_s`."""
+    values = {"b_instance": instance, "b_role": role, "b_boot": boot_id, "b_within_s": within_s}
+    return store.run(lambda c: {row.boot_id: row.heartbeat_at for row in c.execute(BEATS, values)})
 
 
 def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
-from reference_service.domain import TERMINAL, Job, Outcome, Reason, State
+from reference_service.domain import RETRYABLE, TERMINAL, Job, Outcome, Reason, State
 from reference_service.store.core import (
     AttemptEnd,
     Store,
@@ -51,6 +51,12 @@ CREATE = (
     .returning(*jobs.c)
 )
 GET = select(*jobs.c).where(jobs.c.id == bindparam("b_job"))
+LIVE_RETRY = (
+    select(*jobs.c)
+    .where(jobs.c.retry_of == bindparam("b_job"), jobs.c.state.not_in(RETRYABLE))
+    .order_by(jobs.c.created_at, jobs.c.id)
+    .limit(1)
+)
 LIST = (
     select(*jobs.c)
     .where(
@@ -109,7 +115,10 @@ CANCEL = (
 
 
 def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Job:
-    """Creates and returns the job. `announce_early` (defence off) publishes it before its upload."""
+    """Creates and returns the job; or the retry of the same job, made before, that may yet succeed or did.
+
+    `announce_early` (defence off) publishes it before its upload.
+    """
     values = {
         "id": new.id,
         "tenant": new.tenant,
@@ -125,6 +134,11 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
     }
 
     def work(connection: Connection) -> Job:
+        if new.retry_of is not None:
+            current_state(connection, new.retry_of)  # locks it: of two calls at once, one comes second
+            known = connection.execute(LIVE_RETRY, {"b_job": new.retry_of}).first()
+            if known is not None:
+                return job_of(known)
         job = move(connection, store, CREATE, values, source=None)
         assert job is not None, "an INSERT without a condition returns its row"
         if announce_early and store.outbox:

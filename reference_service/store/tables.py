@@ -72,6 +72,7 @@ jobs = Table(
     Column("published_at", Double),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
+    Index("jobs_by_retry", "retry_of"),
 )
 
 attempts = Table(

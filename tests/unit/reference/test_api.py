@@ -25,14 +25,20 @@ class Client:
         self._app = make_app(world.service, self.draining)
 
     def __call__(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        sent: list[Any] | None = None,
     ) -> tuple[int, Any]:
-        status, _, answer = self.full(method, path, body, OURS if headers is None else headers)
+        status, _, answer = self.full(method, path, body, OURS if headers is None else headers, sent)
         return status, answer
 
     def full(
-        self, method: str, path: str, body: Any, headers: dict[str, str]
+        self, method: str, path: str, body: Any, headers: dict[str, str], sent: list[Any] | None = None
     ) -> tuple[int, dict[str, str], Any]:
+        """Status, headers, body; `sent` gets the messages as they come, should the application raise."""
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         path, _, query = path.partition("?")
         scope = {
@@ -50,7 +56,7 @@ class Client:
             "server": ("127.0.0.1", 80),
             "client": ("127.0.0.1", 1),
         }
-        sent: list[Any] = []
+        sent = [] if sent is None else sent
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": raw, "more_body": False}
@@ -108,14 +114,19 @@ def test_who_has_no_token_is_turned_away(headers: dict[str, str], client: Client
     assert (status, list(answer)) == (401, ["error"])
 
 
-def test_tenants_do_not_see_each_other(client: Client) -> None:
+def test_tenants_do_not_see_each_other(world: MemoryWorld, client: Client) -> None:
     """Another tenant's job is a 404, to read and to change, and is in no list."""
     _, made = client("POST", "/jobs", {"name": "v"})
     theirs = {"authorization": "Bearer other-token"}
     job = made["job"]["id"]
     assert client("GET", f"/jobs/{job}", headers=theirs)[0] == 404
-    assert client("POST", f"/jobs/{job}/cancel", headers=theirs)[0] == 404
+    for action in ("complete", "cancel", "retry"):
+        assert client("POST", f"/jobs/{job}/{action}", headers=theirs)[0] == 404
     assert client("GET", "/jobs", headers=theirs)[1]["jobs"] == []
+    world.clock.advance(4000)
+    orphans = "/jobs/orphaned?max_age_minutes=1"
+    assert client("GET", orphans, headers=theirs)[1]["jobs"] == []
+    assert [one["id"] for one in client("GET", orphans)[1]["jobs"]] == [job]
 
 
 def test_lists_come_in_pages(world: MemoryWorld, client: Client) -> None:
@@ -139,6 +150,9 @@ def test_lists_come_in_pages(world: MemoryWorld, client: Client) -> None:
         ("/jobs", {"size_bytes": 1}, "name: "),
         ("/jobs", b"{broken", "body"),
         ("/jobs", {"name": "v", "multipart_parts": 10_001}, "multipart_parts=10001: "),
+        ("/jobs", {"name": "v" * 256}, "name="),
+        ("/jobs", {"name": "a\0b"}, "must have no NUL character"),
+        ("/jobs", b'{"name": "\\ud800"}', "name="),
     ],
 )
 def test_a_bad_request_is_one_clear_line(path: str, body: Any, said: str, client: Client) -> None:
@@ -147,6 +161,43 @@ def test_a_bad_request_is_one_clear_line(path: str, body: Any, said: str, client
     assert status == 422
     assert said in answer["error"] or body == b"{broken"
     assert "\n" not in answer["error"]
+
+
+def test_what_can_be_no_job_is_not_looked_up(client: Client) -> None:
+    """PostgreSQL would refuse a NUL with an error of its own: 404 for a job, 422 for a cursor."""
+    assert client("GET", "/jobs/a\0b")[0] == 404
+    assert client("POST", "/jobs/a\0b/complete")[0] == 404
+    assert client("GET", "/jobs?cursor=1.0~a%00b")[0] == 422
+    assert client("GET", "/jobs?cursor=x~j-1")[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-length": "65537"}, 413),
+        ({"content-length": "9" * 5000}, 413),
+        ({"content-length": "-1"}, 413),
+        ({"transfer-encoding": "chunked"}, 411),
+        ({"content-length": "12"}, 201),
+    ],
+)
+def test_a_body_is_measured_before_it_is_read(headers: dict[str, str], status: int, client: Client) -> None:
+    """No client can fill the memory, with a length or without one."""
+    assert client("POST", "/jobs", {"name": "v"}, {**OURS, **headers})[0] == status
+
+
+def test_a_bug_is_a_500_that_says_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client gets the same shape of answer as ever; the error goes on to the server's log."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(uploads, "initiate", broken)
+    sent: list[Any] = []
+    with pytest.raises(RuntimeError):
+        client("POST", "/jobs", {"name": "v"}, sent=sent)
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"]) == {"error": "internal error"}
 
 
 def test_orphans_are_those_that_nobody_holds(world: MemoryWorld, client: Client) -> None:
@@ -167,6 +218,8 @@ def test_cancel_and_retry(client: Client) -> None:
     assert client("POST", f"/jobs/{job}/cancel")[1]["job"]["state"] == "cancelled"
     status, again = client("POST", f"/jobs/{job}/retry")
     assert (status, again["job"]["retry_of"], "upload" in again) == (201, job, True)
+    status, same = client("POST", f"/jobs/{job}/retry")
+    assert (status, same["job"]["id"], "upload" in same) == (200, again["job"]["id"], True)
 
 
 def test_draining_refuses_work_and_serves_reads(client: Client) -> None:

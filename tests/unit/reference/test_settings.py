@@ -21,6 +21,9 @@ GOOD = {"REFERENCE_DATABASE_URL": "sqlite://", "REFERENCE_SINK_URL": "http://127
         ({"REFERENCE_DEFENCES_OFF": "fencing"}, "REFERENCE_ALLOW_UNSAFE=1"),
         ({"REFERENCE_DEFENCES_OFF": "fencin", "REFERENCE_ALLOW_UNSAFE": "1"}, "'fencin' is no defence"),
         ({"REFERENCE_TESTPOINTS": "x"}, "REFERENCE_TESTPOINTS='x'"),
+        ({"REFERENCE_TOKENS": "secret"}, "REFERENCE_TOKENS: no JSON"),
+        ({"REFERENCE_TOKENS": '{"": "dev"}'}, "an empty token would let everybody in"),
+        ({"REFERENCE_INTERNAL_TOKEN": ""}, "REFERENCE_INTERNAL_TOKEN=''"),
     ],
 )
 def test_a_bad_setting_is_one_line(

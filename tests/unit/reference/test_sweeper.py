@@ -7,6 +7,7 @@ import pytest
 from reference_service import relay, sweeper, uploads
 from reference_service.domain import Outcome, Reason, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
+from reference_service.ports import ObjectFacts, Unavailable
 from reference_service.store import work
 from tests.unit.reference.drive import VIDEO, get, initiate, moves, put, queued, rows, state_of
 
@@ -130,6 +131,42 @@ def test_a_whole_multipart_that_was_never_completed_is_queued() -> None:
     world.clock.advance(11)
     assert sweep(world) == {"queued": 1}
     assert world.objects.get_bytes(job.upload_key) == b"abcabc"
+
+
+def test_an_upload_that_cannot_be_decided_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the object store will not say of one job must not let all later ones wait for ever."""
+    world = memory_world(upload_deadline_s=10)
+    stuck, _ = initiate(world)
+    world.clock.advance(1)
+    other, _ = initiate(world)
+    world.clock.advance(11)
+    real = world.objects.head
+
+    def head(key: str) -> ObjectFacts | None:
+        if key == stuck.upload_key:
+            raise Unavailable("s3: no")
+        return real(key)
+
+    monkeypatch.setattr(world.objects, "head", head)
+    assert sweep(world) == {"expired": 1, "unavailable": 1}
+    assert (state_of(world, stuck), state_of(world, other)) == (State.AWAITING_UPLOAD, State.EXPIRED)
+
+
+def test_a_sweep_does_not_ask_a_dead_object_store_for_each_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a few failures the part ends: each may have been a long wait, and leases expire meanwhile."""
+    world = memory_world(upload_deadline_s=10)
+    for _ in range(10):
+        initiate(world)
+    world.clock.advance(11)
+    asked: list[str] = []
+
+    def head(key: str) -> None:
+        asked.append(key)
+        raise Unavailable("s3: away")
+
+    monkeypatch.setattr(world.objects, "head", head)
+    sweep(world)
+    assert len(asked) == sweeper.FAILURES_MAX
 
 
 def test_a_completion_between_look_and_decision_wins() -> None:

@@ -151,8 +151,9 @@ def test_a_retry_reuses_the_upload_that_is_still_there() -> None:
     world = memory_world()
     job = queued(world)
     uploads.cancel(world.service, job)
-    again, target = uploads.retry(world.service, get(world, job))
-    assert target is None
+    retried = uploads.retry(world.service, get(world, job))
+    again = retried.job
+    assert (retried.target, retried.new) == (None, True)
     assert (again.state, again.retry_of, again.upload_key) == (State.QUEUED, job.id, job.upload_key)
     assert state_of(world, job) is State.CANCELLED
 
@@ -162,10 +163,25 @@ def test_a_retry_without_an_upload_asks_for_one() -> None:
     world = memory_world()
     job, _ = initiate(world)
     uploads.cancel(world.service, job)
-    again, target = uploads.retry(world.service, get(world, job))
-    assert target is not None
+    retried = uploads.retry(world.service, get(world, job))
+    again = retried.job
+    assert retried.target is not None
     assert (again.state, again.retry_of) == (State.AWAITING_UPLOAD, job.id)
     assert again.upload_key != job.upload_key
+
+
+def test_a_retry_that_is_asked_for_twice_is_one_job() -> None:
+    """A client that lost the answer asks again, and gets the same job and somewhere to put its file."""
+    world = memory_world()
+    job, _ = initiate(world)
+    uploads.cancel(world.service, job)
+    cancelled = get(world, job)
+    first, second = (uploads.retry(world.service, cancelled) for _ in range(2))
+    assert (first.job.id, first.new, second.new) == (second.job.id, True, False)
+    assert second.target == first.target
+    uploads.cancel(world.service, first.job)
+    third = uploads.retry(world.service, cancelled)  # the retry has ended badly itself
+    assert (third.new, third.job.id != first.job.id, third.job.retry_of) == (True, True, job.id)
 
 
 def test_what_has_not_failed_is_not_retried() -> None:
@@ -193,6 +209,7 @@ def test_a_notification_completes_an_upload() -> None:
         {"Event": "s3:TestEvent"},
         {"raw": "not json"},
         {"Records": "odd"},
+        {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "uploads/%00/source"}}}]},
         {"Records": [None, {"eventName": "ObjectCreated:Put"}, {"eventName": "ObjectRemoved:Delete"}]},
         {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "uploads/none/source"}}}]},
     ],
