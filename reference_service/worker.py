@@ -258,13 +258,17 @@ class Worker:
             running.child.kill()
 
     def _watch(self) -> None:
-        """Kills what has lived too long, and what would work on when others may have its job."""
+        """Kills what has lived too long, and what would work on when others may have its job.
+
+        The latter is the fence's outer half: with `fencing` off nobody asks whose a job is.
+        """
         now = self._service.clock.monotonic()
+        fenced = self._service.defended(Defence.FENCING)
         for running in self._running.values():
             if running.child.end is not None or running.timed_out or running.unrenewed:
                 continue
             running.timed_out = now >= running.kill_at
-            running.unrenewed = not running.timed_out and now >= running.lease_ends_at
+            running.unrenewed = fenced and not running.timed_out and now >= running.lease_ends_at
             if running.unrenewed:
                 self._service.log.warning("lease not renewed in time", job=running.job.id)
             if running.timed_out or running.unrenewed:

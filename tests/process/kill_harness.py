@@ -174,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
     generator = random.Random(chosen.seed)
     residues, slowest_s, up = 0, 0.0, 0
     for number in range(chosen.kills):
-        once_up = number % 2 == 1
+        once_up = (number + chosen.seed) % 2 == 1  # in turn; an odd seed begins with one that is up
         delay_s = generator.uniform(0, SOON_S if once_up else STARTS_IN_S)
         facts, left, took_s = kill_one(delay_s, chosen.roles, once_up=once_up)
         slowest_s, up = max(slowest_s, took_s), up + bool(facts.get("up"))

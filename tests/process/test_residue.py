@@ -32,15 +32,27 @@ def processes_of(file: Path) -> list[proctree.Process]:
     return [process for process in found if process is not None]
 
 
-@pytest.mark.timeout(180)
+ROLES = {
+    "1-harness": ["harness"],
+    "2-guardians": ["guardian", "dependencies"],
+    "4-zygote": ["zygote"],
+    "5-harness-and-guardians": ["harness", "guardian", "dependencies"],
+    "5-harness-and-zygote": ["harness", "zygote"],
+}
+# Each kill costs a whole start. By default the cases that no other test here has; `make soak` has them all.
+OFTEN = [
+    pytest.param(roles, 10, marks=[pytest.mark.soak, pytest.mark.timeout(600)], id=f"{name}-often")
+    for name, roles in ROLES.items()
+]
+
+
 @pytest.mark.parametrize(
     ("roles", "kills"),
     [
-        pytest.param(["harness"], 10, id="1-harness"),
-        pytest.param(["guardian", "dependencies"], 2, id="2-guardians"),
-        pytest.param(["zygote"], 2, id="4-zygote"),
-        pytest.param(["harness", "guardian", "dependencies"], 2, id="5-harness-and-guardians"),
-        pytest.param(["harness", "zygote"], 2, id="5-harness-and-zygote"),
+        pytest.param(ROLES["1-harness"], 2, id="1-harness"),  # once up, and in its start
+        pytest.param(ROLES["5-harness-and-guardians"], 1, id="5-harness-and-guardians"),
+        pytest.param(ROLES["5-harness-and-zygote"], 1, id="5-harness-and-zygote"),
+        *OFTEN,
     ],
 )
 def test_a_kill_at_a_random_moment_leaves_nothing(roles: list[str], kills: int) -> None:

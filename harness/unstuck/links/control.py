@@ -20,6 +20,7 @@ from unstuck.links.proxy import Proxy
 from unstuck.links.rules import LinkState, decode_rule
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
+UNREAD_BYTES_MAX = 64 * 1024 * 1024  # about 200,000 events that the harness has not read
 COMMANDS = ("open", "shut", "add_rule", "remove_rule", "release", "set_state", "report_all", "snapshot")
 
 
@@ -51,8 +52,13 @@ class Control:
         self._send({"event": "broken", "link": "", "connection": 0, "at_ns": monotonic_ns(), "facts": facts})
 
     def _send(self, record: Mapping[str, Any]) -> None:
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        if self._writer is None or self._writer.is_closing():
+            return
+        self._writer.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        if self._writer.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            # Nobody reads what we say, so nobody controls us: better a run that fails in one line than a
+            # machine without memory. The end of this connection ends the proxy.
+            self._writer.transport.abort()
 
     async def _handle(self, line: bytes) -> None:
         request = json.loads(line)

@@ -118,7 +118,8 @@ class Link:
         self.counts[exchange.label] += 1
 
     def hold(self, turn: Turn) -> None:
-        self._held.setdefault(turn.rule.id, []).append(turn)
+        waiting = [one for one in self._held.get(turn.rule.id, ()) if not one.is_done]  # others were cut
+        self._held[turn.rule.id] = [*waiting, turn]
 
     def ended(self, pair: Pair) -> None:
         self._pairs.discard(pair)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import queue
 import socket
 import subprocess
@@ -83,6 +85,33 @@ def test_the_address_can_be_read_from_a_file(tmp_path: Path) -> None:
     with Links.connect(host, int(port)) as links:
         assert links.counts() == {}
     assert process.wait(WITHIN_S) == 0
+
+
+def test_a_harness_that_reads_nothing_does_not_fill_the_proxy_s_memory(
+    monkeypatch: pytest.MonkeyPatch, echo: EchoServer
+) -> None:
+    """Events wait for a slow harness up to a limit; beyond it the proxy ends, which is seen."""
+    monkeypatch.setattr("unstuck.links.control.UNREAD_BYTES_MAX", 100_000)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    proxy = threading.Thread(target=lambda: asyncio.run(Control(seed=0).serve(theirs)))
+    proxy.start()
+    with ours:
+        ours.settimeout(WITHIN_S)
+        ask = {"id": 1, "do": "open", "name": "a.b", "upstream_host": "127.0.0.1", "framer": "raw"}
+        ours.sendall(json.dumps({**ask, "upstream_port": echo.port}).encode() + b"\n")
+        _, port = json.loads(ours.recv(4096))["ok"]
+        ours.sendall(b'{"id": 2, "do": "report_all", "name": "a.b", "enabled": true}\n')
+        assert b'"id":2' in ours.recv(4096)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(20_000):  # each is an event or two; nobody reads them
+                with socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S) as sock:
+                    sock.sendall(b"x")
+                    sock.recv(1)
+                if not proxy.is_alive():
+                    break
+        proxy.join(WITHIN_S)
+        assert not proxy.is_alive()
 
 
 def test_a_bug_of_ours_is_an_event(monkeypatch: pytest.MonkeyPatch, echo: EchoServer) -> None:

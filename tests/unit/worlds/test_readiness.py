@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,20 @@ def test_a_line_counts_from_the_offset_on(tmp_path: Path) -> None:
         file.write("dy, at last")
         file.flush()
         assert probe.ready()
+
+
+def test_a_line_is_found_behind_a_flood_and_in_pieces(tmp_path: Path) -> None:
+    """Behind 20 MB in one line, and across the places where reading stops; little of it is ever held."""
+    log = tmp_path / "log"
+    chunk = 1024 * 1024
+    log.write_bytes(b"x" * (20 * chunk - 3) + b"ready\n")
+    probe = LineProbe(str(log), 0, "ready")
+    tracemalloc.start()
+    looks = next(number for number in itertools.count(1) if probe.ready())
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert looks == 3  # 8 MB each
+    assert peak_bytes < 5 * chunk
 
 
 def test_a_log_that_is_not_there_is_not_ready(tmp_path: Path) -> None:

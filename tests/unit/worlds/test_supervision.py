@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 from pathlib import Path
@@ -37,6 +38,25 @@ def test_what_follows_an_exit(
 ) -> None:
     """Policy, exit code, number of starts and the harness's wish decide, and a refusal has its reason."""
     assert restart_after(restart, code=code, starts=starts, asked=asked) == (delay_s, reason)
+
+
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_a_machine_that_is_full_is_one_line_and_leaks_nothing(
+    call: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where a role has used up processes or handles, the guardian lives on: it is who takes them away."""
+
+    def refuse() -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    before = sorted(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, call, refuse)
+    launch = wire.launch_of(ProcessSpec(name="x", role="x", command=["true"]))
+    with pytest.raises(spawn.SpawnError, match="Resource temporarily unavailable; .* raise `ulimit"):
+        spawn.spawn(launch, str(tmp_path / "log"), "exec", None)
+    monkeypatch.undo()
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
 def test_an_exit_is_a_code_or_a_signal() -> None:

@@ -12,6 +12,8 @@ from unstuck.worlds.process.ports import LOOPBACK
 _PAUSE_FIRST_S = 0.005
 _PAUSE_GROWTH = 1.25
 _PAUSE_MAX_S = 0.05
+_CHUNK_BYTES = 1024 * 1024
+_CHUNKS_A_LOOK = 8
 _ANSWER_WITHIN_PAUSES = 20  # a connection without an answer is dropped and made anew
 
 
@@ -24,7 +26,10 @@ def loopback_address(url: str) -> tuple[str, int] | None:
 
 
 class LineProbe:
-    """Reads a log from `offset` on until a line contains `text`."""
+    """Reads a log from `offset` on until a line contains `text`, which is one line or a part of one.
+
+    Neither memory nor the length of a look grows with what a process writes.
+    """
 
     def __init__(self, log: str, offset: int, text: str) -> None:
         self._log = log
@@ -35,12 +40,16 @@ class LineProbe:
     def ready(self) -> bool:
         with contextlib.suppress(OSError), open(self._log, "rb") as file:
             file.seek(self._offset)
-            data = file.read()
-            self._offset += len(data)
-            # A line that is still being written already counts once it contains the text.
-            lines = (self._rest + data).split(b"\n")
-            self._rest = lines[-1]
-            return any(self._text in line for line in lines)
+            for _ in range(_CHUNKS_A_LOOK):
+                data = file.read(_CHUNK_BYTES)
+                self._offset += len(data)
+                # A line that is still being written already counts once it contains the text.
+                seen = self._rest + data
+                if self._text in seen:
+                    return True
+                self._rest = seen[max(0, len(seen) - len(self._text) + 1) :]
+                if len(data) < _CHUNK_BYTES:
+                    break
         return False
 
     def close(self) -> None:

@@ -54,18 +54,27 @@ def command_of(launch: Launch) -> list[str]:
 
 def spawn(launch: Launch, log: str, how: How, group: MemoryGroup | None) -> int:
     """The pid of a process that has begun to run what was asked. Raises `SpawnError`."""
-    reader, writer = os.pipe()
-    guardian_pid = os.getpid()
-    # Until the child has reset its handlers no signal may run the guardian's inside of it.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        pid = os.fork()
-        if pid == 0:
-            _child(launch, log, how, group, writer, guardian_pid)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        os.close(writer)
+        reader, writer = os.pipe()
+    except OSError as error:
+        raise SpawnError(
+            f"no pipe for it: {error.strerror}; close what is open, or raise `ulimit -n`"
+        ) from None
+    guardian_pid = os.getpid()
     with os.fdopen(reader, "rb") as pipe:
+        # Until the child has reset its handlers no signal may run the guardian's inside of it.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _child(launch, log, how, group, writer, guardian_pid)
+        except OSError as error:  # the guardian has to live on: it is who takes the others away
+            raise SpawnError(
+                f"cannot be forked: {error.strerror}; end processes, or raise `ulimit -u`"
+            ) from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(writer)
         problem = pipe.read()  # ends when the child executes, or has closed what it inherited
     if problem:
         os.waitpid(pid, 0)
