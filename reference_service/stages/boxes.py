@@ -8,6 +8,8 @@ Box layouts: ISO/IEC 14496-12.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ EDITS_MAX = 64  # FFmpeg indexes the samples anew for each edit
 HEADER_BYTES_MAX = 64 * 1024**2
 BOXES_MAX = 100_000
 DEPTH_MAX = 12
+_CHUNK_BYTES = 64 * 1024
 
 # Boxes that hold boxes, as FFmpeg reads them: it takes a sample table wherever it stands.
 _PARENTS = frozenset(
@@ -68,9 +71,11 @@ class _Judge:
         self._file = file
         self._boxes = 0
         self._samples = 0
+        self._size = 0  # of the file, in bytes
         self._handler = b""  # of the track that is being read: `vide`, `soun`, …
 
     def judge(self, size: int) -> None:
+        self._size = size
         if size < 8 or self._read(4, 4) not in _FIRST:
             raise InvalidMedia("not an MP4: it does not begin with a known box")
         seen: set[bytes] = set()
@@ -155,6 +160,20 @@ class _Judge:
                 f"broken box {box.kind.decode('latin-1')!r}: claims {count} entries "
                 f"in {box.end - box.body} bytes"
             )
+        if box.kind == b"stsz":
+            self._check_sizes(box, count)
+
+    def _check_sizes(self, box: _Box, count: int) -> None:
+        """No sample is larger than the file: FFmpeg would ask for that much memory before it reads."""
+        most = self._u32(box, 4) if count else 0
+        for at in range(12, 12 + count * 4, _CHUNK_BYTES) if most == 0 else ():
+            length = min(_CHUNK_BYTES, 12 + count * 4 - at)
+            sizes = array("I", self._read(box.body + at, length, box))
+            if sys.byteorder == "little":
+                sizes.byteswap()
+            most = max(most, *sizes)
+        if most > self._size:
+            raise InvalidMedia(f"broken box 'stsz': a sample of {most} bytes in a file of {self._size}")
 
     def _count_samples(self, count: int) -> int:
         self._samples += count

@@ -52,7 +52,7 @@ def test_a_machine_that_is_full_is_one_line_and_leaks_nothing(
     before = sorted(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(os, call, refuse)
     launch = wire.launch_of(ProcessSpec(name="x", role="x", command=["true"]))
-    with pytest.raises(spawn.SpawnError, match="Resource temporarily unavailable; .* raise `ulimit"):
+    with pytest.raises(spawn.SpawnError, match=r"Resource temporarily unavailable; .* raise `ulimit"):
         spawn.spawn(launch, str(tmp_path / "log"), "exec", None)
     monkeypatch.undo()
     assert sorted(os.listdir("/proc/self/fd")) == before
