@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from unstuck.errors import TargetError
+from unstuck.faults import FAULTS
 from unstuck.history import Event
 from unstuck.links.rules import Action, LinkState, Then
 from unstuck.plan import Plan, make_plan
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Condition, Fault, OnMessage, Scenario, Trigger, Upload
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.worlds.port import ProcessSpec, Scope
+from unstuck.worlds.port import ProcessSpec, Scheduler, Scope
 from unstuck.worlds.sim.scheduler import GreenScheduler
 
 START_S = 0.05
@@ -28,7 +30,7 @@ class FakeWorld:
     scratch = Path("/nowhere")
 
     def __init__(self, scheduler: GreenScheduler) -> None:
-        self.scheduler = scheduler
+        self.scheduler: Scheduler = scheduler
         self.tell: Emit = lambda *_, **__: None
         self.pids: dict[str, int] = {}
         self.done: list[tuple[str, ...]] = []  # what was asked of it, in order
@@ -42,8 +44,6 @@ class FakeWorld:
         self.done.append(("start", spec.name, spec.version))
         self.scheduler.sleep(START_S)
         if spec.name in self.refuses:
-            from unstuck.errors import TargetError  # noqa: PLC0415  of this one branch
-
             raise TargetError(f"process {spec.name!r}: died")
         self.come(spec.name)
 
@@ -199,6 +199,18 @@ class Stand:
         if directive["do"] in self.dies_of:
             self.dead = True
 
+    def at(self, point: str, job: str | None, *, pid: int = 1, **facts: Any) -> PointReached:
+        return PointReached(
+            point=point,
+            process="worker-1",
+            pid=pid,
+            job=job,
+            facts=facts,
+            answer=self.answer,
+            gone=lambda: self.dead,
+            kept=lambda: self.keeps,
+        )
+
 
 class Stage:
     """Everything of one test: virtual time, a world, a target, a history, and the engine under test."""
@@ -227,8 +239,8 @@ class Stage:
 
     def job(self, name: str = "j-1", state: str = "active", **facts: Any) -> None:
         """The database's trigger shows a job."""
-        facts = {"attempt": 1, "token": 1, "worker": "worker-1", "tag": "job", **facts}
-        self.history.emit("transition", job=name, **{"from": None, "to": state}, **facts)
+        known = {"from": None, "to": state, "attempt": 1, "token": 1, "worker": "worker-1", "tag": "job"}
+        self.history.emit("transition", job=name, **{**known, **facts})
 
     def stage_of(self, name: str, stage: str, attempt: int = 1) -> None:
         self.history.emit("stage", job=name, stage=stage, attempt=attempt, token=attempt)
@@ -236,18 +248,8 @@ class Stage:
     def stand(self, job: str | None = "j-1", point: str = "worker.stage.started", **facts: Any) -> Stand:
         """A process reaches a point and waits there."""
         stand = Stand()
-        self.engine.on_point(
-            PointReached(
-                point=point,
-                process="worker-1",
-                pid=self.world.pids.get("worker-1", 0) + 1000,
-                job=job,
-                facts=facts,
-                answer=stand.answer,
-                gone=lambda: stand.dead,
-                kept=lambda: stand.keeps,
-            )
-        )
+        pid = self.world.pids.get("worker-1", 0) + 1000
+        self.engine.on_point(stand.at(point, job, pid=pid, **facts))
         return stand
 
 
@@ -269,8 +271,6 @@ def fault(
     condition: Condition | None = None,
     each: bool = False,
 ) -> Fault:
-    from unstuck.faults import FAULTS  # noqa: PLC0415  kept beside its only use
-
     given = FAULTS[name].Parameters(**(parameters or {}))
     return Fault(
         name=name, parameters=given, when=when, condition=condition, times="each" if each else "once"
@@ -285,3 +285,13 @@ def scenario(*faults: Fault, uploads: Sequence[Upload] = (Upload(),), budget_s: 
 
 def plan(*faults: Fault, uploads: Sequence[Upload] = (Upload(),)) -> Plan:
     return make_plan(scenario(*faults, uploads=uploads), 1)
+
+
+def in_turn(*steps: Callable[[], object]) -> Callable[[], None]:
+    """One function that takes one step after another."""
+
+    def take() -> None:
+        for step in steps:
+            step()
+
+    return take

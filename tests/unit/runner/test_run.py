@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.runner.stage import FakeRunning, FakeWorld, Stand, fault, plan, scenario
+from tests.unit.runner.stage import FakeRunning, FakeWorld, Stand, fault, in_turn, plan, scenario
 from unstuck.errors import HarnessError, TargetError
 from unstuck.history import Event, Recorder, read_history
 from unstuck.plan import Plan
@@ -164,7 +164,9 @@ def test_a_job_whose_notice_is_late_is_waited_for(bench: Bench) -> None:
     bench.uploads = (Upload(steps=(Initiate(),)),)
 
     def later(action: str, _: Mapping[str, Any]) -> None:
-        bench.scheduler.spawn("notice", lambda: (bench.sleep(1), bench.target.move("succeeded")))
+        bench.scheduler.spawn(
+            "notice", in_turn(lambda: bench.sleep(1), lambda: bench.target.move("succeeded"))
+        )
 
     bench.target.running.on_call = later
     bench.run()
@@ -175,11 +177,8 @@ def test_a_job_whose_notice_is_late_is_waited_for(bench: Bench) -> None:
 def test_the_budget_begins_when_every_role_is_up_again(bench: Bench) -> None:
     """A process that runs and is not ready yet is not up."""
 
-    def back() -> None:
-        bench.sleep(3)
-        bench.world.come("worker-1")
-
-    bench.scheduler.spawn("supervisor", lambda: (bench.sleep(0.5), bench.scheduler.spawn("back", back)))
+    back = in_turn(lambda: bench.sleep(3.5), lambda: bench.world.come("worker-1"))
+    bench.scheduler.spawn("supervisor", back)
     bench.target.life = lambda: bench.target.move("active", worker="worker-1")
     bench.run(fault("kill", OnState(state="active"), {"role": "worker"}), budget_s=1)
     [landed], [budget] = bench.of("fault", "landed"), bench.of("run", "budget")
@@ -208,17 +207,7 @@ def test_the_budget_begins_again_when_a_fault_strikes_within_it(bench: Bench) ->
             stand = Stand()
             stand.dies_of = {"crash"}
             stands.append(stand)
-            bench.target.on_point(
-                PointReached(
-                    point="worker.stage.started",
-                    process="worker-1",
-                    pid=1,
-                    job="j-1",
-                    facts={"stage": "frames", "attempt": attempt},
-                    answer=stand.answer,
-                    gone=lambda stand=stand: stand.dead,
-                )  # fmt: skip
-            )
+            bench.target.on_point(stand.at("worker.stage.started", "j-1", stage="frames", attempt=attempt))
             bench.sleep(4)
         bench.target.move("failed", reason="crashed")
 
@@ -361,7 +350,9 @@ def test_a_job_that_comes_alive_while_it_gets_quiet_is_waited_for(bench: Bench) 
         asked.append(1)
         if len(asked) == 1:
             bench.target.move("queued")
-            bench.scheduler.spawn("again", lambda: (bench.sleep(3), bench.target.move("succeeded")))
+            bench.scheduler.spawn(
+                "again", in_turn(lambda: bench.sleep(3), lambda: bench.target.move("succeeded"))
+            )
             bench.sleep(0.01)
         return True
 
@@ -379,7 +370,7 @@ def test_a_target_that_cannot_be_asked_is_a_harness_error(bench: Bench, error: E
         raise error
 
     bench.target.running.quiet = quiet  # type: ignore[method-assign]  # a fake that fails
-    with pytest.raises(HarnessError, match="saw no more|whether it is quiet: connection refused"):
+    with pytest.raises(HarnessError, match=r"saw no more|whether it is quiet: connection refused"):
         bench.run()
     assert bench.end["reason"] == "error"
 
@@ -400,7 +391,7 @@ def test_a_full_disk_ends_the_run_whichever_task_saw_it_first(bench: Bench) -> N
 def test_what_cannot_be_recorded_is_a_harness_error(bench: Bench) -> None:
     """A value that JSON cannot hold is a bug of ours, in whichever task it comes up."""
     bench.target.life = lambda: bench.target.emit("evidence", "odd", value=object())
-    with pytest.raises(HarnessError, match="the history: .*holds what JSON cannot"):
+    with pytest.raises(HarnessError, match=r"the history: .*holds what JSON cannot"):
         bench.run()
 
 
