@@ -25,4 +25,6 @@ class Catalogue:
     links: frozenset[str]  # "worker.database", …
     videos: frozenset[str]
     defences: frozenset[str]
+    on_message: frozenset[str] = frozenset()  # faults that a link does itself, at their trigger's message
+    at_point: frozenset[str] = frozenset()  # faults that befall who stands at their trigger's test point
     settings: Mapping[str, type] = field(default_factory=dict)  # the target's own settings

@@ -138,6 +138,10 @@ def prepare(reports: Path) -> None:
 
     Raises `UsageError`.
     """
+    if reports.exists() and not reports.is_dir():
+        raise UsageError(
+            f"{reports}: is a file, and reports need a folder. Choose another with --reports DIR."
+        )
     with disk(reports):
         reports.mkdir(parents=True, exist_ok=True)
         probe = reports / f".probe-{os.getpid()}"
@@ -246,7 +250,10 @@ def open_run(path: Path, *, reports: Path) -> RunFolder:
         raise UsageError(f"{path}: holds {len(runs)} runs. Choose one{first}.")
     folder = RunFolder(path=found)
     if not folder.scenario.exists() and not folder.history.exists():
-        raise UsageError(f"{path}: is not the folder of a run (no scenario.yaml, no history.jsonl).")
+        raise UsageError(
+            f"{path}: is not the folder of a run (no scenario.yaml, no history.jsonl). "
+            f"`ls {reports}` shows those that are kept."
+        )
     return folder
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unstuck import __version__, rundir
+from unstuck.cli.console import screen_width
+from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import reference_packages
 from unstuck.cli.interrupt import stopping
 from unstuck.cli.progress import ProgressScreen
 from unstuck.clock import monotonic_ns, utc_date
-from unstuck.errors import ExitCode, UnstuckError
-from unstuck.report.group import Group, RunLine
+from unstuck.errors import ExitCode, UnstuckError, UsageError
+from unstuck.report.group import Group, RunLine, worst
 from unstuck.report.publish import publish_group, publish_run, shown, summarise_run
 from unstuck.report.sheet import Sheet, Span
 from unstuck.report.text import run_sheet
@@ -49,6 +51,7 @@ def carry_out(order: Order) -> Group:
 
     Raises `UsageError` for what is wrong before anything starts.
     """
+    shut_out()
     with reference_packages():
         from unstuck.campaign import run_many  # noqa: PLC0415  heavy, and an extra may be missing
 
@@ -85,21 +88,41 @@ def carry_out(order: Order) -> Group:
         duration_s=(monotonic_ns() - started_ns) / 1e9,
         folder=shown(place) if place != order.reports else None,
         interrupted=stop.is_set(),
-        notes=(*order.notes, *reporter.troubles),
+        notes=order.notes,
     )
     if place != order.reports:
-        publish_group(rundir.GroupFolder(path=place), group)
-        rundir.point_latest(order.reports, place)
-    elif records and records[0].folder is not None:
-        rundir.point_latest(order.reports, records[0].folder)
-    return group
+        return keep(group, order.reports, rundir.GroupFolder(path=place), reporter.troubles)
+    newest = records[0].folder if records else None
+    return keep(group, order.reports, newest, reporter.troubles)
+
+
+def keep(
+    group: Group, reports: Path, folder: rundir.GroupFolder | Path | None, troubles: Sequence[str]
+) -> Group:
+    """Writes a group's reports and points `latest` there.
+
+    A disk that is full by now must not cost the verdict: it is told in a note, and no longer a pass.
+    """
+    told = list(troubles)
+    try:
+        if isinstance(folder, rundir.GroupFolder):
+            publish_group(folder, group)
+            folder = folder.path
+        if folder is not None:
+            rundir.point_latest(reports, folder)
+    except UsageError as error:
+        told.append(str(error))
+    if not told:
+        return group
+    decided = worst([group.exit_code, ExitCode.USAGE])
+    return replace(group, notes=(*group.notes, *told), decided=decided)
 
 
 def screen_of(group: Group) -> Sheet:
     """The screen at the end: of the run when there was one only, else of them all."""
     if group.folder is not None or len(group.lines) != 1:
-        return group_sheet(group)
-    sheet = run_sheet(group.lines[0])
+        return group_sheet(group, width=screen_width())
+    sheet = run_sheet(group.lines[0], width=screen_width())
     for note in group.notes:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
     return sheet

@@ -6,9 +6,10 @@ import argparse
 import json
 from dataclasses import replace
 
+from unstuck import __version__
 from unstuck.checks.story import Story, data_of
 from unstuck.checks.verdict import RunVerdict, judge
-from unstuck.cli.console import show
+from unstuck.cli.console import screen_width, show
 from unstuck.cli.inputs import reports_folder
 from unstuck.cli.recorded import recorded_or_bare
 from unstuck.errors import ExitCode
@@ -27,6 +28,8 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     scenario, bare = recorded_or_bare(folder, dict(data_of(Story(history).run.start)))
     summary = summarise_run(folder, scenario, verdict)
     notes = [*summary.notes, *([bare] if bare else []), *_changed(folder, verdict)]
+    if summary.version != __version__:
+        notes.append(f"recorded by Unstuck {summary.version}, judged by {__version__}.")
     summary = replace(summary, notes=tuple(notes), title=scenario.title)
     show(
         run_sheet(
@@ -35,7 +38,8 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
                 exit_code=verdict.exit_code,
                 summary=summary,
                 duration_s=summary.duration_s,
-            )
+            ),
+            width=screen_width(),
         )
     )
     return verdict.exit_code

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
-from typing import IO
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
-from unstuck.report.sheet import Sheet
+from unstuck.cli.output import say, silence
+from unstuck.report.sheet import WIDTH, Sheet
+
+NARROWEST: Final = 72
 
 
 class _Console(Console):
@@ -27,15 +30,18 @@ def make_console(*, stderr: bool = False) -> Console:
     return _Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
+def screen_width() -> int:
+    """Columns for a sheet: those of a narrow terminal, else `WIDTH`, also in pipes and files."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(NARROWEST, min(WIDTH, shutil.get_terminal_size().columns - 1))
+
+
 def show(sheet: Sheet) -> None:
     """Prints a sheet to stdout. Never raises for a reader that has left."""
     console = make_console()
     if not console.is_terminal:
-        try:
-            sys.stdout.write(sheet.plain())
-            sys.stdout.flush()
-        except BrokenPipeError:
-            silence(sys.stdout)
+        say(sheet.plain())
         return
     text = Text()
     for line in sheet.lines:
@@ -43,9 +49,3 @@ def show(sheet: Sheet) -> None:
             text.append(span.text, style=span.style or None)
         text.append("\n")
     console.print(text, end="")
-
-
-def silence(stream: IO[str]) -> None:
-    """Points a stream at nothing, so that neither we nor the interpreter's exit trip over it."""
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), stream.fileno())

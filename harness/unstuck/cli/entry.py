@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from unstuck import __version__
 from unstuck.cli import options
+from unstuck.cli.output import complain, say, stand_in
 from unstuck.errors import ExitCode, UnstuckError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Command(Protocol):
 
 def execute(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. Never raises, never prints a traceback."""
+    stand_in()
     words = list(sys.argv[1:] if argv is None else argv)
     name = words[0] if words else ""
     where = f"unstuck {name}" if name in options.COMMANDS else "unstuck"
@@ -32,19 +34,16 @@ def execute(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(name, words[1:], chosen)
     except UnstuckError as error:
-        _complain(f"{where}: {_one_line(str(error))}")
+        complain(f"{where}: {_one_line(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
-        _complain(f"{where}: interrupted.")
+        complain(f"{where}: interrupted.")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # whoever read us has gone; there is nobody left to tell
-        _silence()
-        return ExitCode.PASS
     except Exception as error:  # noqa: BLE001  the last line of defence: a bug is told, not thrown
         reports = Path(
             next((flags.reports for flags in chosen if getattr(flags, "reports", None)), "reports")
         )
-        _complain(f"{where}: {_bug(error, reports)}")
+        complain(f"{where}: {_bug(error, reports)}")
         return ExitCode.HARNESS
 
 
@@ -62,7 +61,7 @@ def _dispatch(name: str, rest: list[str], seen: list[argparse.Namespace]) -> Exi
         return ExitCode.PASS
     seen.append(chosen)
     if name == "version":
-        _say(f"unstuck {__version__}")
+        say(f"unstuck {__version__}\n")
         return ExitCode.PASS
     command: Command = importlib.import_module(f"unstuck.cli.{options.COMMANDS[name].module}")
     return command.execute(chosen)
@@ -74,7 +73,7 @@ def _help(words: list[str]) -> ExitCode:
     elif words:
         raise UsageError(f"unknown command {words[0]!r}.{did_you_mean(words[0], options.COMMANDS)}")
     else:
-        _say(options.OVERVIEW)
+        say(f"{options.OVERVIEW}\n")
     return ExitCode.PASS
 
 
@@ -97,22 +96,3 @@ def _bug(error: Exception, reports: Path) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
-    sys.stdout.flush()
-
-
-def _complain(text: str) -> None:
-    try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):  # closed; the exit code still tells
-        pass
-
-
-def _silence() -> None:
-    """Points stdout at nothing, so that the interpreter's flush at exit does not complain either."""
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), sys.stdout.fileno())

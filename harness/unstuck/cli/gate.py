@@ -53,7 +53,10 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         show(plan_sheet(cases, excluded))
         return ExitCode.PASS
     for path in filter(None, (chosen.junit, chosen.summary)):
-        _prepare(path)
+        _prepare(path, advice="Choose another file.")
+    step_summary = _step_summary()
+    if step_summary is not None:
+        _prepare(step_summary, advice="Look at GITHUB_STEP_SUMMARY, or unset it.")
     group = carry_out(
         Order(
             name="gate",
@@ -143,9 +146,15 @@ def _reason(case: Scenario, exclusions: Sequence[Exclusion]) -> str | None:
     return next((exclusion.reason for exclusion in exclusions if exclusion.covers(case)), None)
 
 
-def _prepare(path: Path) -> None:
+def _step_summary() -> Path | None:
+    """The file that GitHub shows beside a step; None elsewhere."""
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(name) if name else None
+
+
+def _prepare(path: Path, *, advice: str) -> None:
     """Proves that a file can be written, before anything starts."""
-    with disk(path, advice="Choose another file."):
+    with disk(path, advice=advice):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
 
@@ -155,8 +164,7 @@ def _hand_out(group: Group, junit: Path | None, summary: Path | None) -> None:
         write(junit, junit_xml(group.name, group.lines))
     if summary is not None:
         write(summary, group_markdown(group))
-    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if step_summary:
-        path = Path(step_summary)
+    path = _step_summary()
+    if path is not None:
         with disk(path, advice="Look at GITHUB_STEP_SUMMARY."), path.open("a", encoding="utf-8") as file:
             file.write(group_markdown(group))

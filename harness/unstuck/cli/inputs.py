@@ -88,6 +88,9 @@ def load_all(named: Sequence[Named], catalogue: Catalogue) -> dict[Path, Scenari
 
 def parse_selections(texts: Sequence[str]) -> list[Case]:
     """The values of `--case`. Raises `UsageError`."""
+    for text in texts:
+        if not text.strip(" ,"):
+            raise UsageError(f"--case {text!r} chooses nothing. Write name=value, or leave it out.")
     return [parse_selection(text) for text in texts]
 
 
@@ -141,6 +144,8 @@ def target_catalogue() -> Catalogue:
 
 
 def _find(word: str, base: Path) -> Iterator[Named]:
+    if not word:
+        raise UsageError("a scenario's name is empty. `unstuck scenarios list` shows those that are bundled.")
     path = base / word
     if path.is_file():
         yield Named(path=path, selection={})

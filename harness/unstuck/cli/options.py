@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
 
 EXIT_CODES: Final = """\
@@ -41,7 +42,7 @@ class _HelpShown(Exception):  # noqa: N818  not an error
 
 class _Help(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.print_help()
+        say(parser.format_help())
         raise _HelpShown
 
 
@@ -209,7 +210,9 @@ def _replay(parser: argparse.ArgumentParser) -> None:
 
 
 def _scenarios(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", metavar="list|explain", type=one_of("list", "explain"), help="what to do")
+    parser.add_argument(
+        "what", metavar="list|explain", nargs="?", type=one_of("list", "explain"), help="default: list"
+    )
     _files(parser, some=False)
     _cases(parser)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -82,7 +83,8 @@ class ProgressScreen:
             )
 
     def _print(self, text: str) -> None:
-        self._console.print(f"[{self._elapsed_s():6.1f} s] {clean(text)}")
+        with suppress(OSError):  # a full disk under stderr: the verdict matters, progress does not
+            self._console.print(f"[{self._elapsed_s():6.1f} s] {clean(text)}")
 
     def _elapsed_s(self) -> float:
         return (monotonic_ns() - self._started_ns) / 1e9

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from unstuck import __version__, rundir
 from unstuck.catalogue import Catalogue
-from unstuck.cli.carry_out import Reporter
+from unstuck.cli.carry_out import Reporter, keep
 from unstuck.cli.console import show
+from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import (
     SEED,
     Named,
@@ -29,7 +30,8 @@ from unstuck.cli.progress import ProgressScreen
 from unstuck.clock import monotonic_ns, utc_date
 from unstuck.errors import ExitCode, UsageError
 from unstuck.report.group import Group
-from unstuck.report.publish import publish_group, shown
+from unstuck.report.publish import shown
+from unstuck.report.sheet import Span
 from unstuck.report.text_proof import ProofLine, proof_sheet
 from unstuck.scenario_file import ScenarioFile
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
     """Proves, reports, and returns 0 when every alarm sounded."""
+    shut_out()
     with reference_packages():
         from unstuck.prove.matrix import prove  # noqa: PLC0415  heavy, and an extra may be missing
 
@@ -85,12 +88,13 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         folder=shown(folder.path),
         interrupted=stop.is_set(),
         decided=proof.exit_code,
-        notes=tuple(reporter.troubles),
     )
-    publish_group(folder, group)
-    rundir.point_latest(reports, folder.path)
+    group = keep(group, reports, folder, reporter.troubles)
     unguarded = sorted(proof.unguarded) if not chosen.files else []
-    show(proof_sheet(_defences(proof), _mutations(proof), unguarded, group.folder, seed))
+    sheet = proof_sheet(_defences(proof), _mutations(proof), unguarded, group.folder, seed)
+    for note in group.notes:
+        sheet.paragraph(note, first=Span("note: ", "yellow"))
+    show(sheet)
     return group.exit_code
 
 

@@ -21,9 +21,10 @@ from unstuck.errors import ExitCode, UsageError
 def execute(chosen: argparse.Namespace) -> ExitCode:
     """Prints, and starts nothing."""
     selections = parse_selections(chosen.case)
-    if chosen.what == "explain" and not chosen.files:
+    explaining = chosen.what == "explain"
+    if explaining and not chosen.files:
         raise UsageError("explain needs a scenario. `unstuck scenarios list` shows those that are bundled.")
-    if chosen.what == "list" and selections:
+    if not explaining and selections:
         raise UsageError("--case is for explain. `unstuck scenarios explain NAME --case K=V` shows a case.")
     named = (
         find_scenarios(chosen.files)
@@ -31,7 +32,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         else [Named(path=path, selection={}) for path in bundled().values()]
     )
     files = load_all(named, target_catalogue())
-    if chosen.what == "list":
+    if not explaining:
         show(list_sheet(list(files.values())))
         return ExitCode.PASS
     for one in named:

@@ -62,7 +62,7 @@ def _read_fault(spot: Spot, words: Vocabulary) -> Fault:
         raise spot.error("lacks 'when'. Say when it strikes, at least `when: start`.")
     parameters = entries[names[0]]
     # The way leaves the fault's name out: an entry has only one, and `faults[1].signal` is shorter.
-    return Fault(
+    fault = Fault(
         name=names[0],
         parameters=build(known[names[0]], Spot(parameters.file, spot.way, parameters.node), words),
         when=_read_trigger(entries["when"], words),
@@ -70,6 +70,26 @@ def _read_fault(spot: Spot, words: Vocabulary) -> Fault:
         times=cast("Any", one_of(entries["times"], ("once", "each"))) if "times" in entries else "once",
         line=spot.line,
     )
+    _check_place(fault, entries, words)
+    return fault
+
+
+def _check_place(fault: Fault, entries: Mapping[str, Spot], words: Vocabulary) -> None:
+    """Refuses a fault at a place where it could never land: no message there, or no process."""
+    when = entries["when"]
+    if fault.name in words.catalogue.on_message and not isinstance(fault.when, OnMessage):
+        raise when.key_error(when, fault.name, "needs a message. Write `when: {message: …, link: …}`.")
+    if fault.name in words.catalogue.at_point and not isinstance(fault.when, OnPoint):
+        raise when.key_error(when, fault.name, "needs a test point. Write `when: {point: …}`.")
+    if isinstance(fault.when, OnMessage) and fault.times == "each":
+        raise entries["times"].error("is not possible at a message. Name each with `nth`.")
+    held = isinstance(fault.when, OnPoint) or (isinstance(fault.when, OnState) and fault.when.hold)
+    if getattr(fault.parameters, "which", None) == "here" and not held:
+        raise when.key_error(
+            when,
+            "here",
+            "needs a process at the trigger. Wait for a `point`, or `hold: true`, or drop `which`.",
+        )
 
 
 def _read_trigger(spot: Spot, words: Vocabulary) -> Trigger:

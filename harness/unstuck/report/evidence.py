@@ -76,6 +76,8 @@ def _fate(claim: Claim, story: Story) -> str:
     life = process.life_at(claim.at_s) if process is not None else None
     if life is None or life.exit is None:
         return ""
+    if claim.left is not None and claim.left.at_s < seconds(life.exit):
+        return ""  # it had let go before: its end explains nothing
     return f", which ended at {span(seconds(life.exit))}: {life_end(life)}"
 
 

@@ -27,12 +27,12 @@ def run_html(line: RunLine) -> str:
     about, replay = (summary.about, summary.replay) if summary else ("", None)
     body: list[Child] = [_header(line.word, line.title, line.duration_s, about)]
     if replay is not None:
-        body.append(tag("pre", replay, class_="command"))
+        body += [tag("p", "Run it again:", class_="soft"), tag("pre", replay, class_="command")]
     if line.error is not None:
         body.append(tag("pre", line.error))
     if summary is not None:
         body += [
-            *_reasons(summary),
+            *_reasons(summary, told=line.error is not None),
             _figures(summary),
             *_evidence(summary),
             *_timeline(summary),
@@ -105,9 +105,10 @@ def _link(line: RunLine) -> Markup:
     return join(link, tag("div", case, class_="soft") if case != name else None)
 
 
-def _reasons(summary: Summary) -> list[Markup]:
+def _reasons(summary: Summary, *, told: bool) -> list[Markup]:
+    """Notes, and why it is not a pass, unless an error has `told` that."""
     notes = [tag("p", tag("b", "note: "), note) for note in summary.notes]
-    if summary.verdict is Verdict.PASS:
+    if told or summary.verdict is Verdict.PASS:
         return notes
     reasons = doubts(summary)
     return [*notes, tag("ul", *(tag("li", reason) for reason in reasons))] if reasons else notes
@@ -116,7 +117,7 @@ def _reasons(summary: Summary) -> list[Markup]:
 def _figures(summary: Summary) -> Markup:
     figures = [
         (plural(len(summary.jobs), "job"), jobs_text(summary)),
-        (", ".join(f"{count} {name}" for name, count in summary.outcomes.items()), "classes"),
+        (", ".join(f"{count} {name}" for name, count in summary.outcomes.items()), "what became of them"),
         *_recovery(summary),
         (str(summary.seed), "seed"),
     ]
@@ -209,7 +210,7 @@ def _faults(summary: Summary) -> list[Markup]:
             "yes" if one.armed else "no",
             str(one.fired),
             str(one.landed),
-            str(one.healed),
+            str(one.healed) if one.healed else "-",  # most faults do not last
             fault_fate(one),
         )
         for one in summary.faults
@@ -312,7 +313,10 @@ def _table(
             tag(
                 "tbody",
                 *(
-                    tag("tr", *(tag("td", cell, class_=kind(n)) for n, cell in enumerate(row)))
+                    tag(
+                        "tr",
+                        *(tag("td", cell, class_=kind(n), data_label=heads[n]) for n, cell in enumerate(row)),
+                    )
                     for row in rows
                 ),
             ),

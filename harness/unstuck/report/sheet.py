@@ -46,9 +46,18 @@ class Sheet:
         self.lines.append(tuple(kept))
 
     def paragraph(
-        self, text: str, *, first: Span | str = "", indent: int | None = None, style: str = ""
+        self,
+        text: str,
+        *,
+        first: Span | str = "",
+        indent: int | None = None,
+        style: str = "",
+        lines_max: int | None = None,
     ) -> None:
-        """Wrapped text after `first`; the lines below begin at `indent` (default: where the text began)."""
+        """Wrapped text after `first`; the lines below begin at `indent` (default: where the text began).
+
+        What is beyond `lines_max` lines is cut, and shown as `…`.
+        """
         head = Span(first) if isinstance(first, str) else first
         begin = len(head.text) if indent is None else indent
         wrapped = textwrap.wrap(
@@ -57,6 +66,8 @@ class Sheet:
             initial_indent=" " * len(head.text),
             subsequent_indent=" " * begin,
             break_on_hyphens=False,
+            max_lines=lines_max,
+            placeholder=" …",
         ) or [""]
         self.lines.append((head, Span(wrapped[0][len(head.text) :], style)))
         self.lines.extend((Span(line, style),) for line in wrapped[1:])

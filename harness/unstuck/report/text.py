@@ -9,7 +9,7 @@ from typing import Final
 from unstuck.checks.port import Verdict
 from unstuck.report.group import RunLine
 from unstuck.report.model import BrokenPromise, FaultLine, PropertyLine, Summary
-from unstuck.report.sheet import Sheet, Span
+from unstuck.report.sheet import WIDTH, Sheet, Span
 from unstuck.report.words import facts_text, plural, span
 
 STYLES: Final[Mapping[str, str]] = {
@@ -29,13 +29,14 @@ MARKS: Final[Mapping[str, str]] = {
     "excluded": "-",
 }
 _FIRST_EVIDENCE: Final = re.compile(r"; (broken|unclear) (\d+) x: .*")  # it is told in full below
+_STAMP: Final = 11  # a line's time and mark
 TOLD_IN_FULL: Final = 2  # broken promises with their timeline; the report has them all
 TOLD: Final = 8
 
 
-def run_sheet(line: RunLine) -> Sheet:
+def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
     """The whole screen of one run."""
-    sheet = Sheet()
+    sheet = Sheet(width=width)
     word = line.word
     sheet.line(Span(word.upper(), STYLES[word]), "  ", Span(line.title, "bold"), f"  {span(line.duration_s)}")
     if line.error is not None:
@@ -47,20 +48,20 @@ def run_sheet(line: RunLine) -> Sheet:
         sheet.paragraph(summary.about, style="dim")
     for note in summary.notes:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
-    for reason in doubts(summary):
+    for reason in () if line.error else doubts(summary):
         sheet.paragraph(reason, first=Span("why:  ", STYLES[word]))
     _done(sheet, summary)
     _jobs(sheet, summary)
     _properties(sheet, summary)
     sheet.blank()
-    sheet.extend(evidence_sheet(summary))
+    sheet.extend(evidence_sheet(summary, width=width))
     _where(sheet, summary)
     return sheet
 
 
-def evidence_sheet(summary: Summary) -> Sheet:
-    """The broken promises: one of each property in full, the others in a line, the rest counted."""
-    sheet = Sheet()
+def evidence_sheet(summary: Summary, *, width: int = WIDTH) -> Sheet:
+    """The broken promises: one of each property in full, the others in short, the rest counted."""
+    sheet = Sheet(width=width)
     full = told_in_full(summary)
     for item in full:
         sheet.blank()
@@ -70,7 +71,9 @@ def evidence_sheet(summary: Summary) -> Sheet:
         if nth == 0:
             sheet.blank()
         job = f"{item.job}: " if item.job else ""
-        sheet.line(Span("also  ", STYLES[str(item.verdict)]), f"{item.property}: {job}{item.message}")
+        sheet.paragraph(
+            f"{item.property}: {job}{item.message}", first=Span("also  ", STYLES[str(item.verdict)])
+        )
     if len(others) > TOLD:
         sheet.line(f"      … {len(others) - TOLD} more in the report")
     return sheet
@@ -177,7 +180,10 @@ def _broken(sheet: Sheet, item: BrokenPromise, summary: Summary) -> None:
         if text and text not in item.message:
             sheet.paragraph(text, first=f"    {name:<9} ")
     for line in item.excerpt:
-        sheet.line(Span(f"    {line}", "bold" if "▶" in line[:12] else "dim"))
+        if "▶" in line[:12]:  # what shows the break is never cut
+            sheet.paragraph(line[_STAMP:], first=Span(f"    {line[:_STAMP]}", "bold"), style="bold")
+        else:
+            sheet.line(Span(f"    {line}", "dim"))
     for log in item.logs[:3]:
         sheet.whole(f"    log       {summary.folder}/{log}" if summary.folder else f"    log       {log}")
 

@@ -7,18 +7,21 @@ from itertools import groupby
 from typing import Final
 
 from unstuck.report.group import Group, RunLine
-from unstuck.report.sheet import Sheet, Span, cut
+from unstuck.report.sheet import WIDTH, Sheet, Span, cut
 from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text
 from unstuck.report.words import plural, span
 
-_CASE: Final = 40
+_HEAD: Final = 17  # mark and verdict
 _JOBS: Final = 24
+_TIMES: Final = 18  # recovery and length, right-aligned
+_DONE_LINES: Final = 2
 ORDER: Final = ("pass", "fail", "inconclusive", "error", "interrupted", "excluded")
 
 
-def group_sheet(group: Group) -> Sheet:
+def group_sheet(group: Group, *, width: int = WIDTH) -> Sheet:
     """The whole screen of a gate."""
-    sheet = Sheet()
+    sheet = Sheet(width=width)
+    sheet.line(Span(f"{_row(sheet, 'case', 'jobs', 'recovery', 'took', head='  verdict')}", "dim"))
     for name, lines in groupby(group.lines, key=lambda line: line.title.split("[")[0]):
         sheet.blank()
         sheet.line(Span(name, "bold"))
@@ -45,17 +48,29 @@ def case_text(title: str) -> str:
 def _case(sheet: Sheet, line: RunLine) -> None:
     word = line.word
     head = Span(f"  {MARKS[word]} {word:<12} ", STYLES[word])
-    case = f"{cut(case_text(line.title), _CASE):<{_CASE}} "
     if line.excluded is not None:
         sheet.paragraph(f"{case_text(line.title)}: {line.excluded}", first=head, style="dim")
         return
     summary = line.summary
-    jobs = f"{cut(jobs_text(summary), _JOBS):<{_JOBS}}" if summary else " " * _JOBS
+    case = case_text(line.title)
+    jobs = jobs_text(summary) if summary else ""
     recovery = summary.recovery_s if summary else None
     recovered = "" if recovery is None else span(recovery)
-    sheet.line(head, case, jobs, f" {recovered:>8} {span(line.duration_s):>7}")
+    if len(case) > _case_width(sheet):  # a narrow terminal: the case has a line of its own
+        sheet.line(head, case)
+        head, case = Span(" " * _HEAD), ""
+    sheet.line(head, _row(sheet, case, jobs, recovered, span(line.duration_s)))
     if summary is not None:
-        sheet.line(Span(f"{'':17}{done_text(summary)}", "dim"))
+        sheet.paragraph(done_text(summary), first=" " * _HEAD, style="dim", lines_max=_DONE_LINES)
+
+
+def _case_width(sheet: Sheet) -> int:
+    return sheet.width - _HEAD - _JOBS - _TIMES
+
+
+def _row(sheet: Sheet, case: str, jobs: str, recovery: str, took: str, *, head: str = "") -> str:
+    columns = f"{case:<{_case_width(sheet)}} {cut(jobs, _JOBS):<{_JOBS}} {recovery:>8} {took:>7}"
+    return f"{head:<{_HEAD}}{columns}" if head else columns
 
 
 def _trouble(sheet: Sheet, line: RunLine) -> None:
@@ -66,9 +81,9 @@ def _trouble(sheet: Sheet, line: RunLine) -> None:
     summary = line.summary
     if summary is None:
         return
-    for reason in doubts(summary):
+    for reason in () if line.error else doubts(summary):
         sheet.paragraph(reason, first=Span("why:  ", STYLES[line.word]))
-    sheet.extend(evidence_sheet(summary))
+    sheet.extend(evidence_sheet(summary, width=sheet.width))
     if summary.folder:
         sheet.whole(f"  Replay  {summary.replay}")
 

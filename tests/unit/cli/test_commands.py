@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.unit.cli.fake_campaign import FakeCampaign
 from unstuck import rundir
 from unstuck.cli import main
 from unstuck.cli.inputs import bundled
+from unstuck.cli.interrupt import stopping
 from unstuck.errors import ExitCode, UsageError
 
 
@@ -276,9 +278,10 @@ def test_a_second_signal_leaves_at_once(number: signal.Signals) -> None:
     """Also while something does not want to stop."""
     program = (
         "import os, signal, threading, sys\n"
-        "from unstuck.cli.interrupt import stopping\n"
+        "from unstuck.cli import interrupt\n"
+        "interrupt.SAME_S = 0\n"
         "stop = threading.Event()\n"
-        "with stopping(stop):\n"
+        "with interrupt.stopping(stop):\n"
         f"    os.kill(os.getpid(), {int(number)})\n"
         "    assert stop.is_set()\n"
         f"    os.kill(os.getpid(), {int(number)})\n"
@@ -293,6 +296,61 @@ def test_a_second_signal_leaves_at_once(number: signal.Signals) -> None:
     )
     assert (done.returncode, done.stdout) == (130, "")
     assert "healing faults and stopping every process" in done.stderr
+
+
+def test_signals_close_together_are_one() -> None:
+    """`timeout` tells its child and then the child's group: that must not cost the reports."""
+    stop = threading.Event()
+    with stopping(stop):
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.is_set()
+
+
+def test_a_step_summary_that_cannot_be_written_stops_all_before_it_starts(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A passed gate must not end as a usage error because of a variable."""
+    campaign = faked(monkeypatch)
+    Path("file").write_text("")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "file/summary.md")
+    assert main(["gate", "baseline"]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "GITHUB_STEP_SUMMARY" in said
+    assert said.count("\n") == 1
+    assert campaign.calls == []
+
+
+@pytest.mark.parametrize("words", [["run", "baseline"], ["gate", "baseline"]])
+@pytest.mark.parametrize("stuck", [(), ("baseline",)])
+def test_a_disk_that_is_full_in_the_end_does_not_cost_the_verdict(
+    words: list[str],
+    stuck: tuple[str, ...],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The screen is shown, with a note; a pass becomes a usage error, a failure stays one."""
+    faked(monkeypatch, stuck=stuck)
+
+    def full(*_: object) -> None:
+        raise UsageError("reports/: cannot be written (No space left on device).")
+
+    monkeypatch.setattr(rundir, "point_latest", full)
+    assert main(words) == (ExitCode.FAIL if stuck else ExitCode.USAGE)
+    said = capsys.readouterr()
+    assert ("FAIL" if stuck else "baseline") in said.out
+    assert "note: reports/: cannot be written" in said.out
+
+
+def test_reports_on_a_file_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says that it is a file."""
+    Path("file").write_text("")
+    assert main(["run", "baseline", "--reports", "file"]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert said == (
+        "unstuck run: file: is a file, and reports need a folder. Choose another with --reports DIR.\n"
+    )
 
 
 def test_scenarios_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from unstuck import __version__
 from unstuck.cli import main, options
+from unstuck.cli.environment import shut_out
 from unstuck.errors import ExitCode, HarnessError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -94,6 +96,10 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "sigterm-mid-job", "--case", "stage=frmes"], "Did you mean 'frames'?"),
         (["run", "sigterm-mid-job", "--case", "stage"], "unstuck run: case 'stage' is not a choice."),
         (["run", "sigterm-mid-job", "--defence-off", "fencin"], "Did you mean 'fencing'?"),
+        (["run", "sigterm-mid-job", "--case", ""], "unstuck run: --case '' chooses nothing."),
+        (["run", ""], "unstuck run: a scenario's name is empty."),
+        (["run", "a\x1b[31m"], r"unstuck run: a\x1b[31m: no such scenario."),
+        (["check", "."], "(no scenario.yaml, no history.jsonl). `ls reports` shows those that are kept."),
         (["prove", "--defence", "fencin"], "Did you mean 'fencing'?"),
         (["replay", "nope"], "unstuck replay: nope: no such run"),
         (["check", "nope"], "unstuck check: nope: no such run"),
@@ -180,3 +186,40 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["scenarios", "list"]])
+def test_a_full_disk_under_stdout_is_told_in_a_line(words: list[str]) -> None:
+    """It is no bug of ours, and what was found stays as it is."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "unstuck", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == "unstuck: stdout cannot be written (No space left on device). Send it elsewhere.\n"
+
+
+def test_closed_streams_are_no_error() -> None:
+    """`unstuck … >&- 2>&-` still has its exit code."""
+    command = f"{shlex.quote(sys.executable)} -m unstuck scenarios list >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], env=ENVIRONMENT, check=False).returncode == 0
+
+
+def test_scenarios_alone_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bare command does what one expects of it."""
+    assert main(["scenarios"]) == 0
+    said = capsys.readouterr().out
+    assert main(["scenarios", "list"]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_what_surrounds_the_user_stays_out_of_a_run() -> None:
+    """A profile, a proxy or a database of the user's must not reach the service; the rest stays."""
+    environment = {
+        "AWS_PROFILE": "mine", "PGSSLMODE": "require", "REFERENCE_LEASE_S": "9", "http_proxy": "http://p",
+        "HTTPS_PROXY": "http://p", "NO_PROXY": "", "PATH": "/bin", "HOME": "/root", "GITHUB_ENV": "f",
+    }  # fmt: skip
+    shut_out(environment)
+    assert set(environment) == {"PATH", "HOME", "GITHUB_ENV"}

@@ -95,6 +95,16 @@ def test_no_line_is_wider_than_a_terminal(tmp_path: Path, monkeypatch: pytest.Mo
                 assert len(text) <= WIDTH, text
 
 
+def test_a_narrow_terminal_gets_narrow_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case that does not fit beside its figures has a line of its own, whole."""
+    monkeypatch.chdir(tmp_path)
+    lines = group_sheet(gate(Path("reports")), width=79).plain().splitlines()
+    assert "  ✓ pass         stage=scenes grace_s=5" in lines
+    for text in lines:
+        if not any(word in text for word in ("Replay  ", "Report  ", "log  ")):
+            assert len(text) <= 79, text
+
+
 def test_a_name_cannot_act_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Escape sequences and direction marks are spelt out."""
     monkeypatch.chdir(tmp_path)

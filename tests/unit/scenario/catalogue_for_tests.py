@@ -96,6 +96,8 @@ CATALOGUE = Catalogue(
         "link_down": LinkDown,
         "exotic": Exotic,
     },
+    on_message=frozenset({"swallow", "delay_message", "duplicate_message", "cut_message"}),
+    at_point=frozenset({"allocate_here"}),
     properties={
         "every_job_terminal": {"within_s": (float,)},
         "no_job_lost": {},

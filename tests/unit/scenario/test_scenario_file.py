@@ -162,7 +162,7 @@ def test_a_fault_with_everything() -> None:
             + '    while: {active_jobs: ">= 1"}\n'
             + "    times: each\n"
             + "    kill: {role: worker, signal: SIGTERM, scope: child}\n"
-            + "  - swallow:\n"
+            + "  - notifications_off:\n"
             + "    when: {fault: 0, phase: landed}\n"
         )
         .base_case()
@@ -172,7 +172,7 @@ def test_a_fault_with_everything() -> None:
     assert first.condition == Condition(subject="active_jobs", comparison=">=", number=1)
     assert (first.name, first.times, first.line) == ("kill", "each", 6)
     assert second.when == OnFault(fault=0, phase="landed")
-    assert (second.name, second.parameters, second.times) == ("swallow", Nothing(), "once")
+    assert (second.name, second.parameters, second.times) == ("notifications_off", Nothing(), "once")
 
 
 def test_parameters_of_every_shape() -> None:

@@ -50,6 +50,8 @@ def catalogue() -> Catalogue:
     """Everything that can be named; built anew at each call, and cheap."""
     return Catalogue(
         faults={name: module.Parameters for name, module in FAULTS.items()},
+        on_message=frozenset(name for name, module in FAULTS.items() if hasattr(module, "message_action")),
+        at_point=frozenset(name for name, module in FAULTS.items() if "points" in module.NEEDS),
         properties=property_parameters(),
         roles=frozenset(roles.REPLICAS),
         stages=STAGES,
