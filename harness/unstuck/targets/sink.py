@@ -17,6 +17,11 @@ PATH = "/effects"
 BODY_BYTES_MAX = 1 << 20
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of five, which is usual, a burst of workers would be turned away
+
+
 class Sink:
     """Serves on 127.0.0.1 from `start` to `stop`, and records each effect it is told of."""
 
@@ -24,8 +29,7 @@ class Sink:
         self._emit = emit
         self._keys: set[str] = set()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._started = False
 
     @property

@@ -24,15 +24,11 @@ class PointServer:
     def __init__(self, watch: Sequence[str], on_point: Callable[[PointReached], None]) -> None:
         self._watch = list(watch)
         self._on_point = on_point
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.address = "{}:{}".format(*self._listener.getsockname())  # "127.0.0.1:port"
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = False
-
-    @property
-    def address(self) -> str:
-        host, port = self._listener.getsockname()[:2]
-        return f"{host}:{port}"
 
     def start(self) -> None:
         threading.Thread(target=self._accept, name="test points", daemon=True).start()
