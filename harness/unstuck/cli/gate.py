@@ -26,6 +26,7 @@ from unstuck.errors import ExitCode, UsageError, did_you_mean
 from unstuck.report.group import Group
 from unstuck.report.junit import junit_xml
 from unstuck.report.markdown import group_markdown
+from unstuck.report.words import plural
 from unstuck.rundir import disk, write
 from unstuck.scenario import Scenario
 from unstuck.scenario_file import ScenarioFile
@@ -105,7 +106,7 @@ def select(
     kept = {case.title for case in chosen[: policy.cases_max]}
     notes: tuple[str, ...] = ()
     if left_out := len(chosen) - len(kept):
-        left = f"{left_out} more pairwise cases were left out: cases_max is {policy.cases_max}."
+        left = f"{plural(left_out, 'pairwise case')} left out: cases_max is {policy.cases_max}."
         notes = (f"{left} `unstuck run NAME --pairwise` runs all of a scenario.",)
     ordered = {case.title: case for row in rows for case in row if case.title in kept}
     return list(ordered.values()), excluded, notes

@@ -94,10 +94,12 @@ class ProgressScreen:
             running = list(self._now.items())
             counts = dict(self._counts)
         width = min(WIDTH, self._console.width) - 1
+        title_width = max(20, min(52, width - 40))
+        now_ns = monotonic_ns()
         lines = [
             Text(
-                f"{cut(clean(title), 52):<52} {(monotonic_ns() - since_ns) / 1e9:5.1f} s  "
-                f"{cut(clean(f'{step.phase} {step.note}'), max(width - 62, 12))}",
+                f"{cut(clean(title), title_width):<{title_width}} {(now_ns - since_ns) / 1e9:5.1f} s  "
+                f"{cut(clean(f'{step.phase} {step.note}'), max(width - title_width - 10, 12))}",
                 no_wrap=True,
                 overflow="ellipsis",
             )

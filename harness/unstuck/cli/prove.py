@@ -29,10 +29,10 @@ from unstuck.cli.interrupt import stopping
 from unstuck.cli.progress import ProgressScreen
 from unstuck.clock import monotonic_ns, utc_date
 from unstuck.errors import ExitCode, UsageError
-from unstuck.report.group import Group
+from unstuck.report.group import Group, ProofLine
 from unstuck.report.publish import shown
 from unstuck.report.sheet import Span
-from unstuck.report.text_proof import ProofLine, proof_sheet
+from unstuck.report.text_proof import proof_sheet
 from unstuck.scenario_file import ScenarioFile
 
 if TYPE_CHECKING:
@@ -88,10 +88,12 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         folder=shown(folder.path),
         interrupted=stop.is_set(),
         decided=proof.exit_code,
+        defences=tuple(_defences(proof)),
+        falsified=tuple(_mutations(proof)),
     )
     group = keep(group, reports, folder, reporter.troubles)
     unguarded = sorted(proof.unguarded) if not chosen.files else []
-    sheet = proof_sheet(_defences(proof), _mutations(proof), unguarded, group.folder, seed)
+    sheet = proof_sheet(list(group.defences), list(group.falsified), unguarded, group.folder, seed)
     for note in group.notes:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
     show(sheet)
@@ -123,7 +125,7 @@ def _mutations(proof: Proof) -> list[ProofLine]:
     return [
         ProofLine(
             subject=row.mutator,
-            where=f"{row.caught} of {row.tried} histories",
+            where=f"{row.caught} of {'1 history' if row.tried == 1 else f'{row.tried} histories'}",
             by=row.by,
             proved=row.caught == row.tried,
             tried=row.tried > 0,

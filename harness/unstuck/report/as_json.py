@@ -54,6 +54,7 @@ def group_json(group: Group) -> str:
             "verdict": group.word,
             "exit_code": int(group.exit_code),
             "counts": dict(group.counts),
+            "proof": {"defences": _plain(group.defences), "falsified": _plain(group.falsified)},
             "seed": group.seed,
             "version": group.version,
             "date": group.date,

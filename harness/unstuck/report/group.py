@@ -42,6 +42,24 @@ class RunLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofLine:
+    """One alarm: what was taken away or falsified, where, which property had to notice, and did it."""
+
+    subject: str  # the defence, or how the history was falsified
+    where: str  # the case, or how many histories
+    by: str
+    proved: bool
+    tried: bool = True
+    note: str = ""
+    replay: str | None = None
+
+    @property
+    def word(self) -> str:
+        """`caught`, `missed` or `not tried`."""
+        return "not tried" if not self.tried else "caught" if self.proved else "missed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Several runs. `folder` is the group's own, as the user would type it."""
 
@@ -55,6 +73,8 @@ class Group:
     interrupted: bool = False
     decided: ExitCode | None = None  # by whoever knows better than the worst of the runs: a proof
     notes: tuple[str, ...] = field(default_factory=tuple)
+    defences: tuple[ProofLine, ...] = ()  # of a proof: each defence that was off
+    falsified: tuple[ProofLine, ...] = ()  # of a proof: each way in which histories were falsified
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from unstuck.checks.port import Verdict
-from unstuck.report.group import Group, RunLine
+from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.markup import Child, Markup, join, tag, trusted
 from unstuck.report.model import BrokenPromise, JobLine, PropertyLine, Summary
 from unstuck.report.text import MARKS, done_text, doubts, fault_fate, jobs_text, told_in_full
 from unstuck.report.text_group import case_text, counts_text
+from unstuck.report.text_proof import alarms_text
 from unstuck.report.timeline import ordered, timeline_svg
 from unstuck.report.words import facts_text, plural, size, span
 from unstuck.scenario import CANONICAL_STATES
@@ -50,6 +51,9 @@ def group_html(group: Group) -> str:
     ran = [line for line in group.lines if line.excluded is None]
     jobs = sum(len(line.summary.jobs) for line in ran if line.summary)
     about = f"{plural(len(ran), 'run')}: {counts_text(group.counts)}. {plural(jobs, 'job')}."
+    alarms = (*group.defences, *group.falsified)
+    if alarms:
+        about = f"{alarms_text(alarms)}. {about}"
     rows = [
         (
             tag("span", f"{MARKS[line.word]} {line.word}", class_=f"word {line.word}"),
@@ -67,11 +71,30 @@ def group_html(group: Group) -> str:
         [
             _header(group.word, group.name, group.duration_s, about),
             *(tag("p", tag("b", "note: "), note) for note in group.notes),
+            *_proof("With a defence off, its scenario must fail", "defence", group.defences),
+            *_proof("A healthy history, falsified, must fail", "falsification", group.falsified),
             tag("h2", "Runs"),
+            tag("p", "Those without a defence are meant to fail.", class_="soft") if group.defences else None,
             _table(heads, rows, narrow=(0,), numbers=(4, 5)),
             tag("footer", f"Seed {group.seed} · Unstuck {group.version} · {group.date}"),
         ],
     )
+
+
+def _proof(title: str, subject: str, lines: Sequence[ProofLine]) -> list[Markup]:
+    if not lines:
+        return []
+    words = {"caught": "pass", "missed": "fail", "not tried": "excluded"}
+    rows = [
+        (
+            tag("span", line.word, class_=f"word {words[line.word]}"),
+            line.subject,
+            line.by,
+            join(line.where, tag("div", line.note, class_="soft") if line.note else None),
+        )
+        for line in lines
+    ]
+    return [tag("h2", title), _table(("alarm", subject, "had to notice", "where"), rows, narrow=(0,))]
 
 
 def _page(title: str, body: Sequence[Child]) -> str:

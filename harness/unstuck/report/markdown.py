@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from unstuck.checks.port import Verdict
-from unstuck.report.group import Group, RunLine
+from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.model import Summary
 from unstuck.report.sheet import clean
 from unstuck.report.text import MARKS, done_text, evidence_sheet, fault_fate, jobs_text
@@ -52,7 +53,9 @@ def group_markdown(group: Group) -> str:
         f"{plural(len(ran), 'run')}: {counts_text(group.counts)}, in {span(group.duration_s)}.",
         f"Seed {group.seed}, Unstuck {_safe(group.version)}.",
         "",
-        *(f"> **note:** {_safe(note)}" for note in group.notes),
+        *(line for note in group.notes for line in (f"> **note:** {_safe(note)}", "")),
+        *_proof("defence off", group.defences),
+        *_proof("history falsified", group.falsified),
         "| | run | what was done to the service | jobs | recovery | took |",
         "|---|---|---|---|---:|---:|",
         *(_row(line) for line in group.lines),
@@ -69,6 +72,13 @@ def group_markdown(group: Group) -> str:
     if len(troubled) > TOLD:
         lines += [f"… and {len(troubled) - TOLD} more in the report.", ""]
     return "\n".join(lines) + "\n"
+
+
+def _proof(subject: str, lines: Sequence[ProofLine]) -> list[str]:
+    if not lines:
+        return []
+    rows = [f"| {line.word} | {_safe(line.subject)} | {line.by} | {_safe(line.where)} |" for line in lines]
+    return [f"| alarm | {subject} | had to notice | where |", "|---|---|---|---|", *rows, ""]
 
 
 def _row(line: RunLine) -> str:

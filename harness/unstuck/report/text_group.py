@@ -42,7 +42,8 @@ def counts_text(counts: Mapping[str, int]) -> str:
 def case_text(title: str) -> str:
     """The case of a title, `stage=scenes grace_s=5`; the name itself where there is one case only."""
     name, bracket, case = title.partition("[")
-    return case.removesuffix("]").replace(",", " ").removeprefix("alternative=") if bracket else name
+    inside, _, after = case.rpartition("]")
+    return inside.replace(",", " ").removeprefix("alternative=") + after if bracket else name
 
 
 def _case(sheet: Sheet, line: RunLine) -> None:

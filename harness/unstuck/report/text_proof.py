@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from unstuck.report.group import ProofLine
 from unstuck.report.sheet import Sheet, Span
 from unstuck.report.text import STYLES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofLine:
-    """One alarm: what was taken away or falsified, where, which property had to notice, and did it."""
-
-    subject: str  # the defence, or how the history was falsified
-    where: str  # the case, or how many histories
-    by: str
-    proved: bool
-    tried: bool = True
-    note: str = ""
-    replay: str | None = None
 
 
 def proof_sheet(
@@ -27,14 +15,13 @@ def proof_sheet(
     """The whole screen of `unstuck prove`."""
     sheet = Sheet()
     sheet.line(Span("With a defence off, its scenario must fail", "bold"))
-    width = max((len(line.subject) for line in (*defences, *mutations)), default=0)
     for line in defences:
-        _line(sheet, line, width)
+        _line(sheet, line, defences)
     if mutations:
         sheet.blank()
         sheet.line(Span("A healthy history, falsified, must fail", "bold"))
     for line in mutations:
-        _line(sheet, line, width)
+        _line(sheet, line, mutations)
     sheet.blank()
     if unguarded:
         sheet.paragraph(", ".join(unguarded), first=Span("guarded by no scenario: ", "yellow"), indent=2)
@@ -45,27 +32,37 @@ def proof_sheet(
     return sheet
 
 
-def _line(sheet: Sheet, line: ProofLine, width: int) -> None:
-    word, style = ("caught", "pass") if line.proved else ("MISSED", "fail")
-    if not line.tried:
-        word, style = "not tried", "inconclusive"
-    sheet.line(
-        Span(f"  {word:<10} ", STYLES[style]),
-        f"{line.subject:<{width}} {line.by:<22} ",
-        Span(line.where, "dim"),
-    )
+def _line(sheet: Sheet, line: ProofLine, lines: list[ProofLine]) -> None:
+    subject, by = (max(len(text) for text in column) for column in _columns(lines))
+    style = "inconclusive" if not line.tried else "pass" if line.proved else "fail"
+    word = "MISSED" if line.word == "missed" else line.word
+    head = f"{line.subject:<{subject}} {line.by:<{by}}"
+    if 14 + len(head) + len(line.where) <= sheet.width:
+        sheet.line(Span(f"  {word:<10} ", STYLES[style]), f"{head} ", Span(line.where, "dim"))
+    else:
+        sheet.line(Span(f"  {word:<10} ", STYLES[style]), head)
+        sheet.paragraph(line.where, first=" " * 13, style="dim")
     if line.note:
         sheet.paragraph(line.note, first=" " * 13)
     if line.replay and not line.proved:
         sheet.whole(f"{'':13}{line.replay}")
 
 
+def _columns(lines: list[ProofLine]) -> tuple[list[str], list[str]]:
+    return [line.subject for line in lines], [line.by for line in lines]
+
+
 def _totals(sheet: Sheet, lines: list[ProofLine]) -> None:
-    tried = [line for line in lines if line.tried]
-    caught = sum(line.proved for line in tried)
-    good = bool(tried) and caught == len(tried)
-    not_tried = f", {len(lines) - len(tried)} not tried" if len(tried) < len(lines) else ""
+    good = all(line.proved for line in lines if line.tried) and any(line.tried for line in lines)
     sheet.line(
         Span("PROVED" if good else "NOT PROVED", STYLES["pass" if good else "fail"]),
-        f"  {caught} of {len(tried)} alarms sounded{not_tried}",
+        f"  {alarms_text(lines)}",
     )
+
+
+def alarms_text(lines: Sequence[ProofLine]) -> str:
+    """`25 of 25 alarms sounded, 3 not tried`."""
+    tried = [line for line in lines if line.tried]
+    caught = sum(line.proved for line in tried)
+    not_tried = f", {len(lines) - len(tried)} not tried" if len(tried) < len(lines) else ""
+    return f"{caught} of {len(tried)} alarms sounded{not_tried}"

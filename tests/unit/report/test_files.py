@@ -17,7 +17,7 @@ from tests.unit.report.test_screens import gate
 from unstuck import rundir
 from unstuck.errors import ExitCode
 from unstuck.report.as_json import group_json, run_json
-from unstuck.report.group import Group, RunLine, worst
+from unstuck.report.group import Group, ProofLine, RunLine, worst
 from unstuck.report.html import group_html, run_html
 from unstuck.report.junit import junit_xml
 from unstuck.report.markdown import group_markdown, run_markdown
@@ -212,3 +212,31 @@ def test_a_group_without_a_run_proves_nothing() -> None:
     line = RunLine(title="x", exit_code=ExitCode.PASS, excluded="because")
     group = Group(name="gate", lines=(line,), seed=1, version="0", date="", duration_s=0.0)
     assert group.exit_code is ExitCode.INCONCLUSIVE
+
+
+def test_every_file_of_a_proof_tells_which_alarms_sounded() -> None:
+    """Not only which runs passed: a run without a defence is meant to fail."""
+    run = RunLine(title="worker-paused[stage=frames] without fencing", exit_code=ExitCode.FAIL)
+    proof = Group(
+        name="prove", lines=(run,), seed=1, version="1", date="d", duration_s=1.0, decided=ExitCode.PASS,
+        defences=(ProofLine(subject="fencing", where="worker-paused", by="effects", proved=True),),
+        falsified=(ProofLine(subject="lose an effect", where="0 of 2", by="effects", proved=False),),
+    )  # fmt: skip
+    page, markdown = group_html(proof), group_markdown(proof)
+    assert "1 of 2 alarms sounded" in page
+    assert "stage=frames without fencing" in page
+    for text in (page, markdown, group_json(proof)):
+        for word in ("fencing", "lose an effect"):
+            assert word in text
+    assert "| missed | lose an effect | effects |" in markdown
+
+
+def test_a_note_and_a_table_are_apart_in_markdown() -> None:
+    """A table right below a quotation is read as part of it."""
+    run = RunLine(title="baseline", exit_code=ExitCode.PASS)
+    group = Group(
+        name="gate", lines=(run,), seed=1, version="1", date="d", duration_s=1.0, notes=("one", "two")
+    )
+    lines = group_markdown(group).splitlines()
+    table = next(n for n, line in enumerate(lines) if line.startswith("| | run"))
+    assert lines[table - 1] == ""

@@ -11,11 +11,11 @@ import pytest
 
 from tests.unit.report.made_up import recorded, scenario
 from unstuck.errors import ExitCode
-from unstuck.report.group import Group, RunLine
+from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.sheet import WIDTH
 from unstuck.report.text import run_sheet
 from unstuck.report.text_group import group_sheet
-from unstuck.report.text_proof import ProofLine, proof_sheet
+from unstuck.report.text_proof import proof_sheet
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -142,5 +142,5 @@ def gate(reports: Path) -> Group:
         date="2026-03-01T10:15:00+00:00",
         duration_s=12.5,
         folder="reports/20260301-101500-gate",
-        notes=("3 more pairwise cases were left out: cases_max is 2.",),
+        notes=("3 pairwise cases left out: cases_max is 2.",),
     )
