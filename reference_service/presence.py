@@ -9,7 +9,7 @@ from reference_service.service import Service
 from reference_service.settings import BadSettings
 from reference_service.store import events
 
-MISSED_BEATS = 1.5  # a heartbeat so many periods old is not followed by another
+LATE_S = 2.0  # at most one period: by so much a heartbeat may come late, while its sender waits for others
 
 
 class Presence:
@@ -62,7 +62,7 @@ class Presence:
                 instance=settings.instance,
                 role=self._role,
                 boot_id=self._runtime.boot_id,
-                within_s=settings.heartbeat_s * MISSED_BEATS,
+                within_s=settings.heartbeat_s + min(settings.heartbeat_s, LATE_S),
             )
             if not beats:
                 return

@@ -30,7 +30,7 @@ Work = Callable[[Stopper], Mapping[str, Any]]
 
 
 class ForkRuntime:
-    """One for each process of a role; made in the main thread. `close` gives the signals back."""
+    """One for each process of a role; made in the main thread. After `close` that process should end."""
 
     def __init__(self, *, boot_id: str, drain_on_sigterm: bool, memory_limit_bytes: int | None) -> None:
         """`drain_on_sigterm` off: the signals kill at once, as they do a careless program."""
@@ -87,6 +87,11 @@ class ForkRuntime:
         signal.set_wakeup_fd(-1)
         os.close(self._wake_read)
         os.close(self._wake_write)
+        if self._stopping:
+            # 1. we were told to stop, and have  2. the interpreter ends, and takes its handlers away
+            # 3. a second signal comes: it must not turn an orderly end into a kill.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
 
     def forget(self, child: ForkedChild, pipe: int) -> None:
         """A child has been reaped."""

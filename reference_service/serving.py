@@ -63,6 +63,8 @@ class _DrainingServer(uvicorn.Server):
             return
         with super().capture_signals():
             yield
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not make a kill of an orderly end
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Does not exit yet: the listener stays open, so that clients get an answer."""

@@ -156,6 +156,32 @@ while not runtime.stopping:
 """
 
 
+ENDING = """
+import os, signal
+from reference_service.runtime import ForkRuntime
+runtime = ForkRuntime(boot_id="b", drain_on_sigterm=True, memory_limit_bytes=None)
+class Late:
+    def __del__(self):  # kept alive by a module: it goes when the interpreter has given its handlers up
+        os.kill(os.getpid(), signal.SIGTERM)
+os.late = Late()
+os.kill(os.getpid(), signal.SIGTERM)
+runtime.wait(60)
+assert runtime.stopping
+runtime.close()
+os.kill(os.getpid(), signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_second_signal_does_not_make_a_kill_of_an_orderly_end() -> None:
+    """Told again, while it ends and while its interpreter does, it still exits 0."""
+    root = str(Path(__file__).parents[3])
+    end = subprocess.run(
+        [sys.executable, "-c", ENDING], env={**os.environ, "PYTHONPATH": root}, check=False, timeout=60
+    )
+    assert end.returncode == 0
+
+
 @pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere a child notices at its next interruption point"
 )
