@@ -244,11 +244,16 @@ def test_clients_are_waited_for_though_every_job_has_ended(bench: Bench) -> None
 
 
 def test_a_client_that_hangs_is_a_harness_error(bench: Bench) -> None:
-    """Its call has no end: the run says whose, and does not pass as if the plan had been carried out."""
-    bench.target.running.on_call = lambda action, _: bench.sleep(1e6) if action == "put_object" else None
+    """Its call has no end: the run says whose, and does not pass as if the plan had been carried out.
+
+    When the call does end after all, the run is over: no further step goes out to whoever has the port.
+    """
+    bench.target.running.on_call = lambda action, _: bench.sleep(200 if action == "put_object" else 0)
     with pytest.raises(HarnessError, match="clients: c-01 have not finished 120 s after"):
         bench.run()
     assert bench.end["reason"] == "error"
+    bench.sleep(100)
+    assert [call[0] for call in bench.target.running.done] == ["initiate_upload", "put_object"]
 
 
 def test_a_client_that_breaks_ends_the_run(bench: Bench) -> None:
