@@ -160,9 +160,11 @@ ENDING = """
 import os, signal
 from reference_service.runtime import ForkRuntime
 runtime = ForkRuntime(boot_id="b", drain_on_sigterm=True, memory_limit_bytes=None)
-class Late:
-    def __del__(self):  # kept alive by a module: it goes when the interpreter has given its handlers up
-        os.kill(os.getpid(), signal.SIGTERM)
+class Late:  # kept alive by a module: it goes when the interpreter has given its handlers up
+    def __init__(self):
+        self.kill, self.pid, self.number = os.kill, os.getpid(), int(signal.SIGTERM)
+    def __del__(self):
+        self.kill(self.pid, self.number)
 os.late = Late()
 os.kill(os.getpid(), signal.SIGTERM)
 runtime.wait(60)
