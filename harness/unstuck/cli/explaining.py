@@ -34,10 +34,12 @@ def explain_sheet(file: ScenarioFile, case: Scenario) -> Sheet:
         _values(sheet, "alternative", file.grid.alternatives)
     for name, values in file.grid.matrix.items():
         _values(sheet, name, values)
-    sheet.line(
-        f"{plural(len(file.all_cases()), 'case')}, {len(file.pairwise_cases())} of them pairwise. "
-        "The first values are the base case."
-    )
+    count = len(file.all_cases())
+    if count > 1:
+        sheet.line(
+            f"{plural(count, 'case')}, {len(file.pairwise_cases())} of them pairwise. "
+            "The first values are the base case."
+        )
     if case.incident:
         sheet.line(f"Incident: {case.incident}")
     sheet.whole(f"File: {file.path}")
@@ -48,12 +50,10 @@ def list_sheet(files: Sequence[ScenarioFile]) -> Sheet:
     """A paragraph for each scenario."""
     sheet = Sheet()
     for file in files:
-        base = file.base_case()
+        base, count = file.base_case(), len(file.all_cases())
+        pairwise = f", {len(file.pairwise_cases())} pairwise" if count > 1 else ""
         sheet.blank()
-        sheet.line(
-            Span(file.name, "bold"),
-            f"  {plural(len(file.all_cases()), 'case')}, {len(file.pairwise_cases())} pairwise",
-        )
+        sheet.line(Span(file.name, "bold"), f"  {plural(count, 'case')}{pairwise}")
         sheet.paragraph(base.summary, first="  ")
         guards = ", ".join(dict.fromkeys(guard.defence for guard in base.guards))
         if guards:
