@@ -95,11 +95,13 @@ def _held(story: Story, job: JobStory) -> str:
     if job.outcome is None:
         return "and nobody looked who holds it"
     held = text_of(job.outcome, "held")
-    holder = job.claims[-1].holder if job.claims and job.state == "active" else None
-    if holder is None or held not in (None, "lease"):
+    claim = job.claims[-1] if job.claims and job.state == "active" else None
+    holder = None if claim is None else claim.holder
+    if claim is None or holder is None or held not in (None, "lease"):
         return "held nowhere" if held is None else f"held by {_OF_KIND.get(held, held)}"
-    lives = story.processes[holder].lives if holder in story.processes else []
-    gone = lives[-1].exit if lives else None
+    # A restarted process keeps its name: it is the life that claimed which held the job.
+    life = story.processes[holder].life_at(claim.at_s) if holder in story.processes else None
+    gone = None if life is None else life.exit
     ended = "" if gone is None else f", which ended at {seconds(gone):.3f} s"
     by = "held by the lease of" if held == "lease" else "held nowhere; its holder was"
     return f"{by} {holder}{ended}"

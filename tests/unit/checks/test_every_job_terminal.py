@@ -117,3 +117,22 @@ def test_an_interrupted_run_whose_budget_was_over_is_clear() -> None:
     draft.now_s += 11
     draft.end("interrupted", budget=False)
     assert draft.check(subject).verdict is Verdict.FAIL
+
+
+def test_the_end_of_a_restarted_holder_is_that_of_the_life_that_claimed() -> None:
+    """A process that was restarted keeps its name; its later end explains nothing."""
+    draft = Draft()
+    draft.process("worker-1", "start")
+    draft.queued("j-1")
+    draft.claimed("j-1")
+    draft.process("worker-1", "exit", code=None, signal="SIGKILL", expected=True)
+    draft.process("worker-1", "start")
+    draft.outcome("j-1", "active", "lease")
+    draft.process("worker-1", "exit", code=0, expected=True)
+    draft.end("budget")
+    (first, _) = draft.story().processes["worker-1"].lives
+    assert first.exit is not None
+    assert (
+        f"worker-1, which ended at {first.exit.at_ns / 1e9:.3f} s;"
+        in draft.check(subject).evidence[0].message
+    )
