@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 
 from reference_service.discards import collect, collect_overdue
 from reference_service.domain import TERMINAL, Defence, State
+from reference_service.judgement import attempts_max
 from reference_service.ports import Runtime, Unavailable
 from reference_service.presence import Presence
 from reference_service.service import Service, announce, announce_id
 from reference_service.store import events, lifecycle, recovery
 from reference_service.store.recovery import LateUpload
 from reference_service.uploads import mismatch
-from reference_service.worker import attempts_max
 
 KEEP_PUBLISHED_S = 3600.0
 FAILURES_MAX = 3  # in one sweep: then it is the object store, and the rest of the list would only wait

@@ -17,8 +17,9 @@ from tempfile import gettempdir
 from typing import Any
 
 from reference_service.discards import collect
-from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, Reason, is_job_id
+from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, is_job_id
 from reference_service.execution import execute
+from reference_service.judgement import attempts_max, judge
 from reference_service.ports import (
     Child,
     ChildEnd,
@@ -367,32 +368,14 @@ class Worker:
         if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
             handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
             return work.requeue(service.store, job, handed_back)
+        limit = attempts_max(service)
         if outcome is None and running.unrenewed:  # as the sweeper would
-            return recovery.give_back(
-                service.store, job, attempts_max=attempts_max(service), only_expired=False
-            )
+            return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
         reason = judge(end, timed_out=running.timed_out)
         failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
-        limit = attempts_max(service)
         if reason in PERMANENT or (limit is not None and job.charged >= limit):
             return work.fail(service.store, job, failed)
         return work.requeue(service.store, job, failed)
-
-
-def judge(end: ChildEnd, *, timed_out: bool) -> Reason:
-    """Why a child that did not succeed ended; `memory_exceeded` only with evidence."""
-    if end.result is not None and end.result.get("reason") is not None:
-        return Reason(str(end.result["reason"]))
-    if timed_out:
-        return Reason.TIMED_OUT
-    if end.oom_kills:
-        return Reason.MEMORY_EXCEEDED
-    return Reason.CRASHED
-
-
-def attempts_max(service: Service) -> int | None:
-    """None: `attempt_limit` is off, and a job is tried for ever."""
-    return service.settings.attempts_max if service.defended(Defence.ATTEMPT_LIMIT) else None
 
 
 class _Beating:

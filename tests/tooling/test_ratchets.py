@@ -26,9 +26,7 @@ from tests.tooling.repository import (
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
-LARGE_MODULES: Mapping[str, str] = {
-    "tests/unit/reference/test_worker.py": "one worker, its claims, drains and ends told in one place",
-}
+LARGE_MODULES: Mapping[str, str] = {}
 """Module -> why it is larger than allowed."""
 
 LONG_FUNCTIONS: Mapping[str, str] = {}

@@ -1,26 +1,11 @@
-"""What every test of the service's rules leaves behind: no open database."""
+"""What more than one file of tests asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from reference_service.store import SqlDatabase
 
-
-@pytest.fixture(autouse=True)
-def close_databases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Worlds in memory are made all over these tests; from Python 3.13 on an open one is a warning."""
-    opened: list[SqlDatabase] = []
-    initialise = SqlDatabase.__init__
-
-    def remember(self: SqlDatabase, *arguments: Any, **named: Any) -> None:
-        initialise(self, *arguments, **named)
-        opened.append(self)
-
-    monkeypatch.setattr(SqlDatabase, "__init__", remember)
-    yield
-    for database in opened:
-        database.close()
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """For a worker's local files."""
+    return str(tmp_path_factory.mktemp("work"))

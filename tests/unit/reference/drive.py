@@ -9,9 +9,11 @@ from sqlalchemy import text
 from reference_service import relay, uploads, worker
 from reference_service.domain import Job, State
 from reference_service.fakes import FakeRuntime, MemoryWorld
+from reference_service.ports import ChildEnd
 from reference_service.store import lifecycle
 
 VIDEO = b"a video"
+KILLED = ChildEnd(exit_code=None, signal=9, result=None, peak_rss_bytes=7, oom_kills=0)
 
 
 def initiate(world: MemoryWorld, **given: Any) -> tuple[Job, uploads.UploadTarget]:
@@ -44,6 +46,14 @@ def claimed(world: MemoryWorld, runtime: FakeRuntime) -> tuple[worker.Worker, Jo
     runtime.held = False
     assert state_of(world, job) is State.ACTIVE
     return one, get(world, job)
+
+
+def make(world: MemoryWorld, name: str = "boot-1") -> tuple[worker.Worker, FakeRuntime]:
+    """A worker that has started, and what it runs on."""
+    runtime = FakeRuntime(world.clock, name)
+    one = worker.Worker(world.service, runtime)
+    one.start()
+    return one, runtime
 
 
 def work_until_idle(world: MemoryWorld, one: worker.Worker, steps: int = 12) -> None:
