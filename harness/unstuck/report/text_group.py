@@ -94,10 +94,10 @@ def _totals(sheet: Sheet, group: Group) -> None:
     word = group.word
     ran = [line for line in group.lines if line.excluded is None]
     jobs = sum(len(line.summary.jobs) for line in ran if line.summary)
-    sheet.line(
-        Span(word.upper(), STYLES[word]),
-        f"  {plural(len(ran), 'run')}: {counts_text(group.counts)} · {plural(jobs, 'job')}",
+    sheet.paragraph(
+        f"{plural(len(ran), 'run')}: {counts_text(group.counts)} · {plural(jobs, 'job')}"
         f"{_slowest(ran)} · {span(group.duration_s)}",
+        first=Span(f"{word.upper()}  ", STYLES[word]),
     )
     for note in group.notes:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
