@@ -14,7 +14,8 @@ kind / phase and what `data` holds (keys marked ? may be absent):
 run         start: scenario, case, parameters, seed, world, target, version, date, host,
                    expect, budget_s, promise, faults? (one object a fault of the plan, in order of
                    its index: name)
-            budget: every fault is healed and every role is up: the recovery budget starts here
+            budget: every fault is healed and every role is up: the recovery budget starts here, and
+                   again when a fault strikes or is healed later; the last one counts
             end: reason (`settled` all jobs terminal | `budget` it ran out | `interrupted` | `error`),
                  error?
 clock       stepped: by_s (the wall clock jumped; the run is inconclusive)
@@ -48,7 +49,8 @@ point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
             refused | unframed | broken: link, rule, label, nth, action, on, outcome?, facts
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
-            it in this run), roles_missing (roles)
+            it in this run), waited_in_vain (a client's step: wanted, seen), not_quiet (after_s: events
+            were still under way at the final look)
 """
 
 from __future__ import annotations

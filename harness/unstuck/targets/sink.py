@@ -7,6 +7,7 @@ POST /effects {job, key, attempt, token, facts} -> 200 {"applied": true} the fir
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,6 +21,11 @@ BODY_BYTES_MAX = 1 << 20
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # of five, which is usual, a burst of workers would be turned away
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet about clients that were killed: that is what we do to them."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class Sink:

@@ -2,137 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from tests.unit.runner.stage import FakeRunning, FakeWorld, Stand, fault, in_turn, plan, scenario
+from tests.unit.runner.bench import Bench
+from tests.unit.runner.stage import fault
 from unstuck.errors import HarnessError, TargetError
-from unstuck.history import Event, Recorder, read_history
-from unstuck.plan import Plan
-from unstuck.runner import RunRequest, run, run_scenario
-from unstuck.runner.engine import Engine
 from unstuck.scenario import (
     Complete,
-    Fault,
     Initiate,
     OnMessage,
     OnOp,
-    OnPoint,
     OnStart,
     OnState,
     Put,
-    Scenario,
     Upload,
     Wait,
 )
-from unstuck.targets.port import Emit, PointReached, Reply, Running
-from unstuck.worlds.port import World
-from unstuck.worlds.sim.scheduler import GreenScheduler
-
-
-class FakeTarget:
-    """Starts a `FakeRunning`; jobs live as `life` says, once their upload is complete."""
-
-    name = "fake"
-    capabilities = frozenset({"points"})
-
-    def __init__(self, world: FakeWorld) -> None:
-        self.world = world
-        self.running = FakeRunning(world)
-        self.running.replies["initiate_upload"] = Reply(
-            phase="ok", data={"job": "j-1", "url": "http://put", "status": 201, "deadline_in_s": 2.0}
-        )
-        self.running.on_call = self._called
-        self.fails: Exception | None = None
-        self.life: Callable[[], None] = lambda: self.move("succeeded")
-        self.emit: Emit
-        self.on_point: Callable[[PointReached], None]
-
-    def start(
-        self,
-        *,
-        world: World,
-        scenario: Scenario,
-        plan: Plan,
-        folder: str,
-        emit: Emit,
-        on_point: Callable[[PointReached], None],
-        defences_off: Sequence[str],
-    ) -> Running:
-        self.emit, self.on_point = emit, on_point
-        self.world.tell = emit
-        if self.fails is not None:
-            raise self.fails
-        for name in ("worker-1", "worker-2"):
-            self.world.come(name)
-        return self.running
-
-    def move(self, to: str, job: str = "j-1", **facts: Any) -> None:
-        data = {"from": None, "to": to, "attempt": 1, "token": 1, "tag": "job", **facts}
-        self.emit("transition", job=job, **data)
-
-    def _called(self, action: str, values: Mapping[str, Any]) -> None:
-        if action == "initiate_upload":
-            self.move("awaiting_upload")
-        if action == "complete_upload":
-            self.world.scheduler.spawn("life", self.life)
-
-
-class Bench:
-    """One run and what it left."""
-
-    def __init__(self, folder: Path) -> None:
-        self.scheduler = GreenScheduler(1)
-        self.world = FakeWorld(self.scheduler)
-        self.target = FakeTarget(self.world)
-        self.recorder = Recorder(folder / "history.jsonl", 0, now_ns=self.scheduler.now_ns)
-        self.path = folder / "history.jsonl"
-        self.notes: list[str] = []
-        self.interrupt = False
-        self.engines: list[Engine] = []
-        self.uploads: tuple[Upload, ...] = (Upload(),)
-
-    def run(self, *faults: Fault, budget_s: float = 10.0) -> Sequence[Event]:
-        try:
-            run_scenario(
-                RunRequest(
-                    scenario=scenario(*faults, uploads=self.uploads, budget_s=budget_s),
-                    plan=plan(*faults, uploads=self.uploads),
-                    folder="/nowhere",
-                ),
-                world=self.world,
-                target=self.target,
-                recorder=self.recorder,
-                interrupted=lambda: self.interrupt,
-                note=lambda phase, _text: self.notes.append(phase),
-                on_engine=self.engines.append,
-            )
-        finally:
-            self.recorder.close()
-        return self.events()
-
-    def events(self) -> Sequence[Event]:
-        return read_history(self.path).events
-
-    def of(self, kind: str, *phases: str) -> list[Event]:
-        return [e for e in self.events() if e.kind == kind and (not phases or e.phase in phases)]
-
-    @property
-    def end(self) -> Mapping[str, Any]:
-        return self.of("run", "end")[-1].data
-
-    def sleep(self, seconds: float) -> None:
-        self.scheduler.sleep(seconds)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.scheduler.close()
 
 
 def test_a_run_ends_settled_and_its_last_event_says_so(bench: Bench) -> None:
@@ -147,93 +32,6 @@ def test_a_run_ends_settled_and_its_last_event_says_so(bench: Bench) -> None:
     assert bench.target.running.done[-1] == ("look",)
     assert bench.target.running.closed == 1
     assert bench.notes == ["starting", "running", "settling", "judging"]
-
-
-def test_a_job_that_ends_never_uses_up_the_budget(bench: Bench) -> None:
-    """It is waited for as long as the budget, counted from its own event, and looked at all the same."""
-    bench.target.life = lambda: bench.target.move("queued")
-    bench.run(budget_s=5)
-    assert bench.end == {"reason": "budget"}
-    begun, ended = bench.of("run", "budget")[0], bench.of("run", "end")[0]
-    assert 5e9 <= ended.at_ns - begun.at_ns < 5.1e9
-    assert ("look",) in bench.target.running.done
-
-
-def test_a_job_whose_notice_is_late_is_waited_for(bench: Bench) -> None:
-    """The client has its answer, the trigger's notice comes a second later: the run must not end before."""
-    bench.uploads = (Upload(steps=(Initiate(),)),)
-
-    def later(action: str, _: Mapping[str, Any]) -> None:
-        bench.scheduler.spawn(
-            "notice", in_turn(lambda: bench.sleep(1), lambda: bench.target.move("succeeded"))
-        )
-
-    bench.target.running.on_call = later
-    bench.run()
-    assert bench.end == {"reason": "settled"}
-    assert bench.of("run", "end")[0].at_ns >= 1e9
-
-
-def test_the_budget_begins_when_every_role_is_up_again(bench: Bench) -> None:
-    """A process that runs and is not ready yet is not up."""
-
-    back = in_turn(lambda: bench.sleep(3.5), lambda: bench.world.come("worker-1"))
-    bench.scheduler.spawn("supervisor", back)
-    bench.target.life = lambda: bench.target.move("active", worker="worker-1")
-    bench.run(fault("kill", OnState(state="active"), {"role": "worker"}), budget_s=1)
-    [landed], [budget] = bench.of("fault", "landed"), bench.of("run", "budget")
-    assert landed.at_ns < 1e9
-    assert budget.at_ns >= 3.5e9
-
-
-def test_a_role_that_does_not_come_back_makes_the_run_an_error(bench: Bench) -> None:
-    """Nothing may be judged: the budget never began. The message names role and count."""
-    bench.target.life = lambda: bench.target.move("active", worker="worker-1")
-    with pytest.raises(HarnessError, match=r"roles: worker \(1 of 2 ready\) 15 s after"):
-        bench.run(fault("kill", OnState(state="active"), {"role": "worker"}))
-    assert bench.end["reason"] == "error"
-    assert not bench.of("run", "budget")
-    assert bench.target.running.closed == 1
-
-
-def test_the_budget_begins_again_when_a_fault_strikes_within_it(bench: Bench) -> None:
-    """A poison job strikes at each attempt: the last blow begins the budget that is judged by."""
-    stands: list[Stand] = []
-
-    def attempts() -> None:
-        for attempt in (1, 2, 3):
-            bench.target.move("active", attempt=attempt)
-            bench.target.emit("stage", job="j-1", stage="frames", attempt=attempt, token=attempt)
-            stand = Stand()
-            stand.dies_of = {"crash"}
-            stands.append(stand)
-            bench.target.on_point(stand.at("worker.stage.started", "j-1", stage="frames", attempt=attempt))
-            bench.sleep(4)
-        bench.target.move("failed", reason="crashed")
-
-    bench.target.life = attempts
-    bench.run(fault("crash_here", OnPoint(point="worker.stage.started"), each=True), budget_s=9)
-    landed, begun = bench.of("fault", "landed"), bench.of("run", "budget")
-    assert len(landed) == 3
-    assert len(begun) == 3
-    assert begun[-1].number > landed[-1].number
-    assert bench.end == {"reason": "settled"}
-
-
-def test_a_fault_that_never_ends_does_not_put_the_judgement_off_for_ever(bench: Bench) -> None:
-    """The budget begins again within its own length and ten times at most; then it is the last one."""
-
-    def for_ever() -> None:
-        while True:
-            bench.target.move("active")
-            bench.sleep(0.5)
-
-    bench.target.life = for_ever
-    poison = fault("kill", OnState(state="active"), {"role": "worker", "scope": "child"}, each=True)
-    bench.run(poison, budget_s=6)
-    assert bench.end == {"reason": "budget"}
-    assert len(bench.of("run", "budget")) == run.BUDGETS_MAX
-    assert bench.of("run", "end")[0].at_ns < 13e9
 
 
 def test_clients_are_waited_for_though_every_job_has_ended(bench: Bench) -> None:
@@ -329,42 +127,6 @@ def test_an_interruption_during_the_start_begins_no_client(bench: Bench) -> None
     assert bench.target.running.done == []
     assert not bench.of("fault")
     assert bench.target.running.closed == 1
-
-
-def test_late_events_are_let_in_before_the_last_look(bench: Bench) -> None:
-    """The queue is not empty yet: the run waits; a job that comes alive again is no settled one."""
-    bench.target.running.quiets = [False, False, True]
-    bench.run()
-    assert bench.target.running.quiets == []
-    assert bench.end == {"reason": "settled"}
-
-
-def test_a_target_that_never_gets_quiet_is_told_of(bench: Bench) -> None:
-    """After a while the look is taken all the same, and the history says so."""
-    bench.target.running.quiet = lambda: False  # type: ignore[method-assign]  # a fake that never rests
-    bench.run()
-    assert bench.of("evidence", "not_quiet")
-    assert bench.end == {"reason": "settled"}
-
-
-def test_a_job_that_comes_alive_while_it_gets_quiet_is_waited_for(bench: Bench) -> None:
-    """It gets the whole budget before anybody says that it is stuck."""
-    asked: list[int] = []
-
-    def quiet() -> bool:
-        asked.append(1)
-        if len(asked) == 1:
-            bench.target.move("queued")
-            bench.scheduler.spawn(
-                "again", in_turn(lambda: bench.sleep(3), lambda: bench.target.move("succeeded"))
-            )
-            bench.sleep(0.01)
-        return True
-
-    bench.target.running.quiet = quiet  # type: ignore[method-assign]  # a fake with a story
-    bench.run()
-    assert len(bench.of("run", "budget")) == 2
-    assert bench.end == {"reason": "settled"}
 
 
 @pytest.mark.parametrize("error", [HarnessError("observer: saw no more"), OSError("connection refused")])

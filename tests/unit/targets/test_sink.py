@@ -111,27 +111,65 @@ def test_a_connection_serves_one_effect_after_another(ledger: Ledger) -> None:
     assert [e["token"] for e in ledger.effects] == [1, 2]
 
 
-def test_a_client_that_is_gone_before_the_answer_was_heard() -> None:
-    """What it said counts; that it cannot be answered disturbs nobody."""
-    heard = threading.Event()
-    gone = threading.Event()
+class Heard(Sink):
+    """Tells when a connection has ended."""
+
+    def __init__(self, emit: Any) -> None:
+        super().__init__(emit)
+        self.ended = threading.Event()
+        close = self._server.shutdown_request
+
+        def shutdown_request(request: Any) -> None:
+            close(request)
+            self.ended.set()
+
+        self._server.shutdown_request = shutdown_request  # type: ignore[method-assign]  # to be told
+
+
+def reset(connection: http.client.HTTPConnection) -> None:
+    """Ends it as the kernel does for a process that was killed with bytes unread."""
+    assert connection.sock is not None
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_client_that_is_killed_disturbs_nobody(asks: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """Before its answer or between two effects: what it said counts, and nothing is printed."""
+    heard, gone = threading.Event(), threading.Event()
 
     def emit(*_: object, **__: object) -> None:
         heard.set()
         gone.wait(5)
 
-    sink = Sink(emit)
+    sink = Heard(emit)
     sink.start()
     connection = http.client.HTTPConnection("127.0.0.1", sink.port, timeout=5)
     connection.connect()
-    assert connection.sock is not None
-    # Without lingering, to close is to reset.
-    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.request("POST", "/effects", json.dumps(EFFECT))
-    assert heard.wait(5)
-    connection.close()
+    if asks:
+        connection.request("POST", "/effects", json.dumps(EFFECT))
+        assert heard.wait(5)
+    reset(connection)
     gone.set()
+    assert sink.ended.wait(5)
     sink.stop()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bug_of_ours_is_not_hidden(capfd: pytest.CaptureFixture[str]) -> None:
+    """Only what a killed client causes is passed over in silence."""
+
+    def emit(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    sink = Heard(emit)
+    sink.start()
+    connection = http.client.HTTPConnection("127.0.0.1", sink.port, timeout=5)
+    connection.request("POST", "/effects", json.dumps(EFFECT))
+    assert sink.ended.wait(5)
+    connection.close()
+    sink.stop()
+    assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_a_sink_that_was_never_started_stops() -> None:
