@@ -32,7 +32,8 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n 3 --dist loadgroup -q
+	$(BIN)/pytest -q -n 3 --ignore tests/scenarios
+	$(BIN)/pytest -q tests/scenarios
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -11,7 +11,7 @@ from tests.scenarios.conftest import JOBS, scenario_files
 from unstuck.errors import ExitCode
 from unstuck.prove.matrix import Proof, prove
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("alarms"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 DEFENCES = sorted(map(str, Defence))
 

@@ -11,7 +11,7 @@ from unstuck.campaign import RunRecord, run_many
 from unstuck.errors import ExitCode
 from unstuck.scenario import Scenario
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("bases"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 # Scenarios whose alternatives differ in kind; of the others the base case stands for all here, and the
 # gate, the soak and test_alarms (which runs every guarded case) do the rest.

@@ -14,7 +14,7 @@ import pytest
 
 from unstuck.clock import monotonic_ns, sleep
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("commands"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 GONE_WITHIN_S = 15.0
 NEVER = """
