@@ -132,7 +132,7 @@ def test_a_fault_is_said_with_its_parameters_and_condition() -> None:
     text = LEAST + (
         "faults:\n"
         '  - {when: start, while: {active_jobs: ">=1"}, rolling_replace: {role: worker, overlap: true}}\n'
-        "  - {when: {fault: 0}, times: each, allocate_here: {mib: 900}}\n"
+        "  - {when: {fault: 0}, times: each, pause: {role: worker, for_s: 2}}\n"
         "  - {when: {fault: 1, phase: landed}, exotic: {roles: [api, worker]}}\n"
     )
     assert sentences(text)[1:4] == [
@@ -140,7 +140,7 @@ def test_a_fault_is_said_with_its_parameters_and_condition() -> None:
             "Fault 0: before the first client begins: rolling replace (role worker, grace 10 s, overlap). "
             "This counts only if active jobs >= 1 at that moment."
         ),
-        "Fault 1: when fault 0 is healed, each time: allocate here (900 MiB).",
+        "Fault 1: when fault 0 is healed, each time: pause (role worker, for 2 s, which holder).",
         "Fault 2: when fault 1 has landed: exotic (roles api worker, size 1).",
     ]
 
@@ -153,7 +153,8 @@ def test_a_fault_may_speak_for_itself() -> None:
         def sentence(self) -> str:
             return "replace the workers one by one"
 
-    scenario = loads(LEAST + "faults: [{when: start, swallow: }]\n", Path("s.yaml"), CATALOGUE).base_case()
+    text = LEAST + "faults: [{when: start, notifications_off: }]\n"
+    scenario = loads(text, Path("s.yaml"), CATALOGUE).base_case()
     spoken = replace(scenario, faults=(replace(scenario.faults[0], parameters=Speaking()),))
     assert describe(spoken)[1] == "Fault 0: before the first client begins: replace the workers one by one."
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
+from unstuck import clock
 from unstuck.worlds.port import Scope
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.proctree import Process
 
 _SNAPSHOTS_MAX = 50
+_STOPPED_WITHIN_NS = 500_000_000
+_LOOK_EVERY_S = 0.001
 
 
 def send_to_scope(main: Process, number: signal.Signals, scope: Scope) -> list[Process]:
@@ -31,6 +35,17 @@ def _tree(main: Process) -> list[Process]:
     return [main, *(process for process in below if process.alive)]
 
 
+def _wait_stopped(processes: Iterable[Process]) -> None:
+    """Until none of them runs any more: one on another processor goes on until its next tick."""
+    deadline_ns = clock.monotonic_ns() + _STOPPED_WITHIN_NS
+    for process in processes:
+        while clock.monotonic_ns() < deadline_ns:
+            now = proctree.read(process.pid)
+            if now is None or now.started != process.started or now.state not in "RDS":
+                break
+            clock.sleep(_LOOK_EVERY_S)
+
+
 def _send_to_tree(main: Process, number: signal.Signals) -> list[Process]:
     """Stops everybody, until a look shows nobody new; only then signals, so that none escapes.
 
@@ -47,10 +62,11 @@ def _send_to_tree(main: Process, number: signal.Signals) -> list[Process]:
         for process in new:
             proctree.send(process, signal.SIGSTOP)
             stopped[process.pid] = process
-    got = [
-        process for process in stopped.values() if number == signal.SIGSTOP or proctree.send(process, number)
-    ]
-    if number not in {signal.SIGSTOP, signal.SIGKILL}:
+    if number == signal.SIGSTOP:
+        _wait_stopped(stopped.values())
+        return list(stopped.values())
+    got = [process for process in stopped.values() if proctree.send(process, number)]
+    if number != signal.SIGKILL:
         for process in got:
             if process.state not in "Tt":  # whoever was stopped before us stays so
                 proctree.send(process, signal.SIGCONT)
