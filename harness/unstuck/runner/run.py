@@ -224,8 +224,10 @@ class _Run:
 
     def _join_clients(self) -> None:
         """The target is closed, so that what they still do comes to nothing: a moment is enough."""
+        scheduler = self.engine.scheduler
+        deadline_ns = scheduler.now_ns() + int(CLIENTS_STOP_WITHIN_S * 1e9)  # for all of them together
         for task in self._clients.values():
-            task.join(CLIENTS_STOP_WITHIN_S)
+            task.join(max(0.0, (deadline_ns - scheduler.now_ns()) / 1e9))
 
     def _faults_s(self) -> float:
         """How long the lasting faults last, if each strikes after the other."""

@@ -54,6 +54,16 @@ def test_a_client_that_hangs_is_a_harness_error(bench: Bench) -> None:
     assert [call[0] for call in bench.target.running.done] == ["initiate_upload", "put_object"]
 
 
+def test_many_clients_that_hang_are_left_behind_in_a_moment(bench: Bench) -> None:
+    """A run that is interrupted does not wait for each of them in turn."""
+    bench.uploads = (Upload(count=20),)
+    bench.target.running.on_call = lambda _action, _: bench.sleep(50)
+    interrupt(bench, 1)
+    bench.run()
+    assert bench.end == {"reason": "interrupted"}
+    assert bench.scheduler.now_ns() < 3e9
+
+
 def test_a_client_that_breaks_ends_the_run(bench: Bench) -> None:
     """A bug of ours in a client is no failure of the service."""
     bench.target.running.replies["put_object"] = KeyError("url")
