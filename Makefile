@@ -32,8 +32,10 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -q -n 3 --ignore tests/scenarios
-	$(BIN)/pytest -q tests/scenarios
+	@folder=$$(mktemp -d) && chmod 711 "$$folder" && \
+	  $(BIN)/pytest -q -n 3 --ignore tests/scenarios --basetemp "$$folder/rest" && \
+	  $(BIN)/pytest -q tests/scenarios --basetemp "$$folder/scenarios" && \
+	  rm -rf "$$folder" || { echo "what the failing tests left: $$folder"; exit 1; }
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

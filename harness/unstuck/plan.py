@@ -133,7 +133,9 @@ def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) ->
             needs.add("points")
     if any(options.memory_limit_mib is not None for options in scenario.roles.values()):
         needs.add("memory_limit")
-    if any(options.version is not None for options in scenario.roles.values()):
+    versions = [options.version for options in scenario.roles.values()]
+    versions += [getattr(fault.parameters, "version", None) for fault in scenario.faults]
+    if any(version is not None for version in versions):
         needs.add("versions")
     return needs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,9 @@ def test_root_without_namespaces_runs_it_as_somebody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the kernel refuses namespaces, the data folder belongs to an unprivileged user."""
+    here = Path(tempfile.gettempdir()).resolve()
+    if not all(folder.stat().st_mode & 0o001 for folder in (here, *here.parents)):
+        pytest.skip(f"nobody else may enter {here}")
     monkeypatch.setattr(postgres_module, "users", lambda: ("nobody",))
     with Session() as session:  # not below pytest's folder, which only root may enter
         postgres = session.postgres()

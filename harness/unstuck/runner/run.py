@@ -182,7 +182,7 @@ class _Run:
         engine.arm()
         engine.strike_set_up()
         engine.start_timers()
-        self._note("running", f"{len(self._request.plan.clients)} clients")
+        self._note("running", f"clients: {len(self._request.plan.clients)}")
         self._start_clients(running)
         clients_s = max((_length_s(plan) for plan in self._request.plan.clients), default=0.0)
         if not engine.until(lambda: self.over() or not self._at_work, clients_s + CLIENTS_SLACK_S):
@@ -251,7 +251,7 @@ class _Run:
         engine, budget_s = self.engine, self._request.scenario.budget_s
         last_begin_ns = engine.scheduler.now_ns() + int(budget_s * 1e9)
         for begun in range(1, BUDGETS_MAX + 1):
-            self._note("settling", f"{engine.live.count('open_jobs')} jobs open")
+            self._note("settling", f"open jobs: {engine.live.count('open_jobs')}")
             engine.until(lambda: self.over() or engine.idle, self._faults_s() + SLACK_S)
             self._wait_for_roles(running)
             if self.over():

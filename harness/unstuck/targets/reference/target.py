@@ -62,6 +62,8 @@ class ReferenceTarget:
         Raises `TargetError` when something does not start; nothing is left running then but what the
         session shares.
         """
+        for version in _versions_in(scenario):
+            self._versions.path(version)  # one that does not build is told before anything runs
         self._dependencies.start()
         running = RunningReference(
             dependencies=self._dependencies,
@@ -328,6 +330,13 @@ class RunningReference:
     def _source_of(self, job: str) -> Path | None:
         client = self._jobs_of.get(job)
         return self._dependencies.video(self._videos_of[client]) if client else None
+
+
+def _versions_in(scenario: Scenario) -> set[str]:
+    """The commits whose wheels a run of the scenario needs."""
+    starting = {options.version for options in scenario.roles.values()}
+    succeeding = {getattr(fault.parameters, "version", None) for fault in scenario.faults}
+    return {version for version in starting | succeeding if version is not None}
 
 
 def _glob(link: str) -> str:
