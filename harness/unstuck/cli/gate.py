@@ -128,9 +128,10 @@ def check_exclusions(policy: Policy, files: Sequence[ScenarioFile]) -> None:
 
 def impossible(case: Scenario) -> str | None:
     """Why a case of the default gate has to be left out on this machine; None when it can run."""
-    from unstuck.targets.reference.versions import can_build  # noqa: PLC0415  the extra may be missing
+    from unstuck.targets.reference.versions import can_build, is_known  # noqa: PLC0415  may be missing
 
-    if any(options.version for options in case.roles.values()) and not can_build():
+    versions = [options.version for options in case.roles.values() if options.version]
+    if versions and not (can_build() and all(map(is_known, versions))):
         return "mixes in another version, which is built from a checkout with its history (and hatchling)"
     return None
 

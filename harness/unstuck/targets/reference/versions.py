@@ -33,6 +33,15 @@ def can_build() -> bool:
     return repository() is not None and importlib.util.find_spec("hatchling") is not None
 
 
+def is_known(commit: str) -> bool:
+    """Whether a commit is in the history at hand: a shallow clone has little of it."""
+    root = repository()
+    if root is None:
+        return False
+    command = ["git", "-C", str(root), "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 class Versions:
     """Builds each commit once for a session. Safe to use from many threads."""
 
