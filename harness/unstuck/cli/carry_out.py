@@ -148,37 +148,39 @@ class Reporter:
         if step.record is None:
             self._screen.tell(step)
             return
-        line = self._report(step.record, self._title(step))
+        line = report_on(step.record, self._title(step), self.troubles)
         self._lines[id(step.record)] = line
         self._screen.done(line)
 
     def line_of(self, record: RunRecord) -> RunLine:
         """The line of a record that was heard of; of another, a new one."""
-        return self._lines.get(id(record)) or self._report(record, record.scenario.title)
+        return self._lines.get(id(record)) or report_on(record, record.scenario.title, self.troubles)
 
-    def _report(self, record: RunRecord, title: str) -> RunLine:
-        summary = None
-        folder = None if record.folder is None else rundir.RunFolder(path=record.folder)
-        try:
-            if folder is not None and record.verdict is not None:
-                summary = summarise_run(folder, record.scenario, record.verdict)
-        except UnstuckError as error:
-            self.troubles.append(f"{title}: {error}")
-        line = RunLine(
-            title=title,
-            exit_code=record.exit_code,
-            summary=summary,
-            error=record.error,
-            excluded=record.excluded,
-            folder=None if folder is None else folder.path.name,
-            duration_s=record.duration_s,
-        )
-        try:
-            if folder is not None:
-                publish_run(folder, line)
-        except UnstuckError as error:
-            self.troubles.append(str(error))
-        return line
+
+def report_on(record: RunRecord, title: str, troubles: list[str]) -> RunLine:
+    """A record in words, with its reports written into its folder; what could not be written: `troubles`."""
+    summary = None
+    folder = None if record.folder is None else rundir.RunFolder(path=record.folder)
+    try:
+        if folder is not None and record.verdict is not None:
+            summary = summarise_run(folder, record.scenario, record.verdict)
+    except UnstuckError as error:
+        troubles.append(f"{title}: {error}")
+    line = RunLine(
+        title=title,
+        exit_code=record.exit_code,
+        summary=summary,
+        error=record.error,
+        excluded=record.excluded,
+        folder=None if folder is None else folder.path.name,
+        duration_s=record.duration_s,
+    )
+    try:
+        if folder is not None:
+            publish_run(folder, line)
+    except UnstuckError as error:
+        troubles.append(str(error))
+    return line
 
 
 @contextmanager
