@@ -75,8 +75,8 @@ class Stage(Protocol):
 class ProcessStage(AbstractContextManager["ProcessStage"]):
     """Real processes on this machine, with dependencies that the runs of the campaign share."""
 
-    def __init__(self, *, emulator: EmulatorName = "ministack") -> None:
-        self._session = Session(preload=PRELOAD)
+    def __init__(self, *, stop: threading.Event, emulator: EmulatorName = "ministack") -> None:
+        self._session = Session(preload=PRELOAD, interrupted=stop.is_set)
         self._emulator = emulator
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ def run_many(
     stop = stop or threading.Event()
     rundir.prepare(reports)
     deadline_ns = None if time_budget_s is None else monotonic_ns() + int(time_budget_s * 1e9)
-    with ProcessStage(emulator=emulator) as stage:
+    with ProcessStage(stop=stop, emulator=emulator) as stage:
 
         def one(case: Scenario) -> RunRecord:
             if stop.is_set():

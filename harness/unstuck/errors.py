@@ -52,6 +52,12 @@ class HarnessError(UnstuckError):
     exit_code = ExitCode.HARNESS
 
 
+class Interrupted(UnstuckError):  # noqa: N818  somebody's wish, not an error
+    """Whoever started it asked it to stop; nothing is wrong."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` when something known is close to `value`, else the known names.
 

@@ -26,12 +26,12 @@ class Command(Protocol):
 
 def execute(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. Never raises, never prints a traceback."""
-    stand_in()
     words = list(sys.argv[1:] if argv is None else argv)
     name = words[0] if words else ""
     where = f"unstuck {name}" if name in options.COMMANDS else "unstuck"
     chosen: list[argparse.Namespace] = []
     try:
+        stand_in()
         return _dispatch(name, words[1:], chosen)
     except UnstuckError as error:
         complain(f"{where}: {_one_line(str(error))}")

@@ -108,7 +108,7 @@ def prove(
         if guard.defence in defences
     ]
     controls = {case.title: case for _, case in guarded}
-    with ProcessStage(emulator=emulator) as stage, runners(jobs, stop) as pool:
+    with ProcessStage(stop=stop, emulator=emulator) as stage, runners(jobs, stop) as pool:
 
         def run(case: Scenario, off: tuple[str, ...]) -> RunRecord:
             if stop.is_set():

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from unstuck.errors import HarnessError, UnstuckError, UsageError
+from unstuck.errors import HarnessError, Interrupted, UnstuckError, UsageError
 from unstuck.faults import FAULTS
 from unstuck.faults.port import Missed, Occasion
 from unstuck.history import Event
@@ -111,7 +111,7 @@ class Engine:
 
     def fail(self, what: str, error: BaseException) -> None:
         """The harness could not do `what`: the run ends with the first such error."""
-        if self.error is None:
+        if self.error is None and not isinstance(error, Interrupted):
             said = str(error) if isinstance(error, UnstuckError) else repr(error)
             failure = HarnessError(f"{what}: {said}")
             failure.__cause__ = error

@@ -107,7 +107,8 @@ class World(Protocol):
     def start(self, spec: ProcessSpec) -> None:
         """Starts and waits until ready.
 
-        Raises `TargetError` with the end of its log when it cannot start, dies, or is never ready.
+        Raises `TargetError` with the end of its log when it cannot start, dies, or is never ready,
+        `Interrupted` when the run was asked to stop meanwhile.
         """
         ...
 

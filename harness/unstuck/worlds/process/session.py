@@ -18,12 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from unstuck.errors import HarnessError, TargetError
+from unstuck import clock
+from unstuck.errors import HarnessError, Interrupted, TargetError
 from unstuck.worlds.port import ProcessEvent
 from unstuck.worlds.process import wire
 from unstuck.worlds.process.dependencies.postgres import Postgres
 from unstuck.worlds.process.dependencies.s3 import Emulator, EmulatorName
-from unstuck.worlds.process.world import ProcessWorld, ignore_event
+from unstuck.worlds.process.world import LOOK_EVERY_S, ProcessWorld, ignore_event
 
 _ZYGOTE_READY_WITHIN_S = 60.0
 _ZYGOTE_ENDS_WITHIN_S = 20.0
@@ -38,10 +39,18 @@ class Session:
     session makes its folder; None: the system's temporary folder. When `close` returns, or when this
     process dies however it dies, no process, socket, memory group or folder of the session is left.
     `folder` is there from `prepare` on; what the harness keeps in it goes with the session.
-    Every method may be called from several threads at once.
+    Every method may be called from several threads at once. Once `interrupted()`, whoever waits for
+    something to start, here or in a world, gets `Interrupted`.
     """
 
-    def __init__(self, *, preload: Sequence[str] = (), scratch: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        preload: Sequence[str] = (),
+        scratch: Path | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._interrupted = interrupted
         # Forking after imports is not safe on macOS: there every entry is executed instead.
         self._preload = tuple(preload) if sys.platform.startswith("linux") else ()
         self._identity = secrets.token_hex(4)
@@ -109,6 +118,7 @@ class Session:
         try:
             answer = self._zygote_says(_ZYGOTE_READY_WITHIN_S)
         except BaseException:
+            self._zygote.terminate()  # it may be in the midst of its imports, and read nothing
             self._end_zygote()
             raise
         if answer["error"] is not None:
@@ -118,11 +128,18 @@ class Session:
 
     def _zygote_says(self, timeout_s: float) -> dict[str, object]:
         assert self._control is not None
-        self._control.settimeout(timeout_s)
+        self._control.settimeout(LOOK_EVERY_S)
+        deadline_ns = clock.monotonic_ns() + int(timeout_s * 1e9)
         lines = wire.Lines()
         while True:
+            if self._interrupted():
+                raise Interrupted("interrupted while the session was starting")
             try:
                 data = self._control.recv(65536)
+            except TimeoutError:
+                if clock.monotonic_ns() < deadline_ns:
+                    continue
+                data = b""
             except OSError:
                 data = b""
             if not data:
@@ -166,6 +183,7 @@ class Session:
                 capabilities=capabilities,
                 on_event=on_event,
                 start_ns=start_ns,
+                interrupted=self._interrupted,
             )
             self._worlds.append(world)
         world.wait_up(_GUARDIAN_READY_WITHIN_S)

@@ -10,15 +10,19 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from unstuck.errors import HarnessError, TargetError, UsageError, did_you_mean
+from unstuck import clock
+from unstuck.errors import HarnessError, Interrupted, TargetError, UsageError, did_you_mean
 from unstuck.worlds.port import ProcessEvent, ProcessSpec, Scheduler, Scope
 from unstuck.worlds.process import proctree, wire
 from unstuck.worlds.process.scheduler import ThreadScheduler
 
 _ANSWER_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.05  # how late whoever waits for a start notices an interruption
 _CLOSE_WITHIN_S = 20.0
+T = TypeVar("T")
+
 _SCOPES = ("main", "group", "tree", "child")
 
 
@@ -26,7 +30,8 @@ class ProcessWorld:
     """`World` on real processes. Every method may be called from several threads at once.
 
     `on_event` is called from the world's own reading thread, in order, and must not call the world
-    back. `scratch` is a folder of the run's own that `close` removes. Made by `Session.world`.
+    back. `scratch` is a folder of the run's own that `close` removes. Made by `Session.world`. Once
+    `interrupted()`, a start that waits, or is asked for, raises `Interrupted`.
     """
 
     name: str = "process"
@@ -41,6 +46,7 @@ class ProcessWorld:
         capabilities: frozenset[str],
         on_event: Callable[[ProcessEvent], None],
         start_ns: int | None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.run = run
         self.scratch = scratch
@@ -49,6 +55,7 @@ class ProcessWorld:
         self.scheduler: Scheduler = ThreadScheduler(start_ns)
         self._control = control
         self._on_event = on_event
+        self._interrupted = interrupted
         self._lock = threading.Lock()  # held for a send, and for the three tables below
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.SimpleQueue[Mapping[str, Any]]] = {}
@@ -71,7 +78,9 @@ class ProcessWorld:
         self._check(spec)
         launch = wire.launch_of(spec)
         timeout_s = spec.ready_timeout_s + _ANSWER_WITHIN_S
-        error = self._ask("start", timeout_s, launch=wire.launch_to_json(launch)).get("error")
+        # A start may take seconds, and comes to nothing once all is to stop: `close` ends what has begun.
+        launched = wire.launch_to_json(launch)
+        error = self._ask("start", timeout_s, self._interrupted, launch=launched).get("error")
         if error is not None:
             raise TargetError(f"process {spec.name!r} (role {spec.role!r}): {error}")
 
@@ -118,14 +127,15 @@ class ProcessWorld:
     def run_to_end(self, spec: ProcessSpec, timeout_s: float) -> Mapping[str, Any]:
         """Starts a program that ends by itself; the facts of its exit (`code`, `signal`, …).
 
-        Raises `TargetError` when it cannot start or still runs after `timeout_s`: then it is stopped.
+        Raises `TargetError` when it cannot start or still runs after `timeout_s`: then it is stopped;
+        `Interrupted` as `start` does.
         """
         exits: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         with self._lock:
             self._exits[spec.name] = exits
         try:
             self.start(spec)
-            return exits.get(timeout=timeout_s)
+            return wait_for(exits, timeout_s, self._interrupted)
         except queue.Empty:
             self.stop(spec.name, grace_s=0)
             raise TargetError(f"process {spec.name!r}: has not ended after {timeout_s:g} s") from None
@@ -145,8 +155,13 @@ class ProcessWorld:
             known = did_you_mean(spec.stop_signal, signals.Signals.__members__)
             raise UsageError(f"process {spec.name!r}: stop_signal={spec.stop_signal!r} is no signal.{known}")
 
-    def _ask(self, do: str, timeout_s: float, **values: Any) -> Mapping[str, Any]:
-        """Sends and waits for the answer. Raises `HarnessError` when the guardian is gone or mute."""
+    def _ask(
+        self, do: str, timeout_s: float, interrupted: Callable[[], bool] = lambda: False, **values: Any
+    ) -> Mapping[str, Any]:
+        """Sends and waits for the answer.
+
+        Raises `HarnessError` when the guardian is gone or mute, `Interrupted` once `interrupted()`.
+        """
         answer: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         with self._lock:
             if self._gone:
@@ -159,7 +174,7 @@ class ProcessWorld:
                 del self._answers[number]
                 raise self._lost() from None
         try:
-            reply = answer.get(timeout=timeout_s)
+            reply = wait_for(answer, timeout_s, interrupted)
         except queue.Empty:
             raise HarnessError(
                 f"run={self.run!r}: its guardian gave no answer to {do!r} within {timeout_s:g} s"
@@ -218,6 +233,20 @@ class ProcessWorld:
             if exits is not None:
                 exits.put(event.data)
         self._on_event(event)
+
+
+def wait_for(items: queue.SimpleQueue[T], timeout_s: float, interrupted: Callable[[], bool]) -> T:
+    """The next item. Raises `queue.Empty` after `timeout_s`, `Interrupted` soon after `interrupted()`."""
+    deadline_ns = clock.monotonic_ns() + int(timeout_s * 1e9)
+    while True:
+        if interrupted():
+            raise Interrupted("interrupted while something was starting")
+        left_s = (deadline_ns - clock.monotonic_ns()) / 1e9
+        try:
+            return items.get(timeout=max(0.0, min(left_s, LOOK_EVERY_S)))
+        except queue.Empty:
+            if left_s <= LOOK_EVERY_S:
+                raise
 
 
 def ignore_event(_: ProcessEvent) -> None:

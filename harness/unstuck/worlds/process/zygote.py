@@ -41,19 +41,28 @@ class Zygote:
         self._charges: list[Charge] = []  # of all guardians that there ever were
         self._lines = wire.Lines()
         self._leaving = False
+        self._preparing = True
 
     def run(self) -> int:
         linux.become_subreaper()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._leave())
+            signal.signal(number, lambda *_: self._told_to_leave())
         try:
             problem = self._prepare()
+            self._preparing = False
             self._send({"error": problem, "memory_limit": self._groups is not None})
             if problem is None:
                 self._serve()
         finally:
+            self._preparing = False
             self._clean_up()
         return 0
+
+    def _told_to_leave(self) -> None:
+        """Imports take seconds and look at no flag: in the midst of them only an exception ends us."""
+        self._leave()
+        if self._preparing:
+            raise SystemExit
 
     def _leave(self) -> None:
         self._leaving = True
