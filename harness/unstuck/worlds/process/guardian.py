@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from unstuck import clock
+from unstuck.worlds.port import Scope
 from unstuck.worlds.process import cgroups, linux, proctree, residue, spawn, wire
 from unstuck.worlds.process.signals import send_to_scope
 from unstuck.worlds.process.supervisor import Supervised
@@ -199,15 +200,7 @@ class Guardian:
         if known is not None and known.state != "ended":
             self._send({"id": number, "error": "is running already; choose another name"})
             return
-        one = Supervised(
-            launch,
-            log=launch.log or str(self._charge.scratch / f"{launch.name.replace('/', '_')}.log"),
-            emit=self._emit,
-            kill_left_over=self._kill_left_over,
-            packages=self._charge.packages,
-            groups=self._charge.groups,
-            group_prefix=self._charge.group_prefix,
-        )
+        one = self._supervise(launch)
         self._starts += 1
         one.order = self._starts
         one.reply_start = self._replier(number)
@@ -217,6 +210,20 @@ class Guardian:
             self._send({"id": number, "error": str(error)})
             return
         self._supervised[launch.name] = one
+
+    def _supervise(self, launch: wire.Launch) -> Supervised:
+        return Supervised(
+            launch,
+            log=self._log_of(launch),
+            emit=self._emit,
+            kill_left_over=self._kill_left_over,
+            packages=self._charge.packages,
+            groups=self._charge.groups,
+            group_prefix=self._charge.group_prefix,
+        )
+
+    def _log_of(self, launch: wire.Launch) -> str:
+        return launch.log or str(self._charge.scratch / f"{launch.name.replace('/', '_')}.log")
 
     def _do_stop(self, number: int, message: Mapping[str, Any]) -> None:
         one = self._supervised.get(message["name"])
@@ -235,10 +242,17 @@ class Guardian:
             if scope != "child":
                 one.signalled(name)
             if main is not None and main.alive:
-                got = send_to_scope(main, getattr(signal, name), scope)
+                got = self._send_to(one, main, getattr(signal, name), scope)
             data = {"signal": name, "scope": scope, "sent_to": [process.pid for process in got]}
             self._emit(one.launch.name, one.launch.role, "signal", data, at_ns)
         self._send({"id": number, "ok": [[process.pid, process.started] for process in got]})
+
+    def _send_to(
+        self, one: Supervised, main: proctree.Process, number: signal.Signals, scope: Scope
+    ) -> list[proctree.Process]:
+        """Sends; those who got it."""
+        del one
+        return send_to_scope(main, number, scope)
 
     def _do_retire(self, number: int, message: Mapping[str, Any]) -> None:
         one = self._supervised.get(message["name"])

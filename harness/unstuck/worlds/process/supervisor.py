@@ -76,7 +76,7 @@ class Supervised:
         self._packages = packages
         self._groups = groups
         self._group_name = group_prefix + re.sub(r"[^\w-]", "_", launch.name)
-        self._group: cgroups.MemoryGroup | None = None
+        self._group: usage.Group | None = None
         self._starts = 0
         self._signalled = False  # by the harness, fatally, in the present incarnation
         self._late = False  # not ready in time
@@ -95,20 +95,8 @@ class Supervised:
         """Starts the first or the next incarnation. Raises `SpawnError`: then nothing runs."""
         launch = self.launch
         self._check_port()
-        how = spawn.how_to_start(launch, self._packages)
-        if launch.memory_limit_bytes is not None and self._groups is not None:
-            try:
-                self._group = cgroups.MemoryGroup(self._groups, self._group_name, launch.memory_limit_bytes)
-            except OSError as error:
-                raise spawn.SpawnError(
-                    f"memory_limit_bytes={launch.memory_limit_bytes!r}: {error}"
-                ) from error
         self._log_offset = _size(self._log)
-        try:
-            self.pid = spawn.spawn(launch, self._log, how, self._group)
-        except spawn.SpawnError:
-            self._remove_group()
-            raise
+        how = self._spawn()
         now_ns = clock.monotonic_ns()
         self._starts += 1
         self._signalled = self._late = False
@@ -125,6 +113,29 @@ class Supervised:
             "start", {"pid": self.pid, "version": launch.version, "how": how, **self._meter.limit_facts()}
         )
         self._await_ready(now_ns)
+
+    def _spawn(self) -> str:
+        """Makes the memory group and the process; how it was made. Raises `SpawnError`."""
+        launch = self.launch
+        how = spawn.how_to_start(launch, self._packages)
+        if launch.memory_limit_bytes is not None and self._groups is not None:
+            try:
+                self._group = cgroups.MemoryGroup(self._groups, self._group_name, launch.memory_limit_bytes)
+            except OSError as error:
+                raise spawn.SpawnError(
+                    f"memory_limit_bytes={launch.memory_limit_bytes!r}: {error}"
+                ) from error
+        try:
+            self.pid = spawn.spawn(launch, self._log, how, self._group)
+        except spawn.SpawnError:
+            self._remove_group()
+            raise
+        return how
+
+    def _deliver(self, number: int) -> None:
+        """Signals the process itself, which lives or has not been reaped: nobody else can have its pid."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def _check_port(self) -> None:
         """A stranger on the port would answer for a process that cannot even bind it."""
@@ -229,16 +240,14 @@ class Supervised:
         self._grace_s = grace_s
         self._stopped_ns = clock.monotonic_ns()
         self._kill_at_ns = self._stopped_ns + int(grace_s * 1e9)
-        number = getattr(signal, self.launch.stop_signal)
-        os.kill(self.pid, number)  # our child, not reaped yet: nobody else can have this pid
+        self._deliver(getattr(signal, self.launch.stop_signal))
         self._tell("signal", {"signal": self.launch.stop_signal, "scope": "main", "sent_to": [self.pid]})
 
     def kill(self) -> None:
         """SIGKILL for the process; its descendants follow when its exit is seen."""
         if self.alive:
             self._peak()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            self._deliver(signal.SIGKILL)
 
     def signalled(self, name: str) -> None:
         """The harness sent a signal to the process itself: an exit that follows was expected."""

@@ -5,13 +5,27 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from unstuck.worlds.process.cgroups import MemoryGroup
+from typing import Any, Protocol
 
 _SAMPLE_EVERY_NS = 250_000_000  # with a limit: what all use together
 _PEAK_EVERY_NS = 1_000_000_000  # without: one small file each second
 _STEP_BYTES = 4 * 1024 * 1024  # a smaller rise of the peak is no event
+
+
+class Group(Protocol):
+    """Who is charged together, under one limit."""
+
+    def oom_kills(self) -> int:
+        """How many of them the kernel has killed for want of memory."""
+        ...
+
+    def usage_bytes(self) -> int: ...
+
+    def usage_bytes_max(self) -> int:
+        """The highest usage so far."""
+        ...
+
+    def remove(self) -> bool: ...
 
 
 class Meter:
@@ -21,7 +35,7 @@ class Meter:
         self,
         pid: int,
         limit_bytes: int | None,
-        group: MemoryGroup | None,
+        group: Group | None,
         tree: Callable[[], Sequence[int]],
         *,
         limited_by: str = "world",
