@@ -83,6 +83,7 @@ class ProcessSpec:
     restart: Restart = Restart()
     stop_signal: str = "SIGTERM"
     version: str = "current"
+    beside: bool = False  # the harness's own: it runs next to the harness, wherever the service runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,6 +246,7 @@ class RunningReference:
                 log=str(self._folder / "logs" / "links.log"),
                 ready_line="ready",
                 restart=Restart(policy="never"),
+                beside=True,
             )
         )
         links = Links.connect("127.0.0.1", port)

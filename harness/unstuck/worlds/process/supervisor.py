@@ -118,15 +118,17 @@ class Supervised:
         """Makes the memory group and the process; how it was made. Raises `SpawnError`."""
         launch = self.launch
         how = spawn.how_to_start(launch, self._packages)
+        group = None
         if launch.memory_limit_bytes is not None and self._groups is not None:
             try:
-                self._group = cgroups.MemoryGroup(self._groups, self._group_name, launch.memory_limit_bytes)
+                group = cgroups.MemoryGroup(self._groups, self._group_name, launch.memory_limit_bytes)
             except OSError as error:
                 raise spawn.SpawnError(
                     f"memory_limit_bytes={launch.memory_limit_bytes!r}: {error}"
                 ) from error
+        self._group = group
         try:
-            self.pid = spawn.spawn(launch, self._log, how, self._group)
+            self.pid = spawn.spawn(launch, self._log, how, group)
         except spawn.SpawnError:
             self._remove_group()
             raise
