@@ -34,7 +34,7 @@ class SimStage:
     def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> SimWorld:
         """`start_ns` is 0: what `now_ns` says before the world is made."""
         del name, start_ns
-        self._here.world = world = SimWorld(self._seed, on_event)
+        self._here.world = world = _StageWorld(self._seed, on_event, self._forget)
         return world
 
     def close(self) -> None:
@@ -45,6 +45,25 @@ class SimStage:
         """The virtual clock of the run that this thread is at."""
         world: SimWorld | None = getattr(self._here, "world", None)
         return 0 if world is None else world.scheduler.now_ns()
+
+    def _forget(self) -> None:
+        self._here.world = None
+
+
+class _StageWorld(SimWorld):
+    """Its time ends with it: the next run of the thread begins at 0, not where this one ended."""
+
+    def __init__(
+        self, seed: int, on_event: Callable[[ProcessEvent], None], forget: Callable[[], None]
+    ) -> None:
+        super().__init__(seed, on_event)
+        self._forget = forget
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._forget()
 
 
 def simulate(scenario: Scenario, seed: int, folder: Path, defences_off: tuple[str, ...] = ()) -> RunVerdict:

@@ -129,3 +129,17 @@ def test_a_campaign_runs_a_case_in_the_sim(tmp_path: Path) -> None:
     assert record.folder is not None
     log = (record.folder / "logs" / "worker-1.log").read_text()
     assert "msg='claimed'" in log
+
+
+def test_a_run_does_not_depend_on_the_one_before_it_in_the_same_thread(tmp_path: Path) -> None:
+    """The second run of a stage begins at 0, and sees what the first one saw."""
+    histories = []
+    stage = SimStage(seed=3)
+    for _ in range(2):
+        record = run_one(SIGTERM.base_case(), stage=stage, reports=tmp_path, seed=3, stop=threading.Event())
+        assert record.folder is not None
+        begin, *seen = (record.folder / "history.jsonl").read_text().splitlines()
+        assert '"kind":"run","phase":"start"' in begin  # the one line that tells the date
+        histories.append(seen)
+    stage.close()
+    assert histories[0] == histories[1]
