@@ -194,7 +194,7 @@ def _run_in(
         progress(Progress(title=case.title, phase=phase, note=text))
 
     def on_process(event: ProcessEvent) -> None:
-        with suppress(HarnessError):  # in the world's own thread; the run asks the recorder and ends
+        with suppress(UnstuckError):  # in the world's own thread; the run asks the recorder and ends
             recorder.record(
                 "process", event.phase, process=event.name, at_ns=event.at_ns, role=event.role, **event.data
             )

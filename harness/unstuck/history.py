@@ -104,12 +104,12 @@ class Recorder:
     closes. `now_ns` is the clock of the run (the sim hands in its virtual one); `start_ns` is what that
     clock said when the run began.
 
-    Raises `HarnessError` when the file cannot be made.
+    Raises `UsageError` when the file cannot be made.
     """
 
     def __init__(self, path: Path, start_ns: int, *, now_ns: Callable[[], int] = clock.monotonic_ns) -> None:
         self.path = path
-        self.failure: HarnessError | None = None  # why nothing is written any more
+        self.failure: UsageError | None = None  # why nothing is written any more
         self._start_ns = start_ns
         self._now_ns = now_ns
         self._lock = threading.Lock()
@@ -121,7 +121,7 @@ class Recorder:
         try:
             self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except OSError as error:
-            raise HarnessError(
+            raise UsageError(
                 f"history: path={str(path)!r} cannot be made ({error.strerror}). Give a new, writable folder."
             ) from None
 
@@ -147,7 +147,7 @@ class Recorder:
         """Appends one event and returns it. `at_ns` is on the recorder's clock (the monotonic one of
         the machine), not of the run; None: now.
 
-        Raises `HarnessError` once when the disk is full or fails; what was written before stays whole,
+        Raises `UsageError` once when the disk is full or fails; what was written before stays whole,
         and from then on events are only handed to subscribers (`failure` says why). Raises
         `HarnessError` for a value that JSON cannot hold.
         """
@@ -193,9 +193,9 @@ class Recorder:
                 written += os.write(self._file, line[written:])
         except OSError as error:
             os.ftruncate(self._file, self._size)
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             step = "Free some space and run again." if full else "Look at the disk."
-            self.failure = HarnessError(
+            self.failure = UsageError(
                 f"history: path={str(self.path)!r} takes no more ({error.strerror}). {step}"
             )
             return False

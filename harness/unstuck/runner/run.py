@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from unstuck.clock import WallClockWatch
-from unstuck.errors import HarnessError, UnstuckError
+from unstuck.errors import HarnessError, UnstuckError, UsageError
 from unstuck.faults import FAULTS
 from unstuck.history import Event, Recorder
 from unstuck.plan import ClientPlan, Plan
@@ -58,8 +58,9 @@ def run_scenario(
     """Runs to its end. The last event says why it ended: settled, budget, interrupted or error.
 
     Raises `TargetError` when the service does not start (nothing is left running), `HarnessError` when
-    Unstuck itself failed, `UsageError` for a plan that cannot be carried out. The world is the caller's
-    to close.
+    Unstuck itself failed, `UsageError` for a plan that cannot be carried out and for a history that the
+    disk does not take, `Interrupted` when the service was still starting. The world is the caller's to
+    close.
     """
     run = _Run(request, world, target, recorder, interrupted, note)
     on_engine(run.engine)
@@ -92,9 +93,11 @@ class _Run:
         """Records; where nothing can be recorded any more, the run ends, whichever task was first to see."""
         try:
             return self._recorder.record(kind, phase, **rest)
+        except UsageError:  # the disk: `over` asks the recorder
+            self.engine.wake()
         except HarnessError as error:
             self.engine.fail("the history", error)
-            return Event(-1, 0, kind, phase)
+        return Event(-1, 0, kind, phase)
 
     def over(self) -> bool:
         """True when nothing further is to be done but taking the run down."""
@@ -120,6 +123,8 @@ class _Run:
             except BaseException as caught:
                 reason = "interrupted" if self._interrupted() else "error"
                 error = str(caught) or repr(caught)
+                if self._recorder.failure is not None and isinstance(caught, Exception):
+                    raise self._recorder.failure from caught  # what came after it may come of it
                 raise
             finally:
                 self.engine.heal_all()

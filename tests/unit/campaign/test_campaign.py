@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from unstuck import rundir
 from unstuck.campaign import Progress, RunRecord, excluded, run_many, run_one, runners
 from unstuck.checks.port import Verdict
 from unstuck.errors import ExitCode, HarnessError, TargetError, UsageError
-from unstuck.history import Recorder
+from unstuck.history import Recorder, read_history
 from unstuck.runner.engine import Engine
 from unstuck.scenario import OnState, Scenario
 from unstuck.worlds.port import ProcessEvent
@@ -214,18 +216,40 @@ def test_a_folder_that_cannot_be_made_leaves_a_record_without_one(campaign: Camp
     assert campaign.worlds == []
 
 
-def test_a_history_that_cannot_be_made_is_our_own_error(
-    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_history_that_cannot_be_made_is_told(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     """No space for the first line: no world, no verdict, and the reason."""
 
     def full(*_: object, **__: object) -> Recorder:
-        raise HarnessError("history: path='…' cannot be made (No space left). Give a new, writable folder.")
+        raise UsageError("history: path='…' cannot be made (No space left). Give a new, writable folder.")
 
     monkeypatch.setattr(module, "Recorder", full)
     record = campaign.one()
-    assert (record.verdict, record.exit_code) == (None, ExitCode.HARNESS)
+    assert (record.verdict, record.exit_code) == (None, ExitCode.USAGE)
     assert campaign.worlds == []
+
+
+def test_a_disk_that_fills_up_in_the_midst_is_told_and_what_was_recorded_is_kept(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 2 with the disk's line, though a process that ends could not be recorded any more either."""
+
+    def full(_file: int, _line: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def body(run: FakeRun) -> None:
+        run.play("error")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full)
+            run.world.tell(ProcessEvent(name="w", role="worker", phase="exit", at_ns=0, data={}))
+        assert run.recorder.failure is not None
+        raise run.recorder.failure
+
+    campaign.body = body
+    record = campaign.one()
+    assert record.exit_code is ExitCode.USAGE
+    assert "takes no more (No space left on device). Free some space" in str(record.error)
+    assert record.folder is not None
+    assert len(read_history(record.folder / "history.jsonl").events) == 4
 
 
 def test_a_history_that_cannot_be_read_is_told(campaign: Campaign) -> None:

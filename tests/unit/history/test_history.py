@@ -149,12 +149,20 @@ def test_a_kill_loses_at_most_the_last_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "Free some space"), (errno.EIO, "Look at the disk")]
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EFBIG, "Free some space"),  # a quota of the shell's (`ulimit -f`)
+        (errno.EIO, "Look at the disk"),
+    ],
 )
 def test_a_full_disk_is_one_error_and_no_corruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
-    """The half line is taken back; later events reach subscribers only, and raise nothing more."""
+    """The half line is taken back; later events reach subscribers only, and raise nothing more.
+
+    It is the disk that is at fault and not Unstuck: a usage error, exit 2.
+    """
     path = tmp_path / "h.jsonl"
     recorder = Recorder(path, 0)
     recorder.record("evidence")
@@ -171,7 +179,7 @@ def test_a_full_disk_is_one_error_and_no_corruption(
     recorder.subscribe(got.append)
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", write)
-        with pytest.raises(HarnessError, match=words):
+        with pytest.raises(UsageError, match=words):
             recorder.record("evidence")
     recorder.record("evidence")
     recorder.close()
@@ -196,7 +204,7 @@ def test_a_file_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
     """An old history is never written over, and a missing folder is named."""
     (tmp_path / "h.jsonl").write_text("")
     for path in (tmp_path / "h.jsonl", tmp_path / "nowhere" / "h.jsonl"):
-        with pytest.raises(HarnessError, match="cannot be made"):
+        with pytest.raises(UsageError, match="cannot be made"):
             Recorder(path, 0)
 
 

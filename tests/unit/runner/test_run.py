@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from tests.unit.runner.bench import Bench
 from tests.unit.runner.stage import fault
-from unstuck.errors import HarnessError, TargetError
+from unstuck.errors import HarnessError, TargetError, UsageError
 from unstuck.scenario import (
     Complete,
     Initiate,
@@ -156,11 +159,31 @@ def test_a_full_disk_ends_the_run_whichever_task_saw_it_first(bench: Bench) -> N
     """The error is told once by the recorder; the run raises it, and takes everything down."""
 
     def full() -> None:
-        bench.recorder.failure = HarnessError("history: takes no more. Free some space and run again.")
+        bench.recorder.failure = UsageError("history: takes no more. Free some space and run again.")
         bench.engines[0].wake()
 
     bench.target.life = full
-    with pytest.raises(HarnessError, match="takes no more"):
+    with pytest.raises(UsageError, match="takes no more"):
+        bench.run()
+    assert bench.target.running.closed == 1
+
+
+def test_what_a_full_disk_brings_about_is_told_as_the_full_disk(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event that met it raises in no task of the run, and what fails next is not the reason."""
+
+    def full(_file: int, _line: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def then() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full)
+            bench.target.emit("evidence", "small")
+        raise HarnessError("the service has lost its log")
+
+    bench.target.life = then
+    with pytest.raises(UsageError, match="takes no more"):
         bench.run()
     assert bench.target.running.closed == 1
 
