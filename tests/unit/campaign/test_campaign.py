@@ -249,7 +249,7 @@ def test_a_disk_that_fills_up_in_the_midst_is_told_and_what_was_recorded_is_kept
     assert record.exit_code is ExitCode.USAGE
     assert "takes no more (No space left on device). Free some space" in str(record.error)
     assert record.folder is not None
-    assert len(read_history(record.folder / "history.jsonl").events) == 4
+    assert len(read_history(record.folder / "history.jsonl").events) == 5
 
 
 def test_a_history_that_cannot_be_read_is_told(campaign: Campaign) -> None:

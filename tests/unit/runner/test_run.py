@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import NoReturn
 
 import pytest
 
@@ -176,16 +177,15 @@ def test_what_a_full_disk_brings_about_is_told_as_the_full_disk(
     def full(_file: int, _line: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def then() -> None:
+    def start(**_: object) -> NoReturn:
         with monkeypatch.context() as patched:
             patched.setattr(os, "write", full)
-            bench.target.emit("evidence", "small")
-        raise HarnessError("the service has lost its log")
+            bench.engines[0].emit("evidence", "small")
+        raise TargetError("process 'api-1': log='…': No space left on device")
 
-    bench.target.life = then
+    monkeypatch.setattr(bench.target, "start", start)
     with pytest.raises(UsageError, match="takes no more"):
         bench.run()
-    assert bench.target.running.closed == 1
 
 
 def test_what_cannot_be_recorded_is_a_harness_error(bench: Bench) -> None:
