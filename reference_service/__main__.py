@@ -1,11 +1,11 @@
-"""`python -m reference_service api|worker|sweeper|relay|vision|init`, configured by the environment."""
+"""`python -m reference_service ROLE`, configured by the environment; `ROLES` are what it can be."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-ROLES = ("api", "worker", "sweeper", "relay", "vision", "init")
+ROLES = ("api", "worker", "sweeper", "relay", "vision", "migrate", "init")
 FLAGS = frozenset({"--resources", "--no-notification"})
 USAGE = f"usage: python -m reference_service {'|'.join(ROLES)} [--resources [--no-notification]]"
 

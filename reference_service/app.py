@@ -19,7 +19,7 @@ from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
 from reference_service.settings import BadSettings, Settings
 from reference_service.sink import HttpSink
-from reference_service.store import SqlDatabase, Store
+from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
 API_POOL_SIZE = 8
@@ -65,6 +65,8 @@ def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
         return run_api(settings)
     if role == "vision":
         return run_vision(settings)
+    if role == "migrate":
+        return run_migrate(settings)
     if role == "init":
         return run_init(settings, flags)
     return run_looping(settings, role)
@@ -77,7 +79,7 @@ def run_api(settings: Settings) -> int:
 
     service, database = build(settings, "api")
     with bind(settings) as listener:
-        database.create_schema()
+        _require_schema(service, database)
         draining = Draining()
         serve(make_app(service, draining), draining, listener, service.clock, settings)
     database.close()
@@ -98,7 +100,7 @@ def run_looping(settings: Settings, role: str) -> int:
         memory_limit_bytes=settings.memory_limit_bytes,
     )
     try:
-        database.create_schema()
+        _require_schema(service, database)
         loops[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
     finally:
         runtime.close()
@@ -115,11 +117,21 @@ def run_vision(settings: Settings) -> int:
     return 0
 
 
+def run_migrate(settings: Settings) -> int:
+    """The schema, brought up to this version; one line says what was done. Raises `Unavailable`."""
+    from reference_service.store.migrations import migrate  # noqa: PLC0415  loads Alembic: no other role needs it
+
+    _, database = build(settings, "migrate")
+    try:
+        print(database.run(migrate), flush=True)  # noqa: T201  for whoever deploys
+    finally:
+        database.close()
+    return 0
+
+
 def run_init(settings: Settings, flags: Sequence[str]) -> int:
-    """The schema; with `--resources` bucket, queues and (unless `--no-notification`) the notification."""
-    _, database = build(settings, "init")
-    database.create_schema()
-    database.close()
+    """As migrate; with `--resources` also bucket, queues and, unless told otherwise, the notification."""
+    run_migrate(settings)
     if "--resources" in flags:
         provision.create_resources(
             settings,
@@ -128,6 +140,12 @@ def run_init(settings: Settings, flags: Sequence[str]) -> int:
             notification="--no-notification" not in flags,
         )
     return 0
+
+
+def _require_schema(service: Service, database: SqlDatabase) -> None:
+    revision = database.run(schema.require)
+    if revision != schema.HEAD:
+        service.log.warning("the database is ahead of this version", revision=revision, known=schema.HEAD)
 
 
 def _access(settings: Settings, endpoint: str | None) -> AwsAccess:

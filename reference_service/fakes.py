@@ -30,7 +30,7 @@ from reference_service.ports import (
 )
 from reference_service.service import Service
 from reference_service.settings import Settings
-from reference_service.store import SqlDatabase, Store
+from reference_service.store import SqlDatabase, Store, schema
 
 EPOCH_S = 1_700_000_000.0
 
@@ -353,7 +353,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
     values = {"database_url": "sqlite://", "sink_url": "http://sink", "allow_unsafe": True, **settings}
     given = Settings.model_validate(values)
     database = SqlDatabase(given.database_url, clock, busy_timeout_s=0.0)
-    database.create_schema()
+    database.run(schema.lay)
     uploads_queue, jobs_queue = MemoryQueue(clock), MemoryQueue(clock)
 
     def on_created(key: str) -> None:

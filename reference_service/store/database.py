@@ -11,18 +11,16 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 from reference_service.ports import Clock, CommitUnknown, Unavailable
-from reference_service.store.tables import metadata
 
 T = TypeVar("T")
 RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014"})  # serialization, deadlock, lock, timeout
-SCHEMA_LOCK = 7_083_211  # any number, the same in every role
 
 
 class SqlDatabase:
@@ -56,16 +54,6 @@ class SqlDatabase:
         if self._engine is not None:
             self._engine.dispose(close=self._pid == os.getpid())
             self._engine = None
-
-    def create_schema(self) -> None:
-        """Creates what is missing; several roles may do so at the same time. Raises `Unavailable`."""
-
-        def create(connection: Connection) -> None:
-            if self.dialect == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SCHEMA_LOCK})
-            metadata.create_all(connection)
-
-        self.run(create)
 
     def _own_engine(self) -> Engine:
         if self._engine is None:

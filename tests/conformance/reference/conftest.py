@@ -12,6 +12,7 @@ from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock
 from reference_service.fakes import ManualClock
 from reference_service.store import SqlDatabase
+from reference_service.store.migrations import migrate
 from unstuck.worlds.process.session import Session
 
 REGION = "us-east-1"
@@ -52,7 +53,7 @@ def client(service: str, access: AwsAccess) -> object:
 def database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SqlDatabase]:
-    """With the schema, empty, and able to run two transactions at a time where it can."""
+    """Migrated, empty, and able to run two transactions at a time where it can."""
     if request.param == "postgresql":
         postgres = request.getfixturevalue("servers").postgres()
         url = postgres.create_database(f"store{next(NUMBERS)}")
@@ -61,6 +62,6 @@ def database(
         one = SqlDatabase(f"sqlite:///{tmp_path_factory.mktemp('db')}/jobs.db", ManualClock())
     else:
         one = SqlDatabase("sqlite://", ManualClock())
-    one.create_schema()
+    one.run(migrate)
     yield one
     one.close()

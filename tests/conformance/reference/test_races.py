@@ -18,6 +18,7 @@ from reference_service.clock import SystemClock
 from reference_service.domain import Job, Reason, State
 from reference_service.store import SqlDatabase, Store, lifecycle, recovery, work
 from reference_service.store.lifecycle import NewJob
+from reference_service.store.migrations import migrate
 from reference_service.store.work import Claimant
 from tests.conformance.reference.conftest import NUMBERS
 
@@ -52,7 +53,7 @@ class Paused:
 @pytest.fixture(scope="module")
 def postgres(servers: Any) -> Iterator[SqlDatabase]:
     one = SqlDatabase(servers.postgres().create_database("races"), SystemClock(), pool_size=4)
-    one.create_schema()
+    one.run(migrate)
     yield one
     one.close()
 

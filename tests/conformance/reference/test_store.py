@@ -11,7 +11,7 @@ from sqlalchemy import text
 from reference_service.clock import SystemClock
 from reference_service.domain import Job, Outcome, Reason, State
 from reference_service.ports import Unavailable
-from reference_service.store import AttemptEnd, SqlDatabase, Store, events, lifecycle, recovery, work
+from reference_service.store import AttemptEnd, SqlDatabase, Store, events, lifecycle, recovery, schema, work
 from reference_service.store.lifecycle import NewJob
 from reference_service.store.work import Artefact, Checkpoint, Claimant
 
@@ -315,22 +315,11 @@ def test_of_many_at_once_one_wins(database: SqlDatabase) -> None:
     assert len(rows(store, "outbox")) == 1
 
 
-def test_the_schema_is_created_by_many_at_once(servers: Any) -> None:
-    """Roles that start together do not fall over each other."""
-    url = servers.postgres().create_database("schema")
-    several = [SqlDatabase(url, SystemClock()) for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(SqlDatabase.create_schema, several))
-    assert rows(Store(database=several[0], actor="test"), "jobs") == []
-    for one in several:
-        one.close()
-
-
 def test_a_connection_that_the_server_dropped_is_replaced(servers: Any) -> None:
     """A restart of the database costs no transaction that had not begun."""
     url = servers.postgres().create_database("dropped")
     database = SqlDatabase(url, SystemClock())
-    database.create_schema()
+    database.run(schema.lay)
     other = SqlDatabase(url, SystemClock())
     kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                 " AND datname = current_database()")  # fmt: skip
@@ -344,5 +333,5 @@ def test_a_connection_that_the_server_dropped_is_replaced(servers: Any) -> None:
 def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
     """A condition to wait for, not a bug; one line."""
     with pytest.raises(Unavailable) as error:
-        SqlDatabase(url, SystemClock()).create_schema()
+        SqlDatabase(url, SystemClock()).run(schema.require)
     assert "\n" not in str(error.value)

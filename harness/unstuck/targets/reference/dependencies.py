@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import create_engine
 
 from reference_service.media import make
-from reference_service.store.tables import metadata
+from reference_service.store import schema
 from unstuck.errors import HarnessError
 from unstuck.targets.reference.observer import INSTALL
 from unstuck.targets.reference.places import REGION, Places
@@ -164,7 +164,8 @@ class Dependencies:
             connection.execute(f"CREATE DATABASE {TEMPLATE}")
         url = self._postgres.url(TEMPLATE)
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-        metadata.create_all(engine)
+        with engine.begin() as laying:
+            schema.lay(laying)
         engine.dispose()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(INSTALL)

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from reference_service.store import SqlDatabase
+from reference_service.store import SqlDatabase, schema
 from unstuck.targets.port import Emit
 from unstuck.targets.reference.observer import tag_of
 from unstuck.worlds.sim.scheduler import GreenScheduler
@@ -57,7 +57,7 @@ class MemoryDatabase:
         self._clock = _RunClock()
         self._sql = SqlDatabase("sqlite://", self._clock, busy_timeout_s=0.0)
         self._seen: list[tuple[Any, ...]] = []
-        self._sql.create_schema()
+        self._sql.run(schema.lay)
         connection = self._sql.run(lambda c: c.connection.driver_connection)
         assert isinstance(connection, sqlite3.Connection)
         self._connection = connection

@@ -1,0 +1,1 @@
+"""One module a revision, `r<number>_<what it brings>.py`; `schema.REVISIONS` lists them."""
