@@ -1,0 +1,74 @@
+"""What the options of a session come to, checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from unstuck.cli.inputs import SEED, jobs_by_default
+from unstuck.cli.policy import find_policy, load_policy
+from unstuck.errors import UsageError, did_you_mean
+
+CASES: Final = ("base", "pairwise", "all")
+WORLDS: Final = ("processes", "sim", "containers")
+TARGETS: Final = ("reference",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """How the scenarios of one session are run. `shared_out`: pytest-xdist hands each worker its tests."""
+
+    cases: str
+    world: str
+    jobs: int
+    seed: int
+    reports: Path
+    shared_out: bool
+
+
+def read_choices(config: pytest.Config) -> Choices:
+    """The options, with defaults for what was not said. Raises `UsageError`."""
+    world = _word(config, "world", WORLDS)
+    if world == "containers":
+        raise UsageError("--unstuck-world=containers is not there yet. Choose processes or sim.")
+    _word(config, "target", TARGETS)
+    shared_out = hasattr(config, "workerinput")
+    jobs = _whole(config, "jobs", 1)
+    # The sim computes all the while, on one processor: side by side it would only take turns.
+    by_default = 1 if shared_out or world == "sim" else jobs_by_default()
+    reports = config.getoption("unstuck_reports")
+    seed = _whole(config, "seed", 0)
+    return Choices(
+        cases=_word(config, "cases", CASES),
+        world=world,
+        jobs=1 if shared_out else jobs or by_default,
+        seed=SEED if seed is None else seed,
+        reports=config.invocation_params.dir / reports if reports else _reports_of(config.rootpath),
+        shared_out=shared_out,
+    )
+
+
+def _reports_of(root: Path) -> Path:
+    return load_policy(find_policy(root)).reports or root / "reports"
+
+
+def _word(config: pytest.Config, name: str, known: Sequence[str]) -> str:
+    value = config.getoption(f"unstuck_{name}")
+    if value is None:
+        return known[0]
+    if value not in known:
+        raise UsageError(f"--unstuck-{name}={value!r} is unknown.{did_you_mean(value, known)}")
+    return str(value)
+
+
+def _whole(config: pytest.Config, name: str, minimum: int) -> int | None:
+    value = config.getoption(f"unstuck_{name}")
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) < minimum:
+        raise UsageError(f"--unstuck-{name}={value!r} must be a whole number, {minimum} or more.")
+    return int(value)

@@ -1,0 +1,74 @@
+"""Where the runs of a session take place: each stage is opened when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from unstuck.campaign import ProcessStage, Stage
+from unstuck.cli.environment import shut_out
+from unstuck.simulation import SimStage
+
+
+class Stages:
+    """The stages of one session, kept until `close`: a database is started once for all runs.
+
+    Every method may be called from several threads at once.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, int | None], Stage] = {}
+        self._closing = ExitStack()
+
+    def stage(self, world: str, seed: int) -> Stage:
+        """The stage of a world; the sim's is made for one seed."""
+        with self._lock:
+            key = (world, seed if world == "sim" else None)
+            if key not in self._open:
+                self._open[key] = self._make(world, seed)
+            return self._open[key]
+
+    def close(self) -> None:
+        """Takes everything down that runs have started. Idempotent."""
+        with self._lock:
+            self._open.clear()
+            self._closing.close()
+
+    def _make(self, world: str, seed: int) -> Stage:
+        if world == "sim":
+            return self._closing.enter_context(closing(SimStage(seed=seed)))
+        return self._closing.enter_context(ProcessStage(stop=self._stop))
+
+
+class Surroundings:
+    """Keeps the user's environment out of runs, and gives it back when none is under way.
+
+    A test session is not ours: its other tests may need the variables that would redirect a run.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._taken: dict[str, str] = {}
+
+    @contextmanager
+    def shut_out(self) -> Iterator[None]:
+        """Within: without what `unstuck run` would not hear of either."""
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                before = dict(os.environ)
+                shut_out()
+                self._taken = {name: before[name] for name in before.keys() - os.environ.keys()}
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    for name, value in self._taken.items():
+                        os.environ.setdefault(name, value)
