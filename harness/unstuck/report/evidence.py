@@ -11,7 +11,7 @@ from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.run_story import Life
 from unstuck.checks.story import Story
 from unstuck.history import Event
-from unstuck.report.model import BrokenPromise
+from unstuck.report.model import BrokenPromise, Mark
 from unstuck.report.words import event_text, span
 
 EXCERPT_LINES: Final = 16
@@ -37,8 +37,13 @@ def explain(
         held_by=_held_by(job, story),
         moves_on=MOVED_ON_BY.get(job.state or "", "") if job is not None else "",
         excerpt=tuple(_shorten(events, frozenset(evidence.events))),
+        marks=tuple(_mark(event) for event in events if event.number in evidence.events),
         logs=_logs(job, events, logs),
     )
+
+
+def _mark(event: Event) -> Mark:
+    return Mark(at_s=seconds(event), text=event_text(event), job=event.job, process=event.process)
 
 
 def life_end(life: Life) -> str:

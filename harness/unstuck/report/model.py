@@ -42,6 +42,7 @@ class Stay:
     until_s: float | None
     holder: str | None = None
     attempt: int | None = None
+    peak_bytes: int | None = None  # of its memory, as the service says of the attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ class ProcessLine:
     lives: tuple[LifeLine, ...]
     rss_bytes_max: int | None = None
     limit_bytes: int | None = None
+    memory: tuple[tuple[float, int], ...] = ()  # when, and bytes in use then; only where there is a limit
     log: str | None = None  # relative to the run's folder; None: it said nothing, or nothing was kept
 
 
@@ -99,6 +101,29 @@ class PropertyLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The place of an event that shows a broken promise: when, and of which job or process."""
+
+    at_s: float
+    text: str
+    job: str | None = None
+    process: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """A job that a blow hit: how long after the blow was over it was claimed again, and ended.
+
+    None: it was not (yet), or, for the claim, it had no need to.
+    """
+
+    job: str
+    fault: int
+    claim_s: float | None
+    terminal_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenPromise:
     """One piece of evidence, with what a person needs to see next."""
 
@@ -112,6 +137,7 @@ class BrokenPromise:
     held_by: str = ""  # "worker-1 (token 3): SIGKILL at 1.52 s"
     moves_on: str = ""  # who should have moved it on
     excerpt: tuple[str, ...] = ()  # the job's own timeline, one event a line
+    marks: tuple[Mark, ...] = ()  # the events that show it, in the order of their times
     logs: tuple[str, ...] = ()  # relative to the run's folder
 
 
@@ -144,6 +170,9 @@ class Summary:
     version: str
     date: str | None
     folder: str | None  # as the user would type it
+    recoveries: tuple[Recovery, ...] = ()
+    claim_budget_s: float | None = None  # to the next claim of a job that was hit; None: not demanded
+    terminal_budget_s: float | None = None  # to its end
     notes: tuple[str, ...] = ()  # what a reader should know besides: a history cut short, …
 
     @property

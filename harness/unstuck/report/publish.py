@@ -12,10 +12,11 @@ from unstuck.checks.verdict import RunVerdict
 from unstuck.history import read_history
 from unstuck.report.as_json import group_json, run_json
 from unstuck.report.group import Group, RunLine
-from unstuck.report.html import group_html, run_html
+from unstuck.report.group_page import group_html
 from unstuck.report.junit import junit_xml
 from unstuck.report.markdown import group_markdown, run_markdown
 from unstuck.report.model import Summary
+from unstuck.report.run_page import run_html
 from unstuck.report.summary import Circumstances, summarise
 from unstuck.rundir import GroupFolder, RunFolder, write
 from unstuck.scenario import Scenario

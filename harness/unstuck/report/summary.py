@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from unstuck import __version__
 from unstuck.checks.classes import JobClass
-from unstuck.checks.job_story import JobStory, seconds
+from unstuck.checks.job_story import JobStory, data_of, seconds
 from unstuck.checks.port import PropertyResult, Verdict
 from unstuck.checks.run_story import Life, ProcessStory
-from unstuck.checks.story import Story
+from unstuck.checks.story import Story, Stroke
 from unstuck.checks.verdict import FaultRow, RunVerdict
+from unstuck.checks.victims import Victim, victims
 from unstuck.report.evidence import explain, life_end
 from unstuck.report.model import (
     BrokenPromise,
@@ -22,6 +23,7 @@ from unstuck.report.model import (
     LifeLine,
     ProcessLine,
     PropertyLine,
+    Recovery,
     Stay,
     Summary,
 )
@@ -52,6 +54,7 @@ def summarise(
     faulty = {item.job for item in broken if item.verdict is Verdict.FAIL}
     jobs = tuple(_job(story.jobs[row.job], row, row.job in faulty) for row in verdict.jobs)
     figures = verdict.figures
+    demanded = scenario.expect.get("recovery_within", {})
     return Summary(
         title=scenario.title,
         name=scenario.name,
@@ -80,6 +83,14 @@ def summarise(
         version=around.version,
         date=around.date,
         folder=around.folder,
+        recoveries=tuple(
+            _recovery(stroke, victim)
+            for fault in story.faults.values()
+            for stroke in fault.strokes
+            for victim in victims(story, stroke)
+        ),
+        claim_budget_s=_seconds_of(demanded.get("claim_s")),
+        terminal_budget_s=_seconds_of(demanded.get("budget_s", scenario.budget_s)),
         notes=tuple(_notes(story, around)),
     )
 
@@ -134,11 +145,31 @@ def _fault(index: int, fault: Fault | None, row: FaultRow | None, story: Story) 
     )
 
 
+def _recovery(stroke: Stroke, victim: Victim) -> Recovery:
+    """As `recovery_within` measures it."""
+
+    def since_s(at_s: float | None) -> float | None:
+        return None if at_s is None else max(0.0, at_s - stroke.over_s)
+
+    claim = victim.next_claim
+    return Recovery(
+        job=victim.job.id,
+        fault=stroke.fault.index,
+        claim_s=since_s(None if claim is None else claim.at_s),
+        terminal_s=since_s(victim.job.terminal_at_s),
+    )
+
+
+def _seconds_of(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
 def _job(job: JobStory, row: JobClass, broken: bool) -> JobLine:  # noqa: FBT001  internal
     holders = {claim.at_s: claim for claim in job.claims}
     stays = []
     for stay in job.stays:
         claim = holders.get(stay.from_s) if stay.state == "active" else None
+        said = data_of(job.said_attempts.get(claim.move.token)) if claim else {}
         stays.append(
             Stay(
                 state=stay.state,
@@ -146,6 +177,7 @@ def _job(job: JobStory, row: JobClass, broken: bool) -> JobLine:  # noqa: FBT001
                 until_s=stay.until_s,
                 holder=claim.holder if claim else None,
                 attempt=claim.move.attempt if claim else None,
+                peak_bytes=peak if isinstance(peak := said.get("peak_rss_bytes"), int) else None,
             )
         )
     return JobLine(
@@ -206,6 +238,11 @@ def _process(process: ProcessStory, story: Story, log: str | None) -> ProcessLin
         lives=tuple(_life(life, over_s) for life in process.lives),
         rss_bytes_max=max(sizes, default=None),
         limit_bytes=limits[-1] if limits else None,
+        memory=tuple(
+            (seconds(event), size)
+            for event in process.usage
+            if limits and isinstance(size := event.data.get("rss_bytes"), int)
+        ),
         log=log,
     )
 

@@ -1,68 +1,61 @@
-"""The timeline of a run as one SVG: processes above, a lane a job below, faults as bands across."""
+"""The timeline of a run: processes above, a lane a job below, faults as bands across.
+
+Every element says when it was in seconds (`--a`, and `--b` where it lasted); the style sheet turns that
+into a place. So the picture stands without script, a script zooms it by widening one element, and the
+elements themselves are the data from which it tells exact facts: nothing from outside is ever in a script.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Final
 
-from unstuck.report.markup import Markup, join, number, tag
-from unstuck.report.model import JobLine, ProcessLine, Stay, Summary
+from unstuck.report.markup import Child, Markup, tag
+from unstuck.report.model import JobLine, LifeLine, Mark, ProcessLine, Stay, Summary
+from unstuck.report.overview import overview_svg
+from unstuck.report.places import Places, place, window
 from unstuck.report.sheet import cut
-from unstuck.report.words import span
-from unstuck.scenario import TERMINAL_STATES
+from unstuck.report.words import plural, size, span
+from unstuck.scenario import CANONICAL_STATES, TERMINAL_STATES
 
-WIDTH: Final = 1100.0
-LEFT: Final = 150.0  # for labels
-RIGHT: Final = 12.0
-AXIS: Final = 18.0
-LABELLED: Final = 11.0  # a lower lane has no room for its name; the mouse still shows it
-_BAND_LABEL: Final = 13.0
+DENSE_FROM: Final = 120  # jobs; from here on lanes without a broken promise begin thin
+FLAGS: Final = 8  # strokes of one fault with their name; `times: each` may strike often
+FLAG_ROWS: Final = 3
+_SIGNS: Final[Mapping[str, str]] = {"succeeded": "✓", "failed": "✗", "cancelled": "⊘", "expired": "◷"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    start_s: float
-    end_s: float
-
-    def x(self, at_s: float) -> float:
-        share = (min(max(at_s, self.start_s), self.end_s) - self.start_s) / (self.end_s - self.start_s)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
-
-
-def timeline_svg(summary: Summary) -> Markup:
-    """The whole picture; its height grows with processes and jobs, its width fits the page."""
-    scale = _scale(summary)
-    rows = min(sum(len(fault.strokes) for fault in summary.faults), 4)
-    top = AXIS + rows * _BAND_LABEL
-    process_height, job_height = 16.0, _lane(len(summary.jobs))
-    jobs_top = top + len(summary.processes) * process_height + (10 if summary.processes else 0)
-    bottom = jobs_top + len(summary.jobs) * job_height + 4
-    lanes = [_process(line, top + n * process_height, scale) for n, line in enumerate(summary.processes)]
-    lanes += [
-        _job(line, jobs_top + n * job_height, job_height, scale)
-        for n, line in enumerate(ordered(summary.jobs))
-    ]
+def timeline(summary: Summary, places: Places) -> Markup:
+    """The whole section's picture: what to show, the overview, the lanes."""
+    start_s, end_s = window(summary)
+    jobs = ordered(summary.jobs)
+    strokes = _strokes(summary)
+    canvas = tag(
+        "div",
+        _axis(summary, start_s, end_s, strokes),
+        tag("div", *_bands(summary, strokes, start_s, end_s), class_="layer"),
+        *_unplaced(summary, places),
+        *(_process(line, places, end_s) for line in summary.processes),
+        *(_job(line, places, end_s) for line in jobs),
+        class_="canvas",
+        style=f"--t0:{place(start_s)};--span:{place(end_s - start_s)}",
+    )
     return tag(
-        "svg",
-        _axis(scale, top, bottom),
-        _bands(summary, scale, bottom),
-        *lanes,
-        _budget(summary, scale, top, bottom),
-        viewBox=f"0 0 {number(WIDTH)} {number(bottom + AXIS)}",
-        role="img",
-        aria_label="Timeline of processes, jobs and faults",
+        "div",
+        _tools(summary),
+        _legend(summary),
+        tag("div", overview_svg(summary, start_s, end_s), class_="overview"),
+        tag(
+            "div",
+            canvas,
+            class_="plot" + (" dense" if len(jobs) >= DENSE_FROM else "") + _height(len(jobs)),
+            role="region",
+            tabindex="0",
+            aria_label=f"Timeline of {plural(len(jobs), 'job')}; the tables below hold the same facts",
+        ),
         class_="timeline",
     )
-
-
-def _scale(summary: Summary) -> _Scale:
-    """From when the first thing happened: how long the dependencies took to start tells nothing."""
-    starts_s = [life.from_s for process in summary.processes for life in process.lives]
-    starts_s += [job.stays[0].from_s for job in summary.jobs if job.stays]
-    start_s = max(min(starts_s, default=0.0), 0.0)
-    return _Scale(start_s, max(summary.duration_s, start_s + 0.001))
 
 
 def ordered(jobs: Iterable[JobLine]) -> list[JobLine]:
@@ -70,26 +63,126 @@ def ordered(jobs: Iterable[JobLine]) -> list[JobLine]:
     return sorted(jobs, key=lambda job: (not job.broken, job.stays[0].from_s if job.stays else 0.0))
 
 
-def _lane(count: int) -> float:
-    if count <= 20:
-        return 20.0
-    return 14.0 if count <= 100 else 6.0
+def _height(count: int) -> str:
+    return " tall" if count <= 20 else " low" if count > 100 else ""
 
 
-def _axis(scale: _Scale, top: float, bottom: float) -> Markup:
-    step_s = _step(scale.end_s - scale.start_s)
-    marks = [n * step_s for n in range(math.ceil(scale.start_s / step_s), int(scale.end_s / step_s) + 1)]
-    lines = [
-        join(
-            tag("line", x1=scale.x(at_s), x2=scale.x(at_s), y1=top, y2=bottom, class_="grid"),
-            *(
-                tag("text", span(at_s), x=scale.x(at_s), y=y, class_="axis", text_anchor="middle")
-                for y in (11.0, bottom + 12)
-            ),
-        )
-        for at_s in marks
+def _strokes(summary: Summary) -> list[tuple[int, int, float, float]]:
+    """(fault, nth, from, until) of each stroke, in time."""
+    strokes = [
+        (fault.index, nth, from_s, until_s)
+        for fault in summary.faults
+        for nth, (from_s, until_s) in enumerate(fault.strokes)
     ]
-    return tag("g", *lines)
+    return sorted(strokes, key=lambda stroke: stroke[2])
+
+
+def _tools(summary: Summary) -> Markup:
+    """Without script they would do nothing, and are not shown."""
+    options = [tag("option", f"{text} ({count})", value=key) for key, text, count in _choices(summary)]
+    dense = "" if len(summary.jobs) >= DENSE_FROM else None
+    box = tag("input", type="checkbox", class_="dense-box", checked=dense)
+    return tag(
+        "div",
+        tag("label", "show ", tag("select", *options)),
+        tag("label", "find ", tag("input", type="search", placeholder="job", size="14")),
+        tag("label", box, " thin lanes"),
+        tag("span", class_="count", role="status"),
+        tag("span", class_="gap"),
+        tag("button", "-", type="button", data_zoom="out", aria_label="zoom out", title="zoom out (-)"),
+        tag("button", "+", type="button", data_zoom="in", aria_label="zoom in", title="zoom in (+)"),
+        tag("button", "whole run", type="button", data_zoom="reset", title="the whole run (0)"),
+        *(
+            [tag("button", "next evidence", type="button", data_zoom="next", title="n; p: the one before")]
+            if summary.broken
+            else []
+        ),
+        class_="tools",
+        data_filter=".row.job",
+        hidden="",
+    )
+
+
+def _choices(summary: Summary) -> Iterator[tuple[str, str, int]]:
+    """What can be shown alone: (key, words, how many jobs)."""
+    jobs = summary.jobs
+    yield "", "all jobs", len(jobs)
+    for key, text in (("broken", "with a broken promise"), ("hit", "hit by a fault")):
+        if count := sum(1 for job in jobs if key in keys(job)):
+            yield key, text, count
+    if len(summary.states) > 1:
+        for state, count in summary.states.items():
+            yield f"state-{state}", state, count
+    for outcome, count in summary.outcomes.items():
+        if outcome != "ok":
+            yield f"class-{outcome}", f"class {outcome}", count
+
+
+def keys(job: JobLine) -> list[str]:
+    """By what a job can be picked from the others."""
+    found = [f"state-{job.state or 'unknown'}", f"class-{job.outcome}"]
+    return found + ["broken"] * job.broken + ["hit"] * (job.rescued is not None)
+
+
+def _legend(summary: Summary) -> Markup:
+    seen = {stay.state for job in summary.jobs for stay in job.stays}
+    states = [
+        tag("span", tag("i", class_=f"key {css_state(state)}"), state)
+        for state in (*CANONICAL_STATES, *sorted(seen.difference(CANONICAL_STATES)))
+        if state in seen
+    ]
+    signs = [
+        ("signal", "|", "signal"),
+        ("exit", "✕", "exit"),
+        ("exit unasked", "✕", "exit that nobody asked for"),
+    ]
+    signs += [("effect", "", "effect applied"), ("effect again", "", "delivered again")]
+    if any(item.marks for item in summary.broken):
+        signs.append(("mark", "▼", "evidence"))
+    if any(one.strokes for one in summary.faults):
+        signs.append(("band", "", "fault"))
+    if summary.budget_from_s is not None:
+        signs.append(("budget", "", "recovery budget begins"))
+    return tag(
+        "div",
+        *states,
+        *(tag("span", tag("i", sign, class_=f"key {kind}"), text) for kind, sign, text in signs),
+        class_="legend",
+    )
+
+
+def _axis(
+    summary: Summary, start_s: float, end_s: float, strokes: list[tuple[int, int, float, float]]
+) -> Markup:
+    step_s = _step(end_s - start_s)
+    marks = [n * step_s for n in range(math.ceil(start_s / step_s), int(end_s / step_s) + 1)]
+    names = {fault.index: fault.name for fault in summary.faults}
+    flags = [
+        tag(
+            "b",
+            cut(f"{index} {names[index]}", 26),
+            class_="flag" + (" left" if from_s > start_s + (end_s - start_s) * 0.8 else ""),
+            style=f"--a:{place(from_s)};--row:{row % FLAG_ROWS}",
+        )
+        for row, (index, nth, from_s, _) in enumerate(strokes)
+        if nth < FLAGS
+    ]
+    rows = min(len(flags), FLAG_ROWS)
+    return tag(
+        "div",
+        tag("b", class_="name"),
+        tag(
+            "div",
+            tag(
+                "div", *(tag("em", span(at_s), style=f"--a:{place(at_s)}") for at_s in marks), class_="ticks"
+            ),
+            *flags,
+            class_="time",
+        ),
+        class_="row axis",
+        style=f"--rows:{rows}",
+        aria_hidden="true",
+    )
 
 
 def _step(length_s: float) -> float:
@@ -99,127 +192,143 @@ def _step(length_s: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
 
 
-def _bands(summary: Summary, scale: _Scale, bottom: float) -> Markup:
+def _bands(
+    summary: Summary, strokes: list[tuple[int, int, float, float]], start_s: float, end_s: float
+) -> Iterator[Markup]:
+    """Each stroke from fired until over. A stroke before the window begins with it."""
+    faults = {fault.index: fault for fault in summary.faults}
+    for index, nth, from_s, until_s in strokes:
+        yield tag(
+            "i",
+            class_="band",
+            id=Places.stroke(index, nth),
+            style=_from_until(max(from_s, start_s), min(max(until_s, start_s), end_s)),
+            data_w=f"fault {index}: {faults[index].what}",
+        )
+    if summary.budget_from_s is not None:
+        told = f"every fault healed, every role up: {span(summary.budget_s)} to recover from here"
+        yield tag("i", class_="budget", style=f"--a:{place(summary.budget_from_s)}", data_w=told)
+
+
+def _unplaced(summary: Summary, places: Places) -> list[Markup]:
+    """A lane for evidence that belongs to no job and no process of the picture; mostly there is none."""
+    marks = [
+        mark for nth in range(len(summary.broken)) for mark in places.marks(nth) if mark.lane == places.RUN
+    ]
+    if not marks:
+        return []
+    time = [_mark(one.id, one.mark) for one in marks]
+    return [_row("process", "the run", time, places.RUN)]
+
+
+def _process(line: ProcessLine, places: Places, end_s: float) -> Markup:
+    drawn = [child for life in line.lives for child in _life(line, life, end_s)]
+    drawn += _marks(places, places.process(line.name))
+    return _row("process", line.name, drawn, places.process(line.name), told=line.role)
+
+
+def _life(line: ProcessLine, life: LifeLine, end_s: float) -> Iterator[Markup]:
+    until_s = end_s if life.until_s is None else life.until_s
+    ended = f"{life.end}{'' if life.expected else ', which nobody asked for'}" if life.end else "to the end"
+    yield tag("i", class_="life", style=_from_until(life.from_s, until_s), data_w=ended)
+    stopped_s: float | None = None
+    for at_s, name in life.signals:
+        yield tag("i", "|", class_="signal", style=f"--a:{place(at_s)}", data_w=f"{name} to {line.name}")
+        if name == "SIGSTOP":
+            stopped_s = at_s
+        elif stopped_s is not None and name in ("SIGCONT", "SIGKILL"):
+            yield tag("i", class_="paused", style=_from_until(stopped_s, at_s), data_w="paused")
+            stopped_s = None
+    if stopped_s is not None:
+        yield tag("i", class_="paused", style=_from_until(stopped_s, until_s), data_w="paused")
+    if life.until_s is not None:
+        kind = "exit" if life.expected else "exit unasked"
+        yield tag("i", "✕", class_=kind, style=f"--a:{place(until_s)}", data_w=f"{line.name}: {ended}")
+
+
+def _job(line: JobLine, places: Places, end_s: float) -> Markup:
     drawn: list[Markup] = []
-    row = 0
-    for fault in summary.faults:
-        for nth, (from_s, until_s) in enumerate(fault.strokes):
-            x = scale.x(from_s)
-            width = max(scale.x(until_s) - x, 2.0)
-            y = AXIS - 2 + (row % 4) * _BAND_LABEL
-            row += 1
-            title = tag("title", f"fault {fault.index}: {fault.what}, {span(from_s)} to {span(until_s)}")
-            drawn.append(tag("rect", title, x=x, y=y, width=width, height=bottom - y, class_="band"))
-            if nth < 8:  # `times: each` may strike often; the mouse tells of the others
-                near_end = x > WIDTH - 160
-                drawn.append(
-                    tag(
-                        "text",
-                        f"{fault.index} {cut(fault.name, 24)}",
-                        x=x - 3 if near_end else x + 3,
-                        y=y + 9,
-                        class_="band-label",
-                        text_anchor="end" if near_end else None,
-                    )
-                )
-    return tag("g", *drawn)
-
-
-def _budget(summary: Summary, scale: _Scale, top: float, bottom: float) -> Markup | None:
-    if summary.budget_from_s is None:
-        return None
-    x = scale.x(summary.budget_from_s)
-    title = tag("title", f"every fault healed, every role up: {span(summary.budget_s)} to recover from here")
-    return tag("line", title, x1=x, x2=x, y1=top, y2=bottom, class_="budget")
-
-
-def _process(line: ProcessLine, y: float, scale: _Scale) -> Markup:
-    middle = y + 8
-    drawn: list[Markup] = []
-    for life in line.lives:
-        until_s = scale.end_s if life.until_s is None else life.until_s
-        x, x2 = scale.x(life.from_s), scale.x(until_s)
-        end = f", {life.end} at {span(until_s)}" if life.end else ""
-        title = tag("title", f"{line.name}: from {span(life.from_s)}{end}")
+    for stay in line.stays:
+        until_s = end_s if stay.until_s is None else stay.until_s
+        stuck = " open" if _open(stay) else ""
         drawn.append(
-            tag("rect", title, x=x, y=middle - 3, width=max(x2 - x, 1.0), height=6, rx=2, class_="life")
-        )
-        drawn += [
             tag(
-                "path",
-                tag("title", f"{name} to {line.name} at {span(at_s)}"),
-                d=f"M{number(scale.x(at_s))} {number(middle - 6)}v12",
-                class_="signal",
+                "i",
+                class_=f"stay {css_state(stay.state)}{stuck}",
+                style=_from_until(stay.from_s, until_s),
+                data_w=_stay_told(stay),
             )
-            for at_s, name in life.signals
-        ]
-        if life.until_s is not None:
-            drawn.append(_cross(x2, middle, f"{line.name}: {life.end}", expected=life.expected))
-    return tag("g", _label(line.name, middle), *drawn)
-
-
-def _cross(x: float, y: float, text: str, *, expected: bool) -> Markup:
-    d = f"M{number(x - 3)} {number(y - 4)}l6 8m0 -8l-6 8"
-    return tag("path", tag("title", text), d=d, class_="exit" if expected else "exit unasked")
-
-
-def _job(line: JobLine, y: float, height: float, scale: _Scale) -> Markup:
-    drawn = [_stay(line, stay, y, height, scale) for stay in line.stays]
-    if line.stages and height >= LABELLED:
-        d = "".join(
-            f"M{number(scale.x(at_s))} {number(y + 2)}v{number(height - 4)}" for at_s, _ in line.stages
         )
-        drawn.append(tag("path", d=d, class_="tick"))
+        if stay.state == "active":
+            drawn += _stages(line, stay, until_s)
     drawn += [
-        tag(
-            "circle",
-            tag("title", f"effect {'applied' if applied else 'again'} at {span(at_s)}"),
-            cx=scale.x(at_s),
-            cy=y + height / 2,
-            r=min(3.5, height / 3),
-            class_="effect" if applied else "effect again",
-        )
+        tag("i", class_="effect" if applied else "effect again", style=f"--a:{place(at_s)}")
         for at_s, applied in line.effects
     ]
-    name = f"{line.id} {line.tag}" if line.tag not in (None, "job") else line.id
-    label = _label(name, y + height / 2, broken=line.broken) if height >= LABELLED else None
-    mark = None
-    if line.broken and label is None:
-        mark = tag("rect", x=LEFT - 6, y=y, width=4, height=height, class_="state-failed")
-    return tag("g", tag("title", _job_title(line)), label, mark, *drawn)
+    lane = places.job(line.id)
+    told = ", ".join(
+        part for part in (line.state or "unknown", line.reason, line.outcome, line.rescued) if part
+    )
+    sign = _SIGNS.get(line.state or "", "…")
+    name = line.id if line.tag in (None, "job") else f"{line.id} {line.tag}"
+    kind = "job broken" if line.broken else "job"
+    return _row(kind, name, [*drawn, *_marks(places, lane)], lane, sign=sign, told=told, picked=keys(line))
 
 
-def _stay(line: JobLine, stay: Stay, y: float, height: float, scale: _Scale) -> Markup:
-    until_s = scale.end_s if stay.until_s is None else stay.until_s
-    x = scale.x(stay.from_s)
-    terminal = stay.state in TERMINAL_STATES
-    thick = height * (0.28 if terminal else 0.62)
-    by = f" by {stay.holder}" if stay.holder else ""
-    attempt = f", attempt {stay.attempt}" if stay.attempt is not None else ""
-    text = f"{line.id}: {stay.state}{by}{attempt}, {span(stay.from_s)} to {span(until_s)}"
+def _stay_told(stay: Stay) -> str | None:
+    parts = [
+        f"by {stay.holder}" if stay.holder else "",
+        f"attempt {stay.attempt}" if stay.attempt is not None else "",
+        f"memory at most {size(stay.peak_bytes)}" if stay.peak_bytes else "",
+        "and still is at the end of the run" if _open(stay) else "",
+    ]
+    return ", ".join(part for part in parts if part) or None
+
+
+def _open(stay: Stay) -> bool:
+    """True when the run ended with the job in it, and the job had to go on."""
+    return stay.until_s is None and stay.state not in TERMINAL_STATES
+
+
+def _stages(line: JobLine, stay: Stay, until_s: float) -> Iterator[Markup]:
+    """Each stage of one attempt, until the next one begins or the job leaves the attempt."""
+    begun = [(at_s, name) for at_s, name in line.stages if stay.from_s <= at_s < until_s]
+    for (at_s, name), (next_s, _) in pairwise([*begun, (until_s, "")]):
+        yield tag("s", name, style=_from_until(at_s, max(next_s, at_s)))
+
+
+def _marks(places: Places, lane: str | None) -> list[Markup]:
+    return [_mark(one.id, one.mark) for one in places.on(lane)]
+
+
+def _mark(id_: str, mark: Mark) -> Markup:
+    return tag("u", "▼", id=id_, style=f"--a:{place(mark.at_s)}", data_w=mark.text)
+
+
+def _row(
+    kind: str,
+    name: str,
+    drawn: list[Markup],
+    lane: str | None,
+    *,
+    sign: Child = None,
+    told: str | None = None,
+    picked: Iterable[str] = (),
+) -> Markup:
     return tag(
-        "rect",
-        tag("title", text),
-        x=x,
-        y=y + (height - thick) / 2,
-        width=max(scale.x(until_s) - x, 1.5),
-        height=thick,
-        class_=f"state-{stay.state if stay.state.isidentifier() else 'unknown'}{' over' if terminal else ''}",
+        "div",
+        tag("b", tag("span", name), tag("small", sign) if sign else None, class_="name", data_w=told or None),
+        tag("div", *drawn, class_="time"),
+        class_=f"row {kind}",
+        id=lane,
+        data_k=" ".join(picked) or None,
     )
 
 
-def _job_title(line: JobLine) -> str:
-    stages = ", ".join(f"{name} {span(at_s)}" for at_s, name in line.stages)
-    return f"{line.id}: {line.state or 'unknown'}, {line.outcome}" + (f"; {stages}" if stages else "")
+def css_state(state: str) -> str:
+    """The class of a state; what the outside calls otherwise is `s-unknown`."""
+    return f"s-{state}" if state in CANONICAL_STATES else "s-unknown"
 
 
-def _label(text: str, middle: float, *, broken: bool = False) -> Markup:
-    return tag(
-        "text",
-        tag("title", text),
-        cut(text, 22),
-        x=LEFT - 8,
-        y=middle + 3.5,
-        text_anchor="end",
-        class_="label broken" if broken else "label",
-    )
+def _from_until(from_s: float, until_s: float) -> str:
+    return f"--a:{place(from_s)};--b:{place(until_s)}"

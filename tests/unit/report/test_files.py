@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,86 +16,13 @@ from unstuck import rundir
 from unstuck.errors import ExitCode
 from unstuck.report.as_json import group_json, run_json
 from unstuck.report.group import Group, ProofLine, RunLine, worst
-from unstuck.report.html import group_html, run_html
+from unstuck.report.group_page import group_html
 from unstuck.report.junit import junit_xml
 from unstuck.report.markdown import group_markdown, run_markdown
 from unstuck.report.publish import publish_group, publish_run
+from unstuck.report.run_page import run_html
 
 EVIL = "<script>alert(1)</script>\"'&|`**[x](http://evil)"
-VOID = {"meta", "br", "rect", "line", "path", "circle"}
-
-
-class Page(HTMLParser):
-    """Collects what a browser would fetch or run, and checks that elements are closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.words: list[str] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("href", "src", "xlink:href")]
-        assert not any(name.startswith("on") for name, _ in attrs), attrs
-        if tag != "meta":
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in VOID
-        self.handle_starttag(tag, attrs)
-        if tag != "meta":
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
-@pytest.mark.parametrize(
-    "how", [{}, {"stuck": 2}, {"lands": False}, {"jobs": 1, "lands": False}, {"jobs": 120, "stuck": 9}]
-)
-def test_the_page_asks_nothing_of_the_network(tmp_path: Path, how: dict[str, Any]) -> None:
-    """No script, no image, no style sheet; links lead into the folder only; every element is closed."""
-    _, line = recorded(tmp_path, **how)
-    page = Page(run_html(line))
-    assert not {"script", "img", "iframe", "link", "object", "embed"} & set(page.tags)
-    assert all(re.fullmatch(r"logs/[\w.-]+", link) for link in page.links)
-    assert "default-src 'none'" in run_html(line).replace("&#x27;", "'")
-
-
-def test_nothing_from_outside_becomes_markup(tmp_path: Path) -> None:
-    """A job, a scenario and its summary named like a script are shown as they are."""
-    evil = scenario(summary=EVIL)
-    _, line = recorded(tmp_path, of=evil, stuck=1, name=EVIL)
-    page = Page(run_html(line))
-    assert "script" not in page.tags
-    assert not any("evil" in link for link in page.links)
-    assert any(EVIL in word for word in page.words)
-
-
-def test_the_page_of_a_group_links_to_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a relative path, so that the folder can be moved."""
-    monkeypatch.chdir(tmp_path)
-    group = gate(Path("reports"))
-    page = Page(group_html(group))
-    assert page.links == [f"{line.folder}/report.html" for line in group.lines if line.folder]
-
-
-def test_five_hundred_jobs_are_a_page_soon(tmp_path: Path) -> None:
-    """In less than two seconds of CPU, and less than two megabytes."""
-    _, line = recorded(tmp_path, jobs=500, stuck=20)
-    before_s = time.process_time()
-    text = run_html(line)
-    assert time.process_time() - before_s < 2
-    assert len(text) < 2_000_000
-    Page(text)
 
 
 def test_a_run_that_could_not_be_judged_has_a_page_too() -> None:

@@ -1,0 +1,1 @@
+"""What changed between two recorded runs, and whether recoveries are slower than a baseline says."""
