@@ -22,6 +22,7 @@ from reference_service.ports import (
     StageInput,
     Stopper,
     Unavailable,
+    Vision,
 )
 from reference_service.retry import persist
 from reference_service.service import Service
@@ -67,6 +68,19 @@ def effect_key(service: Service, job: Job) -> str:
     if service.defended(Defence.STABLE_EFFECT_KEY):
         return f"{job.id}:published"
     return f"{job.id}:{job.token}:published"
+
+
+class _Patient:
+    """A vision API that is asked again for a while when it does not answer, as every other dependency is:
+    a restart of it, of a second, must not use up the attempts of the jobs that happen to need it.
+    """
+
+    def __init__(self, vision: Vision, persist: Callable[[Callable[[], str]], str]) -> None:
+        self._vision = vision
+        self._persist = persist
+
+    def caption(self, jpeg: bytes) -> str:
+        return self._persist(lambda: self._vision.caption(jpeg))
 
 
 class _Attempt:
@@ -146,7 +160,7 @@ class _Attempt:
             source=source,
             folder=folder,
             artefacts=dict(self._artefacts),
-            vision=service.vision,
+            vision=_Patient(service.vision, self._persist),
             interrupt=self._interrupt,
             bounded=service.defended(Defence.BOUNDED_MEMORY),
         )
