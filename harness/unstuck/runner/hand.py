@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from unstuck.errors import TargetError
 from unstuck.faults.port import Missed, Occasion, OpEnd
 from unstuck.links.rules import LinkState
 from unstuck.runner.triggers import rule_id
@@ -138,7 +139,15 @@ class RunnerHand:
         return self.world.wait_gone(name, pids, timeout_s) and self.until("its exit is told", told, timeout_s)
 
     def replace(self, name: str, *, version: str | None = None) -> str:
-        return self._engine.start_like(name, version=version)
+        try:
+            return self._engine.start_like(name, version=version)
+        except TargetError as error:
+            # 1. it starts, 2. another fault takes its role away, 3. it is gone unready: nobody's failure.
+            self.until("all that was recorded is folded", lambda: True, SIGNAL_OUT_WITHIN_S)
+            hit = [one for one in self._engine.live.signalled if repr(one) in str(error)]
+            if not hit:
+                raise
+            raise Missed(f"{hit[0]} was hit by another fault before it was ready") from error
 
     # The target
 

@@ -46,6 +46,7 @@ class Live:
     jobs: dict[str, LiveJob] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     ready: dict[str, Ready] = field(default_factory=dict)  # by the name of the process
+    signalled: set[str] = field(default_factory=set)  # processes that ever got a signal of ours
     stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
 
     def apply(self, event: Event) -> None:
@@ -65,8 +66,10 @@ class Live:
             self.ready[process] = Ready(role=str(data.get("role")), pid=data.get("pid"))
         elif event.phase in ("start", "exit"):
             self.ready.pop(process, None)
-        elif event.phase == "signal" and data.get("scope") == "main" and data.get("signal") not in _NO_STOP:
-            self.stops[process] += 1
+        elif event.phase == "signal":
+            self.signalled.add(process)
+            if data.get("scope") == "main" and data.get("signal") not in _NO_STOP:
+                self.stops[process] += 1
 
     def _move(self, kind: str, name: str, data: Mapping[str, Any]) -> None:
         job = self.jobs.setdefault(name, LiveJob(state=""))

@@ -26,7 +26,7 @@ from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
 from unstuck.targets.reference import roles
 from unstuck.targets.reference.places import TENANT, TOKEN
-from unstuck.targets.reference.simulated.api import SimApi
+from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
 from unstuck.targets.reference.simulated.logs import SimLog
@@ -44,7 +44,7 @@ from unstuck.targets.reference.simulated.ports import (
 from unstuck.targets.reference.simulated.runtime import SimRuntime
 from unstuck.targets.reference.simulated.stages import SimStages, video
 from unstuck.worlds.port import ProcessSpec, World
-from unstuck.worlds.sim import SimProcess, SimWorld
+from unstuck.worlds.sim import Incarnation, SimProcess, SimWorld
 
 LOOPS: Mapping[str, Callable[[Service, Runtime], None]] = {
     "worker": worker.loop,
@@ -233,10 +233,11 @@ class RunningSimulated:
 
     def _live(self, role: str, process: SimProcess, ready: Callable[[], None]) -> int:
         """One life of a process, to its end; its exit code. As `reference_service.app.run`."""
-        if role == "vision":
-            ready()
-            self._world.green.bell("SIGKILL").until(lambda: False, None)
         life, name = process.incarnation, process.spec.name
+        if role == "vision":
+            life.on_signal = partial(_exits_at_once, life)
+            ready()
+            self._world.green.bell("its end").until(lambda: False, None)
         travel = Traveller(self._world.green, split(self._world.seed, "travel", name, process.starts))
         service = self._service(name, role, process.starts, travel)
         if role == "api":
@@ -315,6 +316,13 @@ class RunningSimulated:
     @staticmethod
     def _no_links(what: str) -> NoReturn:
         raise CapabilityError(f"{what}: the sim has no links; run it in the process world")
+
+
+def _exits_at_once(life: Incarnation, signal: str) -> bool:
+    """As the stub of the vision API does when it is told to stop."""
+    if signal in STOP:
+        life.end(code=0)
+    return signal in STOP
 
 
 @lru_cache(maxsize=64)
