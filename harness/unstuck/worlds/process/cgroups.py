@@ -27,36 +27,12 @@ class Parent:
     version: Literal[1, 2]
 
 
-class MemoryGroup:
-    """One limited group. Made empty; whoever `join`s is charged from then on, with its descendants."""
+class GroupFigures:
+    """What the kernel counts of a group that exists. Every method raises OSError once it is gone."""
 
-    def __init__(self, parent: Parent, name: str, limit_bytes: int) -> None:
-        """Raises OSError when the kernel refuses the group or the limit."""
-        self.folder = parent.folder / name
-        self._version = parent.version
-        self.folder.mkdir()
-        try:
-            if parent.version == 1:
-                self._write("memory.limit_in_bytes", limit_bytes)
-                # Memory and swap together: without swap accounting the file is not there.
-                self._write_if_there("memory.memsw.limit_in_bytes", limit_bytes)
-            else:
-                self._write("memory.max", limit_bytes)
-                self._write_if_there("memory.swap.max", 0)
-        except OSError:
-            self.folder.rmdir()
-            raise
-
-    def _write(self, file: str, value: int) -> None:
-        (self.folder / file).write_text(str(value))
-
-    def _write_if_there(self, file: str, value: int) -> None:
-        if (self.folder / file).exists():
-            self._write(file, value)
-
-    def join(self) -> None:
-        """Moves the calling process in; called between fork and exec."""
-        self._write("cgroup.procs", os.getpid())
+    def __init__(self, group: Parent) -> None:
+        self.folder = group.folder
+        self._version = group.version
 
     def oom_kills(self) -> int:
         """How many processes of the group the kernel has killed for want of memory."""
@@ -82,6 +58,37 @@ class MemoryGroup:
             if name == key:
                 return int(value)
         return 0  # Linux before 4.13
+
+
+class MemoryGroup(GroupFigures):
+    """One limited group. Made empty; whoever `join`s is charged from then on, with its descendants."""
+
+    def __init__(self, parent: Parent, name: str, limit_bytes: int) -> None:
+        """Raises OSError when the kernel refuses the group or the limit."""
+        super().__init__(Parent(folder=parent.folder / name, version=parent.version))
+        self.folder.mkdir()
+        try:
+            if parent.version == 1:
+                self._write("memory.limit_in_bytes", limit_bytes)
+                # Memory and swap together: without swap accounting the file is not there.
+                self._write_if_there("memory.memsw.limit_in_bytes", limit_bytes)
+            else:
+                self._write("memory.max", limit_bytes)
+                self._write_if_there("memory.swap.max", 0)
+        except OSError:
+            self.folder.rmdir()
+            raise
+
+    def _write(self, file: str, value: int) -> None:
+        (self.folder / file).write_text(str(value))
+
+    def _write_if_there(self, file: str, value: int) -> None:
+        if (self.folder / file).exists():
+            self._write(file, value)
+
+    def join(self) -> None:
+        """Moves the calling process in; called between fork and exec."""
+        self._write("cgroup.procs", os.getpid())
 
     def remove(self) -> bool:
         """Removes the empty group; False when somebody is still in it after two seconds."""

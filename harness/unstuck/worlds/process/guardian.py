@@ -82,6 +82,11 @@ class Guardian:
     def _leave(self) -> None:
         self._alone = True
 
+    def _wake(self) -> None:
+        """Makes the loop turn; from any thread. A full buffer means that it will."""
+        with contextlib.suppress(BlockingIOError):
+            self._wakeup_writer.send(b"\0")
+
     @staticmethod
     def _drain(wakeup: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -294,6 +299,10 @@ class Guardian:
         residue.remove_scratch(self._charge.scratch)
         if os.getppid() != self._charge.zygote_pid:
             residue.remove_session(self._charge.scratch.parent)
+        self._say_closed()
+
+    def _say_closed(self) -> None:
+        """Answers whoever asked us to end, now that nothing is left."""
         if self._closing is not None and not self._alone:
             self._send({"id": self._closing, "ok": None})
             self._control.settimeout(1.0)

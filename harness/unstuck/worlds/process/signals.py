@@ -20,16 +20,16 @@ def send_to_scope(main: Process, number: signal.Signals, scope: Scope) -> list[P
     if scope == "main":
         targets = [main]
     elif scope == "group":
-        targets = [process for process in _tree(main) if process.group == main.group]
+        targets = [process for process in tree_of(main) if process.group == main.group]
     elif scope == "child":
-        children = [process for process in _tree(main)[1:] if process.state not in "Tt"]
+        children = [process for process in tree_of(main)[1:] if process.state not in "Tt"]
         targets = [max(children, key=lambda process: (process.started, process.pid))] if children else []
     else:
         return _send_to_tree(main, number)
     return [process for process in targets if proctree.send(process, number)]
 
 
-def _tree(main: Process) -> list[Process]:
+def tree_of(main: Process) -> list[Process]:
     """The process, then its living descendants, parents first."""
     below = proctree.descendants(main.pid, proctree.snapshot())
     return [main, *(process for process in below if process.alive)]
@@ -53,10 +53,10 @@ def _send_to_tree(main: Process, number: signal.Signals) -> list[Process]:
     A process with a pending SIGSTOP does not complete a fork, so the looks come to an end.
     """
     if number == signal.SIGCONT:
-        return [process for process in _tree(main) if proctree.send(process, number)]
+        return [process for process in tree_of(main) if proctree.send(process, number)]
     stopped: dict[int, Process] = {}
     for _ in range(_SNAPSHOTS_MAX):
-        new = [process for process in _tree(main) if process.pid not in stopped]
+        new = [process for process in tree_of(main) if process.pid not in stopped]
         if not new:
             break
         for process in new:
