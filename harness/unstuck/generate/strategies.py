@@ -1,0 +1,97 @@
+"""Hypothesis strategies over whole scenarios, and a list of them that one seed fixes.
+
+Hypothesis is imported by this module only: the extra `unstuck[generate]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from unstuck.catalogue import Catalogue
+from unstuck.generate.whole import Bounds, draw_scenario
+from unstuck.scenario import Scenario
+
+T = TypeVar("T")
+
+PROCESS: Final = frozenset({"processes", "signals", "links", "points", "artefacts", "notifications"})
+"""What the process world and the reference service can do on every machine."""
+
+SIM: Final = PROCESS - {"links"}
+"""What the sim can do."""
+
+MEMORY: Final = "memory_limit"
+"""Where a memory cgroup can be made, add this to `PROCESS`."""
+
+MORE: Final = 3  # examples for each that is kept: the same scenario may be drawn more than once
+
+
+class _Drawn:
+    """Chooses by coins alone.
+
+    Hypothesis now and then draws an integer that stands as a constant in a module that happens to be
+    loaded. With coins the same seed draws the same scenarios, whatever else a process has imported.
+    """
+
+    def __init__(self, draw: DrawFn) -> None:
+        self._draw = draw
+
+    def pick(self, options: Sequence[T]) -> T:
+        if len(options) == 1:
+            return options[0]
+        number = 0
+        # Two coins more than needed, so that the first options are hardly likelier than the last.
+        for _ in range((len(options) - 1).bit_length() + 2):
+            number = 2 * number + self._draw(_COIN)
+        return options[number % len(options)]
+
+
+_COIN: Final = st.booleans()
+
+
+@st.composite
+def _scenarios(draw: DrawFn, catalogue: Catalogue, capabilities: frozenset[str], bounds: Bounds) -> Scenario:
+    return draw_scenario(_Drawn(draw), catalogue, capabilities, bounds)
+
+
+def scenarios(
+    catalogue: Catalogue,
+    capabilities: frozenset[str] = PROCESS,
+    *,
+    jobs_max: int = 3,
+    deeds_max: int = 3,
+) -> SearchStrategy[Scenario]:
+    """Whole scenarios for the target of `catalogue`: every one loads, and a correct service passes it.
+
+    At most `jobs_max` jobs, and `deeds_max` things that are done to the service (of one to two faults
+    each), all within `capabilities`. Shrinks towards one plain client and no fault.
+    """
+    return _scenarios(catalogue, capabilities, Bounds(jobs_max=jobs_max, deeds_max=deeds_max))
+
+
+def drawn(strategy: SearchStrategy[Scenario], count: int, *, seed: int) -> list[Scenario]:
+    """`count` different scenarios, the same ones for the same seed (and version of Hypothesis).
+
+    Nothing runs yet, so that they can be run side by side. Fewer than `count` only when there are no more.
+    """
+    found: dict[str, Scenario] = {}
+
+    @seeded(seed)
+    @settings(
+        max_examples=MORE * count,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(scenario: Scenario) -> None:
+        found.setdefault(scenario.name, scenario)
+
+    collect()
+    return list(found.values())[:count]

@@ -1,0 +1,187 @@
+"""A whole scenario: clients, faults, settings, what must hold, and how long a recovery may take."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from unstuck.catalogue import Catalogue
+from unstuck.describe import describe
+from unstuck.generate.choices import Choices, chance
+from unstuck.generate.clients import Client, draw_clients
+from unstuck.generate.deeds import Deed, draw_deed
+from unstuck.generate.moments import Stage
+from unstuck.scenario import RoleOptions, Scenario
+from unstuck.scenario_file import loads
+from unstuck.scenario_writer import dump
+
+Settings = dict[str, str | int | float | bool]
+
+DEADLINE_S: Final = 3.0  # of an upload: what nobody puts is waited for in every run
+IDLE_S: Final = 2.0
+PERIODS: Final[Mapping[str, float]] = {
+    "lease_s": 2.0,
+    "sweep_every_s": 0.5,
+    "reconcile_after_s": 3.0,
+    "drain_grace_s": 3.0,
+}
+"""The periods of the target's own that a recovery waits for; scenarios may change them."""
+
+ATTEMPTS_MAX: Final = 3
+ATTEMPT_S: Final = 4.0  # of a small video, with the machine busy
+TROUBLE_S: Final = 5.0  # the longest pause before a role tries a dependency again
+SLOTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How large a scenario may become."""
+
+    jobs_max: int = 3
+    deeds_max: int = 3
+
+
+def draw_scenario(
+    choices: Choices, catalogue: Catalogue, capabilities: frozenset[str], bounds: Bounds
+) -> Scenario:
+    """A scenario that loads, in which every fault can land, and which a correct service passes."""
+    clients = draw_clients(choices, catalogue, jobs_max=bounds.jobs_max)
+    settings, workers = _draw_settings(choices)
+    stage = Stage(
+        clients=clients,
+        catalogue=catalogue,
+        capabilities=capabilities,
+        replicas=workers.replicas or 2,
+        lease_s=float(settings.get("lease_s", PERIODS["lease_s"])),
+    )
+    deeds: list[Deed] = []
+    for _ in range(min(bounds.deeds_max, choices.pick((1, 1, 2, 2, 0, 3, 2, 1)))):
+        deed = draw_deed(choices, stage, sum(len(one.faults) for one in deeds))
+        deeds.append(deed)
+        if deed.poisons is not None:
+            stage = replace(stage, poisoned=stage.poisoned | {deed.poisons})
+    return _assemble(clients, deeds, settings, workers, catalogue)
+
+
+def _draw_settings(choices: Choices) -> tuple[Settings, RoleOptions]:
+    """Settings of every role, and what is changed of the workers."""
+    settings: Settings = {"upload_deadline_s": DEADLINE_S, "upload_idle_s": IDLE_S}
+    for name, values in (("lease_s", (3.0,)), ("reconcile_after_s", (2.0,)), ("drain_grace_s", (0.5,))):
+        if chance(choices, 5):
+            settings[name] = choices.pick(values)
+    replicas = choices.pick((None, None, None, 3))
+    slots = choices.pick((None, None, None, 1))
+    return settings, RoleOptions(replicas=replicas, settings={} if slots is None else {"slots": slots})
+
+
+def _assemble(
+    clients: Sequence[Client],
+    deeds: Sequence[Deed],
+    settings: Settings,
+    workers: RoleOptions,
+    catalogue: Catalogue,
+) -> Scenario:
+    settings = dict(settings)
+    strokes = sum(deed.strokes for deed in deeds)
+    if strokes >= ATTEMPTS_MAX:
+        settings["attempts_max"] = strokes + 1  # so that no sound job runs out of attempts
+    limits = [deed.memory_limit_mib for deed in deeds if deed.memory_limit_mib is not None]
+    workers = replace(workers, memory_limit_mib=max(limits, default=None))
+    budget_s = budget_of(clients, deeds, settings, workers)
+    draft = Scenario(
+        name="generated",
+        summary="A generated scenario.",
+        workload=tuple(client.upload for client in clients),
+        faults=tuple(fault for deed in deeds for fault in deed.faults),
+        expect=expectations(clients, deeds, settings, budget_s),
+        budget_s=budget_s,
+        settings=settings,
+        roles={"worker": workers} if workers != RoleOptions() else {},
+    )
+    return loaded(named(draft), catalogue)
+
+
+def named(scenario: Scenario) -> Scenario:
+    """The scenario under a name that its content gives it, with a summary that says what happens."""
+    bare = replace(scenario, name="generated", summary="A generated scenario.")
+    digest = hashlib.sha256(dump(bare).encode()).hexdigest()[:8]
+    deeds = ", ".join(fault.name.replace("_", " ") for fault in scenario.faults) or "nothing"
+    tags = ", ".join(f"{upload.count} {upload.tag}" for upload in scenario.workload)
+    return replace(
+        scenario,
+        name=f"generated-{digest}",
+        summary=f"Uploads of {tags}, with {deeds}. Every promise holds.",
+    )
+
+
+def loaded(scenario: Scenario, catalogue: Catalogue, *, header: Sequence[str] = ()) -> Scenario:
+    """The scenario as it is when it is read from its own text. Raises `ScenarioError` if it is not valid."""
+    return loads(dump(scenario, header=header), Path(f"{scenario.name}.yaml"), catalogue).base_case()
+
+
+def expectations(
+    clients: Sequence[Client], deeds: Sequence[Deed], settings: Mapping[str, Any], budget_s: float
+) -> dict[str, dict[str, Any]]:
+    """What has to hold whatever the order of events; see `clients` for why."""
+    touched = frozenset().union(*(deed.touches for deed in deeds))
+    poisoned = {deed.poisons for deed in deeds}
+    outcomes: dict[str, Any] = {}
+    for client in clients:
+        behaviour = client.behaviour
+        certain = behaviour.state is not None and not (behaviour.through_api and "api" in touched)
+        if client.tag in poisoned:
+            outcomes[client.tag] = {"exactly": client.upload.count, "state": "failed", "reason": "crashed"}
+        elif certain:
+            # An announcement whose answer is lost leaves one more job, which nobody puts: it expires.
+            more = behaviour.state == "expired" and "api" in touched
+            rule: dict[str, Any] = {"at_least" if more else "exactly": client.upload.count}
+            rule["state"] = behaviour.state
+            if behaviour.reason is not None:
+                rule["reason"] = behaviour.reason
+            outcomes[client.tag] = rule
+    expect: dict[str, dict[str, Any]] = {
+        "every_job_terminal": {"within_s": budget_s},
+        "no_job_lost": {},
+        "terminal_is_final": {},
+    }
+    if any(rule["state"] == "succeeded" for rule in outcomes.values()):
+        expect["effects"] = {"delivery": "exactly_once"}
+    if outcomes:
+        expect["outcomes"] = outcomes
+    if "attempts_max" in settings:
+        expect["attempts_bounded"] = {"most": settings["attempts_max"]}
+    return expect
+
+
+def budget_of(
+    clients: Sequence[Client], deeds: Sequence[Deed], settings: Mapping[str, Any], workers: RoleOptions
+) -> float:
+    """An upper bound of how long the slowest job may take when all faults are healed, in seconds.
+
+    An announcement is due at its deadline, put off once more while its parts come; its event may have been
+    lost, and is sent again; each attempt that is lost costs a lease, a sweep and perhaps another event; and
+    jobs wait for each other's slots. A correct service ends far sooner: only a failure waits so long.
+    """
+
+    def period(name: str) -> float:
+        return float(settings.get(name, PERIODS[name]))
+
+    sweep_s = period("sweep_every_s")
+    announced_s = period("reconcile_after_s") + sweep_s + TROUBLE_S
+    uploaded_s = DEADLINE_S + 2 * IDLE_S + sweep_s
+    lost_s = period("lease_s") + period("drain_grace_s") + sweep_s + announced_s
+    jobs = sum(client.upload.count for client in clients)
+    slots = max(1, int(workers.settings.get("slots", SLOTS)))  # those of one worker: the others may be away
+    attempts = int(settings.get("attempts_max", ATTEMPTS_MAX))
+    poisoned = any(deed.poisons for deed in deeds)
+    lost = attempts if poisoned else min(attempts - 1, sum(deed.strokes for deed in deeds))
+    rounds = -(-jobs // slots) + lost
+    return float(round(uploaded_s + announced_s + lost * lost_s + rounds * ATTEMPT_S))
+
+
+def sentences(scenario: Scenario) -> list[str]:
+    """What happens in it, in words; for the head of its file."""
+    return [line for line in describe(scenario) if line]
