@@ -238,6 +238,19 @@ def open_run(path: Path, *, reports: Path) -> RunFolder:
 
     Raises `UsageError` when there is none, or when it is a group of runs.
     """
+    found = open_any(path, reports=reports)
+    if isinstance(found, GroupFolder):
+        runs = sorted(child.name for child in found.path.iterdir() if (child / "scenario.yaml").exists())
+        first = f", such as {found.path / runs[0]}" if runs else ""
+        raise UsageError(f"{path}: holds {len(runs)} runs. Choose one{first}.")
+    return found
+
+
+def open_any(path: Path, *, reports: Path) -> RunFolder | GroupFolder:
+    """The run or the group of runs that a user means, named as for `open_run`.
+
+    Raises `UsageError` when there is none.
+    """
     found = _find(path, reports)
     if found.is_file():
         found = found.parent
@@ -245,9 +258,7 @@ def open_run(path: Path, *, reports: Path) -> RunFolder:
         found = found.parent
     found = _follow(found)
     if (found / "group.json").exists():
-        runs = sorted(child.name for child in found.iterdir() if (child / "scenario.yaml").exists())
-        first = f", such as {found / runs[0]}" if runs else ""
-        raise UsageError(f"{path}: holds {len(runs)} runs. Choose one{first}.")
+        return GroupFolder(path=found)
     folder = RunFolder(path=found)
     if not folder.scenario.exists() and not folder.history.exists():
         raise UsageError(

@@ -55,8 +55,10 @@ class Against:
         cases = {record.scenario.title: record.scenario for record in records}
         return [cases[title] for title, count in self._comparison.again().items() for _ in range(count)]
 
-    def conclude(self, records: Sequence[RunRecord], again: Sequence[RunRecord]) -> tuple[RunLine, list[str]]:
-        """A line beside those of the cases, for every report, and notes."""
+    def conclude(
+        self, records: Sequence[RunRecord], again: Sequence[RunRecord]
+    ) -> tuple[RunLine | None, list[str]]:
+        """A line beside those of the cases when something is slower, or nothing was judged; and notes."""
         if self._comparison is None:
             self.again(records)
         assert self._comparison is not None
@@ -67,10 +69,12 @@ class Against:
                 f"baseline: written with --jobs {self._baseline.machine.jobs}, held against "
                 f"--jobs {self._before.jobs}: more at a time makes each slower."
             )
+        if judgement.exit_code is ExitCode.PASS:
+            return None, told
         line = RunLine(
             title=f"recovery times against {self._path.name}",
             exit_code=judgement.exit_code,
-            error=None if judgement.exit_code is ExitCode.PASS else headline(judgement),
+            error=headline(judgement),
         )
         return line, told
 
@@ -103,10 +107,11 @@ class Adding:
         baseline = merge(self._baseline, now, first)
         write_baseline(self._path, baseline)
         counts = [len(values) for values in baseline.samples.values()]
-        return None, [
+        told = (
             f"baseline: {self._path} got a sample of {plural(len(first), 'recovery time')}; "
             f"it has {min(counts, default=0)} to {max(counts, default=0)} of each."
-        ]
+        )
+        return None, [told]
 
 
 def _slower(one: Machine, other: Machine) -> Machine:

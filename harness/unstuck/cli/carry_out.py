@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from unstuck import __version__, rundir
 from unstuck.cli.console import screen_width
@@ -44,6 +44,21 @@ class Order:
     excluded: Sequence[tuple[Scenario, str]] = ()  # with the reason, for the screen and the counts
     notes: tuple[str, ...] = ()
     grouped: bool = False
+    watch: Watch | None = None
+
+
+class Watch(Protocol):
+    """Looks at how a gate went, apart from its verdicts; may ask for more runs, once."""
+
+    def again(self, records: Sequence[RunRecord]) -> Sequence[Scenario]:
+        """The cases to run once more, each as often as it is named."""
+        ...
+
+    def conclude(
+        self, records: Sequence[RunRecord], again: Sequence[RunRecord]
+    ) -> tuple[RunLine | None, Sequence[str]]:
+        """A line beside those of the cases, if there is anything to complain of, and notes."""
+        ...
 
 
 def carry_out(order: Order) -> Group:
@@ -64,18 +79,27 @@ def carry_out(order: Order) -> Group:
         stopping(stop),
     ):
         reporter = Reporter(place, screen)
-        records = run_many(
-            order.cases,
-            reports=place,
-            seed=order.seed,
-            jobs=order.jobs,
-            defences_off=order.defences_off,
-            time_budget_s=order.time_budget_s,
-            progress=reporter.hear,
-            stop=stop,
-            emulator=order.emulator,
-        )
-    lines = [reporter.line_of(record) for record in records]
+
+        def run(cases: Sequence[Scenario], reporter: Reporter) -> list[RunRecord]:
+            return run_many(
+                cases,
+                reports=place,
+                seed=order.seed,
+                jobs=order.jobs,
+                defences_off=order.defences_off,
+                time_budget_s=order.time_budget_s,
+                progress=reporter.hear,
+                stop=stop,
+                emulator=order.emulator,
+            )
+
+        records = run(order.cases, reporter)
+        lines = [reporter.line_of(record) for record in records]
+        notes = list(order.notes)
+        if order.watch is not None and not stop.is_set():
+            more, told = _watched(order.watch, records, run, place, screen)
+            lines += more
+            notes += told
     lines += [
         RunLine(title=case.title, exit_code=ExitCode.PASS, excluded=why) for case, why in order.excluded
     ]
@@ -88,12 +112,32 @@ def carry_out(order: Order) -> Group:
         duration_s=(monotonic_ns() - started_ns) / 1e9,
         folder=shown(place) if place != order.reports else None,
         interrupted=stop.is_set(),
-        notes=order.notes,
+        notes=tuple(notes),
     )
     if place != order.reports:
         return keep(group, order.reports, rundir.GroupFolder(path=place), reporter.troubles)
     newest = records[0].folder if records else None
     return keep(group, order.reports, newest, reporter.troubles)
+
+
+def _watched(
+    watch: Watch,
+    records: list[RunRecord],
+    run: Callable[[Sequence[Scenario], Reporter], list[RunRecord]],
+    place: Path,
+    screen: ProgressScreen,
+) -> tuple[list[RunLine], list[str]]:
+    """The lines of what was run once more, and of what the watch complains of; and its notes."""
+    reporter = Reporter(place, screen, title=lambda step: f"{step.title} measured again")
+    cases = watch.again(records)
+    screen.expect(len(cases))
+    again = run(cases, reporter) if cases else []
+    lines = [reporter.line_of(record) for record in again]
+    try:
+        line, notes = watch.conclude(records, again)
+    except UnstuckError as error:  # the runs are over: what they came to is told whatever else fails
+        line, notes = RunLine(title="baseline", exit_code=error.exit_code, error=str(error)), []
+    return [*lines, *([line] if line else [])], list(notes)
 
 
 def keep(

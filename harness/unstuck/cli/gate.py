@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from unstuck.cli.carry_out import Order, carry_out, screen_of
+from unstuck.cli.baseline import Adding, Against
+from unstuck.cli.carry_out import Order, Watch, carry_out, screen_of
 from unstuck.cli.console import show
 from unstuck.cli.explaining import plan_sheet
 from unstuck.cli.inputs import (
@@ -41,6 +42,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         jobs=chosen.jobs,
         seed=chosen.seed,
         reports=chosen.reports,
+        baseline=chosen.baseline,
     )
     catalogue = target_catalogue()
     named = _named(chosen.files, policy)
@@ -58,18 +60,20 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     step_summary = _step_summary()
     if step_summary is not None:
         _prepare(step_summary, advice="Look at GITHUB_STEP_SUMMARY, or unset it.")
+    jobs = policy.jobs or jobs_by_default()
     group = carry_out(
         Order(
             name="gate",
             cases=cases,
             reports=policy.reports or Path("reports"),
             seed=SEED if policy.seed is None else policy.seed,
-            jobs=policy.jobs or jobs_by_default(),
+            jobs=jobs,
             emulator=chosen.emulator,
             time_budget_s=policy.time_budget_s,
             excluded=excluded,
             notes=notes,
             grouped=True,
+            watch=_watch(policy, chosen.baseline, chosen.write_baseline, jobs),
         )
     )
     show(screen_of(group))
@@ -134,6 +138,18 @@ def impossible(case: Scenario) -> str | None:
     if versions and not (can_build() and all(map(is_known, versions))):
         return "mixes in another version, which is built from a checkout with its history (and hatchling)"
     return None
+
+
+def _watch(policy: Policy, asked: Path | None, write_to: Path | None, jobs: int) -> Watch | None:
+    """Who looks at the recovery times; None when there is no baseline. Raises `UsageError`."""
+    if write_to is not None:
+        if asked is not None:
+            raise UsageError(
+                "--baseline and --write-baseline in one gate: what is slower would become the norm. "
+                "Hold the gate against the file first."
+            )
+        return Adding(write_to, jobs=jobs)
+    return None if policy.baseline is None else Against(policy.baseline, jobs=jobs)
 
 
 def _named(words: Sequence[str], policy: Policy) -> list[Named]:

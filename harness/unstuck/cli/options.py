@@ -185,6 +185,18 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--summary", metavar="FILE", type=Path, help="write the Markdown summary here as well"
     )
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        type=Path,
+        help="fail when a recovery is twice as slow as FILE says (default: `baseline` of [tool.unstuck])",
+    )
+    parser.add_argument(
+        "--write-baseline",
+        metavar="FILE",
+        type=Path,
+        help="add this gate's recovery times to FILE, and hold them against nothing",
+    )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     _running(parser)
 
@@ -201,6 +213,18 @@ def _check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", metavar="RUN", type=Path, help="folder of a run, its history.jsonl, or `latest`"
     )
+    _reports(parser)
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        metavar="A B",
+        nargs=2,
+        type=Path,
+        help="two runs, or two gates: their folders, or `latest`; B is the newer one",
+    )
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
     _reports(parser)
 
 
@@ -253,6 +277,7 @@ examples:
 policy, in pyproject.toml (all of it optional):
   [tool.unstuck]
   reports = "reports"
+  baseline = "baseline.json"       # recovery times of earlier gates
   [tool.unstuck.gate]
   files = ["scenarios/*.yaml"]     # default: the bundled scenarios
   cases_max = 40
@@ -265,7 +290,9 @@ What is excluded is printed and counted. The summary is appended to $GITHUB_STEP
 examples:
   unstuck gate
   unstuck gate --junit out/junit.xml --summary out/summary.md
-  unstuck gate sigterm-mid-job missed-event --cases-max 10""",
+  unstuck gate sigterm-mid-job missed-event --cases-max 10
+  unstuck gate --write-baseline baseline.json   five times or more; then commit the file
+  unstuck gate --baseline baseline.json""",
     ),
     "prove": CommandHelp(
         module="prove",
@@ -285,6 +312,16 @@ Exit code 1: a defence was off and nothing noticed.""",
 examples:
   unstuck check latest
   unstuck check reports/20260301-101500-sigterm-mid-job-1a2b3c""",
+    ),
+    "compare": CommandHelp(
+        module="compare",
+        summary="Say what changed from one recorded run, or gate, to another: what got worse first.",
+        declare=_compare,
+        more="""\
+examples:
+  unstuck compare reports/20260301-101500-gate latest
+  unstuck compare --json before latest     before and latest: folders, here or in reports/
+Exit code 0: nothing got worse; 1: something did; 3: they have nothing in common to compare.""",
     ),
     "replay": CommandHelp(
         module="replay",
@@ -319,6 +356,7 @@ commands:
   gate       run what the policy in pyproject.toml says, for every change
   prove      switch each defence off, and show that its scenario notices
   check      judge a recorded run again, offline
+  compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
   scenarios  list them, or explain one in words
   version    print the version

@@ -39,6 +39,7 @@ class Policy:
     jobs: int | None = None
     seed: int | None = None
     reports: Path | None = None
+    baseline: Path | None = None
     source: Path | None = None  # paths in the policy are relative to its folder
 
 
@@ -61,14 +62,14 @@ def load_policy(path: Path | None) -> Policy:
         return Policy()
     tool = _read(path).get("tool", {})
     table = tool.get("unstuck", {}) if isinstance(tool, dict) else {}
-    whole = _Table(path, "tool.unstuck", table, {"reports", "gate"})
+    whole = _Table(path, "tool.unstuck", table, {"reports", "gate", "baseline"})
     gate = _Table(
         path,
         "tool.unstuck.gate",
         whole.get("gate", dict, {}),
         {"files", "exclude", "cases_max", "time_budget_s", "jobs", "seed"},
     )
-    reports = whole.text("reports")
+    reports, baseline = whole.text("reports"), whole.text("baseline")
     budget_s = gate.number("time_budget_s")
     return Policy(
         files=gate.texts("files"),
@@ -78,6 +79,7 @@ def load_policy(path: Path | None) -> Policy:
         jobs=gate.whole("jobs", 1),
         seed=gate.whole("seed", 0),
         reports=path.parent / reports if reports else None,
+        baseline=path.parent / baseline if baseline else None,
         source=path,
     )
 

@@ -57,6 +57,11 @@ class ProgressScreen:
             self._live.start()
         return self
 
+    def expect(self, more: int) -> None:
+        """So many cases besides."""
+        with self._lock:
+            self._total += more
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -74,13 +74,11 @@ def merge(old: Baseline | None, now: Machine, measured: Mapping[Key, float]) -> 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
     """Writes it whole or not at all: cases by name, a line each time. Raises `UsageError`."""
-    machine = baseline.machine
     lines = [
         "{",
         f' "format": {FORMAT},',
         ' "what": "recovery times in seconds, one a gate; unstuck gate --write-baseline adds to them",',
-        f' "machine": {{"processors": {machine.processors}, "jobs": {machine.jobs}, '
-        f'"yardstick_ms": {json.dumps(list(machine.yardstick_ms))}}},',
+        f' "machine": {json.dumps(_machine_data(baseline.machine))},',
         ' "cases": {',
     ]
     cases = []
@@ -122,6 +120,14 @@ def read_baseline(path: Path) -> Baseline:
         ),
         samples=samples,
     )
+
+
+def _machine_data(machine: Machine) -> dict[str, Any]:
+    return {
+        "processors": machine.processors,
+        "jobs": machine.jobs,
+        "yardstick_ms": list(machine.yardstick_ms),
+    }
 
 
 def _table(path: Path, data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -33,7 +33,9 @@ def notes(judgement: Judgement) -> tuple[str, ...]:
     if judgement.absent:
         told.append(f"baseline: NOT judged, it does not know {_list(judgement.absent)}. {_ADD}")
     if judgement.few:
-        told.append(f"baseline: NOT judged, fewer than {SAMPLES_MIN} samples of {_keys(judgement.few)}. {_ADD}")
+        told.append(
+            f"baseline: NOT judged, fewer than {SAMPLES_MIN} samples of {_keys(judgement.few)}. {_ADD}"
+        )
     if judgement.missing:
         told.append(f"baseline: NOT judged, this gate has no time of {_keys(judgement.missing)}.")
     unsure = [one.key for one in judgement.held if not one.sure and not one.slower]
@@ -41,7 +43,8 @@ def notes(judgement: Judgement) -> tuple[str, ...]:
         told.append(f"baseline: too noisy to be sure that a doubling is noticed: {_keys(unsure)}.")
     if judgement.machine > 1 and judgement.held:
         told.append(
-            f"baseline: this machine is {judgement.machine:.2f} times slower; what it measured was divided by that."
+            f"baseline: this machine is {judgement.machine:.2f} times slower than the baseline's; "
+            "what was measured here was divided by that."
         )
     return tuple(told)
 
@@ -51,7 +54,9 @@ _ADD: Final = "`unstuck gate --write-baseline FILE` adds a sample of each."
 
 def _slow(one: Held) -> str:
     title, name = one.key
-    return f"{title} {_WORDS[name]} after {_measured(one)}, was {span(one.norm.typical_s)} (x {one.ratio:.1f})"
+    return (
+        f"{title} {_WORDS[name]} after {_measured(one)}, was {span(one.norm.typical_s)} (x {one.ratio:.1f})"
+    )
 
 
 def _again(one: Held) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
@@ -90,7 +91,8 @@ def compare_runs(before: Run, after: Run) -> CaseChange:
     """Two runs of one scenario."""
     found: list[Difference] = []
     same = 0
-    for part in (_verdict, _properties, _faults, _outcomes, _recovery, _counts, _stages, _memory):
+    parts = (_verdict, _properties, _faults, _outcomes, _recovery, _counts, _stages, _memory)
+    for part in parts if _is_judged(before) and _is_judged(after) else (_ending,):
         for one in part(before, after):
             if one is None:
                 same += 1
@@ -112,6 +114,18 @@ def _name(run: Run) -> str:
 
 def _verdict(before: Run, after: Run) -> Iterator[Difference | None]:
     yield _ranked("verdict", before.verdict, after.verdict, _RANKS, weight=100)
+
+
+def _is_judged(run: Run) -> bool:
+    """False when the run did not come to its own end: what it lacks says nothing of the service."""
+    return run.verdict in ("pass", "fail", "inconclusive") and bool(run.summary)
+
+
+def _ending(before: Run, after: Run) -> Iterator[Difference | None]:
+    """In place of all the rest: how each ended, and why."""
+    texts = [f"{run.verdict} ({run.error})" if run.error else run.verdict for run in (before, after)]
+    found = _ranked("verdict", before.verdict, after.verdict, _RANKS, weight=100)
+    yield replace(found, before=texts[0], after=texts[1]) if found else None
 
 
 def _properties(before: Run, after: Run) -> Iterator[Difference | None]:
@@ -227,16 +241,14 @@ def _stages(before: Run, after: Run) -> Iterator[Difference | None]:
     for stage in [name for name in old if name in new]:
         values = median(old[stage]), median(new[stage])
         texts = span(values[0]), span(values[1])
-        yield _figure(
-            f"stage {stage}", *values, texts, worse=STAGES_WORSE, least=2 * LEAST_S, weight=20
-        )
+        yield _figure(f"stage {stage}", *values, texts, worse=STAGES_WORSE, least=2 * LEAST_S, weight=20)
 
 
 def _stage_times(run: Run) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in _rows(run, "jobs"):
         stages = row.get("stages") or []
-        for (from_s, stage), (until_s, _) in zip(stages, stages[1:], strict=False):
+        for (from_s, stage), (until_s, _) in pairwise(stages):
             found.setdefault(str(stage), []).append(float(until_s) - float(from_s))
     return found
 
@@ -299,9 +311,7 @@ def _other(what: str, before: str, after: str) -> Difference:
     return Difference(kind=Kind.CHANGED, what=what, before=before, after=after)
 
 
-def _ranked(
-    what: str, before: str, after: str, ranks: Sequence[str], *, weight: float
-) -> Difference | None:
+def _ranked(what: str, before: str, after: str, ranks: Sequence[str], *, weight: float) -> Difference | None:
     if before == after:
         return None
     places = [ranks.index(word) if word in ranks else len(ranks) for word in (before, after)]
@@ -325,16 +335,16 @@ def _figure(
     budget: float | None = None,
 ) -> Difference | None:
     """Worse from a ratio of `worse`, changed from `CHANGED`; differences below `least` are none."""
+    before_text, after_text = texts
     low, high = min(before, after), max(before, after)
     grown = high / low if low > 0 else float("inf")
     if high - low < least or grown < CHANGED:
         return None
     kind = Kind.CHANGED if grown < worse else Kind.WORSE if after > before else Kind.BETTER
-    of_budget = f", of {span(budget)} allowed" if isinstance(budget, int | float) else ""
-    return Difference(
-        kind=kind, what=what, before=texts[0], after=f"{texts[1]}, x {after / before if before else 0:.2g}{of_budget}",
-        weight=weight + min(grown, 9),
-    )  # fmt: skip
+    text = f"{after_text}, x {after / before:.2g}" if before else after_text
+    if isinstance(budget, int | float):
+        text += f", of {span(budget)} allowed"
+    return Difference(kind=kind, what=what, before=before_text, after=text, weight=weight + min(grown, 9))
 
 
 def _rows(run: Run, name: str) -> Sequence[Mapping[str, Any]]:

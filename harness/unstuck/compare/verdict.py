@@ -83,9 +83,7 @@ class Comparison:
         return Judgement(
             held=tuple(self._hold(key, tuple(again.get(key, ()))) for key in self._judged),
             absent=tuple(sorted({title for title, _ in self._first} - self._baseline.cases)),
-            few=tuple(
-                sorted(key for key in self._first if key in known and len(known[key]) < SAMPLES_MIN)
-            ),
+            few=tuple(sorted(key for key in self._first if key in known and len(known[key]) < SAMPLES_MIN)),
             missing=tuple(sorted(key for key in known if key not in self._first)),
             machine=self._machine,
             why_not=self._why_not(),
