@@ -62,10 +62,10 @@ def memory_svg(line: ProcessLine, jobs: Sequence[JobLine], start_s: float, end_s
     def y(bytes_: float) -> float:
         return _HEIGHT * (1 - bytes_ / top)
 
-    path = ""
-    for nth, (at_s, bytes_) in enumerate(line.memory):
-        there = f"{number(x(at_s))} {number(y(bytes_))}"
-        path += f"M{there}" if nth == 0 else f"L{there}"
+    path = "M" + "".join(  # in steps: what is not told has not changed much
+        f"{'H' if nth else ''}{number(x(at_s))}{'V' if nth else ' '}{number(y(bytes_))}"
+        for nth, (at_s, bytes_) in enumerate(line.memory)
+    )
     over = any(bytes_ >= limit for _, bytes_ in line.memory)
     dots = [
         tag(

@@ -112,8 +112,10 @@
       : target.matches('.effect') ? 'effect applied' : target.matches('u') ? 'evidence' : what;
     const when = Number.isNaN(from) ? '' : Number.isNaN(until) ? `at ${exact(from)}`
       : `${exact(from)} to ${exact(until)}, ${lasted(until - from)}`;
+    let stay = target.matches('s') ? target : null; // a stage stands behind the stay that it is part of
+    while (stay && !stay.matches('.stay')) stay = stay.previousElementSibling;
     const of = row && !target.matches('.name') ? name.dataset.w : '';
-    return [name?.firstChild?.textContent, kind, target.dataset.w, when, of].filter(Boolean);
+    return [name?.firstChild?.textContent, kind, target.dataset.w ?? stay?.dataset.w, when, of].filter(Boolean);
   }
 
   function tell(target, event) {
@@ -229,7 +231,8 @@
     'Zoom: Ctrl and wheel, pinch, + and -, or drag over the part of the overview above. Move: drag, arrows. ' +
     'Whole run: 0. Hover for exact times.'));
   addEventListener('resize', draw);
-  addEventListener('hashchange', () => go(document.getElementById(location.hash.slice(1))));
+  const goToHash = () => go(document.getElementById(location.hash.slice(1)));
+  addEventListener('hashchange', goToHash);
+  addEventListener('load', goToHash); // after the browser has scrolled to the place its own way
   draw();
-  if (location.hash) go(document.getElementById(location.hash.slice(1)));
 })();

@@ -131,22 +131,27 @@ def _legend(summary: Summary) -> Markup:
         for state in (*CANONICAL_STATES, *sorted(seen.difference(CANONICAL_STATES)))
         if state in seen
     ]
+    lives = [life for line in summary.processes for life in line.lives]
+    ends = [life.expected for life in lives if life.until_s is not None]
+    applied = [one for job in summary.jobs for _, one in job.effects]
     signs = [
-        ("signal", "|", "signal"),
-        ("exit", "✕", "exit"),
-        ("exit unasked", "✕", "exit that nobody asked for"),
+        ("signal", "|", "signal", any(life.signals for life in lives)),
+        ("exit", "✕", "exit", True in ends),
+        ("exit unasked", "✕", "exit that nobody asked for", False in ends),
+        ("effect", "", "effect applied", True in applied),
+        ("effect again", "", "effect delivered again", False in applied),
+        ("mark", "▼", "evidence", any(item.marks for item in summary.broken)),
+        ("band", "", "fault", any(one.strokes for one in summary.faults)),
+        ("budget", "", "recovery budget begins", summary.budget_from_s is not None),
     ]
-    signs += [("effect", "", "effect applied"), ("effect again", "", "delivered again")]
-    if any(item.marks for item in summary.broken):
-        signs.append(("mark", "▼", "evidence"))
-    if any(one.strokes for one in summary.faults):
-        signs.append(("band", "", "fault"))
-    if summary.budget_from_s is not None:
-        signs.append(("budget", "", "recovery budget begins"))
     return tag(
         "div",
         *states,
-        *(tag("span", tag("i", sign, class_=f"key {kind}"), text) for kind, sign, text in signs),
+        *(
+            tag("span", tag("i", sign, class_=f"key {kind}"), text)
+            for kind, sign, text, there in signs
+            if there
+        ),
         class_="legend",
     )
 
@@ -270,9 +275,9 @@ def _job(line: JobLine, places: Places, end_s: float) -> Markup:
         part for part in (line.state or "unknown", line.reason, line.outcome, line.rescued) if part
     )
     sign = _SIGNS.get(line.state or "", "…")
-    name = line.id if line.tag in (None, "job") else f"{line.id} {line.tag}"
+    sign = sign if line.tag in (None, "job") else f"{line.tag} {sign}"
     kind = "job broken" if line.broken else "job"
-    return _row(kind, name, [*drawn, *_marks(places, lane)], lane, sign=sign, told=told, picked=keys(line))
+    return _row(kind, line.id, [*drawn, *_marks(places, lane)], lane, sign=sign, told=told, picked=keys(line))
 
 
 def _stay_told(stay: Stay) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 _SAMPLE_EVERY_NS = 250_000_000  # with a limit: what all use together
 _PEAK_EVERY_NS = 1_000_000_000  # without: one small file each second
 _STEP_BYTES = 4 * 1024 * 1024  # a smaller rise of the peak is no event
+_MOVE_BYTES = 16 * 1024 * 1024  # nor is a smaller move of what is in use, up or down
 
 
 class Group(Protocol):
@@ -46,7 +47,7 @@ class Meter:
         self._group = group
         self._tree = tree
         self._kills_told = 0
-        self._rss_bytes_max = self._rss_bytes_told = 0
+        self._rss_bytes_max = self._rss_bytes_told = self._in_use_told = 0
         self.every_ns = _PEAK_EVERY_NS if limit_bytes is None else _SAMPLE_EVERY_NS
 
     def limit_facts(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class Meter:
             self._rss_bytes_max = max(self._rss_bytes_max, _memory_bytes(self._pid, "VmHWM"))
 
     def sample(self) -> dict[str, Any] | None:
-        """Facts for an event when the peak has grown or somebody was killed; else None."""
+        """Facts for an event when the peak grew, use moved much, or somebody was killed; else None."""
         if self._limit_bytes is None:
             self.note_peak()
             return None
@@ -78,9 +79,11 @@ class Meter:
             rss_bytes = peak_bytes = sum(_memory_bytes(pid, "VmRSS") for pid in self._tree())
         self._rss_bytes_max = max(self._rss_bytes_max, peak_bytes)
         kills = self.oom_kills() or 0
-        if kills <= self._kills_told and self._rss_bytes_max <= self._rss_bytes_told + _STEP_BYTES:
+        grown = self._rss_bytes_max > self._rss_bytes_told + _STEP_BYTES
+        moved = abs(rss_bytes - self._in_use_told) > _MOVE_BYTES
+        if not grown and not moved and kills <= self._kills_told:
             return None
-        self._kills_told, self._rss_bytes_told = kills, self._rss_bytes_max
+        self._kills_told, self._rss_bytes_told, self._in_use_told = kills, self._rss_bytes_max, rss_bytes
         return self._facts(rss_bytes)
 
     def at_the_end(self) -> dict[str, Any] | None:
