@@ -61,8 +61,12 @@ Tell = Callable[[Progress], None]
 
 
 class Stage(Protocol):
-    """Where the runs of a campaign take place: makes a world for each, and offers the target."""
+    """Where the runs of a campaign take place: makes a world for each, and offers the target.
 
+    `name` is what a user calls the world by.
+    """
+
+    name: str
     target: Target
 
     def now_ns(self) -> int:
@@ -74,6 +78,8 @@ class Stage(Protocol):
 
 class ProcessStage(AbstractContextManager["ProcessStage"]):
     """Real processes on this machine, with dependencies that the runs of the campaign share."""
+
+    name: str = "processes"
 
     def __init__(self, *, stop: threading.Event, emulator: EmulatorName = "ministack") -> None:
         self._session = Session(preload=PRELOAD, interrupted=stop.is_set)
@@ -110,17 +116,19 @@ def run_many(
     progress: Tell = lambda _: None,
     stop: threading.Event | None = None,
     emulator: EmulatorName = "ministack",
+    place: AbstractContextManager[Stage] | None = None,
 ) -> list[RunRecord]:
     """Runs every case, `jobs` at a time, and returns their records in the order of `cases`.
 
-    A case that cannot start any more within `time_budget_s` is excluded, and says so. Once `stop` is
-    set, nothing new begins and what runs is healed and taken down. Raises `UsageError` for what is
+    They take place at `place`; None: in real processes. A case that cannot start any more within
+    `time_budget_s` is excluded, and says so. Once `stop` is set, nothing new begins and what runs is
+    healed and taken down. Raises `UsageError` for what is
     wrong with the reports folder or the environment, before anything starts.
     """
     stop = stop or threading.Event()
     rundir.prepare(reports)
     deadline_ns = None if time_budget_s is None else monotonic_ns() + int(time_budget_s * 1e9)
-    with ProcessStage(stop=stop, emulator=emulator) as stage:
+    with place or ProcessStage(stop=stop, emulator=emulator) as stage:
 
         def one(case: Scenario) -> RunRecord:
             if stop.is_set():
@@ -206,7 +214,8 @@ def _run_in(
         folder,
         rundir.RecordedPlan(
             scenario=case.name, case=case.case, seed=seed, defences_off=defences_off,
-            emulator=emulator, source=str(case.source) if case.source else None, steps=describe(case),
+            emulator=emulator, world=stage.name, source=str(case.source) if case.source else None,
+            steps=describe(case),
         ),
     )  # fmt: skip
     start_ns = stage.now_ns()

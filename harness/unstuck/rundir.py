@@ -127,6 +127,7 @@ class RecordedPlan:
     seed: int
     defences_off: tuple[str, ...] = ()
     emulator: str = "ministack"
+    world: str = "processes"
     version: str = __version__
     date: str | None = None
     source: str | None = None  # where the file lay, for people; replay does not read it
@@ -196,6 +197,7 @@ def write_plan(folder: RunFolder, plan: RecordedPlan) -> None:
         "seed": plan.seed,
         "defences_off": list(plan.defences_off),
         "emulator": plan.emulator,
+        "world": plan.world,
         "version": plan.version,
         "date": plan.date or clock.utc_date().isoformat(timespec="seconds"),
         "source": plan.source,
@@ -221,6 +223,7 @@ def read_plan(folder: RunFolder) -> RecordedPlan:
             seed=int(data["seed"]),
             defences_off=tuple(map(str, data["defences_off"])),
             emulator=str(data["emulator"]),
+            world=str(data.get("world", "processes")),  # what is older knew no other
             version=str(data["version"]),
             date=data["date"],
             source=data["source"],

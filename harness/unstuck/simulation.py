@@ -25,6 +25,8 @@ HISTORY = "history.jsonl"
 class SimStage:
     """Where the runs of a campaign take place: as `campaign.Stage`, each run in the thread that runs it."""
 
+    name = "sim"
+
     def __init__(self, *, seed: int) -> None:
         self._simulated = SimulatedTarget()
         self.target: Target = self._simulated

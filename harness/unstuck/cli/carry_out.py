@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -25,7 +25,8 @@ from unstuck.report.text_group import group_sheet
 from unstuck.scenario import Scenario
 
 if TYPE_CHECKING:
-    from unstuck.campaign import Progress, RunRecord
+    from unstuck.campaign import Progress, RunRecord, Stage
+    from unstuck.worlds.port import WorldName
     from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 
@@ -39,6 +40,7 @@ class Order:
     seed: int
     jobs: int
     emulator: EmulatorName
+    world: WorldName = "processes"
     defences_off: tuple[str, ...] = ()
     time_budget_s: float | None = None
     excluded: Sequence[tuple[Scenario, str]] = ()  # with the reason, for the screen and the counts
@@ -91,6 +93,7 @@ def carry_out(order: Order) -> Group:
                 progress=reporter.hear,
                 stop=stop,
                 emulator=order.emulator,
+                place=_stage(order, stop, reporter),
             )
 
         records = run(order.cases, reporter)
@@ -225,6 +228,17 @@ def report_on(record: RunRecord, title: str, troubles: list[str]) -> RunLine:
     except UnstuckError as error:
         troubles.append(str(error))
     return line
+
+
+def _stage(order: Order, stop: threading.Event, reporter: Reporter) -> AbstractContextManager[Stage]:
+    """Where the order's runs take place. What takes long before the first one is told as a step of it."""
+    from unstuck.campaign import Progress  # noqa: PLC0415  heavy
+    from unstuck.stages import open_stage  # noqa: PLC0415  same
+
+    def tell(note: str) -> None:
+        reporter.hear(Progress(title=order.cases[0].title, phase="starting", note=note))
+
+    return open_stage(order.world, stop=stop, seed=order.seed, emulator=order.emulator, tell=tell)
 
 
 @contextmanager

@@ -6,10 +6,13 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, get_args
 
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
+from unstuck.worlds.port import WorldName
+
+WORLDS: Final = get_args(WorldName)
 
 EXIT_CODES: Final = """\
 exit codes:
@@ -133,6 +136,16 @@ def _running(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _world(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--world",
+        metavar="NAME",
+        type=one_of(*WORLDS),
+        default=WORLDS[0],
+        help="where to run: processes (default), containers (needs Docker), or sim (virtual time)",
+    )
+
+
 def _files(parser: argparse.ArgumentParser, *, some: bool) -> None:
     parser.add_argument(
         "files",
@@ -166,6 +179,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
         help="weaken the reference service: a promise should break; repeatable",
     )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    _world(parser)
     _running(parser)
 
 
@@ -267,6 +281,7 @@ examples:
   unstuck run 'sigterm-mid-job[grace_s=0]' the same selection, as reports print it
   unstuck run mine.yaml --pairwise         a file of yours, a small set of its cases
   unstuck run missed-event --defence-off event_reconciliation
+  unstuck run sigterm-mid-job --world containers
   unstuck run sigterm-mid-job --plan       what would be done; nothing is started""",
     ),
     "gate": CommandHelp(

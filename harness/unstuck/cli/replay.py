@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from unstuck import __version__
 from unstuck.cli.carry_out import Order, carry_out, screen_of
@@ -12,6 +12,7 @@ from unstuck.cli.inputs import reports_folder
 from unstuck.cli.recorded import recorded_case
 from unstuck.errors import ExitCode, UsageError, did_you_mean
 from unstuck.rundir import RunFolder, open_run
+from unstuck.worlds.port import WorldName
 
 if TYPE_CHECKING:
     from unstuck.worlds.process.dependencies.s3 import EmulatorName
@@ -30,6 +31,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             seed=plan.seed,
             jobs=1,
             emulator=_emulator(folder, plan.emulator),
+            world=_world(folder, plan.world),
             defences_off=plan.defences_off,
         )
     )
@@ -38,6 +40,13 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         sheet.line(f"note: recorded by Unstuck {plan.version}, replayed by {__version__}.")
     show(sheet)
     return group.exit_code
+
+
+def _world(folder: RunFolder, name: str) -> WorldName:
+    for one in get_args(WorldName):
+        if name == one:
+            return cast("WorldName", name)
+    raise UsageError(f"{folder.plan}: world={name!r} is unknown.{did_you_mean(name, get_args(WorldName))}")
 
 
 def _emulator(folder: RunFolder, name: str) -> EmulatorName:

@@ -45,6 +45,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             seed=SEED if chosen.seed is None else chosen.seed,
             jobs=chosen.jobs or jobs_by_default(),
             emulator=chosen.emulator,
+            world=chosen.world,
             defences_off=defences_off,
         )
     )

@@ -13,6 +13,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 
+WorldName = Literal["processes", "containers", "sim"]
+"""What a user calls the worlds."""
+
 Scope = Literal["main", "group", "tree", "child"]
 """Who of a process gets a signal: itself; its process group; it and every descendant; one executing
 child (the newest) only."""

@@ -40,9 +40,17 @@ class ReferenceTarget:
 
     name = "reference_service"
 
-    def __init__(self, session: Session, *, emulator: EmulatorName = "ministack", videos: Path) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        emulator: EmulatorName = "ministack",
+        videos: Path,
+        old_versions: bool = True,
+    ) -> None:
+        """`old_versions`: whether the world can run one that lies unpacked on this machine."""
         abilities = {"points", "notifications", "links", "artefacts", "memory_limit"}
-        self.capabilities = frozenset(abilities | ({"versions"} if can_build() else set()))
+        self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
         self._dependencies = Dependencies(session, emulator, videos)
         self._versions = Versions(session.folder / "versions")
 

@@ -1,0 +1,77 @@
+"""The worlds by the names that users call them, and where runs in each take place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self, assert_never
+
+from unstuck.campaign import ProcessStage, Stage
+from unstuck.simulation import SimStage
+from unstuck.targets.port import Target
+from unstuck.targets.reference.target import ReferenceTarget
+from unstuck.worlds.container.session import ContainerSession
+from unstuck.worlds.port import ProcessEvent, World, WorldName
+from unstuck.worlds.process.dependencies.s3 import EmulatorName
+
+
+def open_stage(
+    world: WorldName,
+    *,
+    stop: threading.Event,
+    seed: int,
+    emulator: EmulatorName = "ministack",
+    tell: Callable[[str], None] = lambda _: None,
+) -> AbstractContextManager[Stage]:
+    """The stage of a world; nothing is started before it is entered.
+
+    Entering raises `UsageError` where the world has not what it needs. `tell` hears of what takes long.
+    """
+    match world:
+        case "processes":
+            return ProcessStage(stop=stop, emulator=emulator)
+        case "containers":
+            return ContainerStage(stop=stop, emulator=emulator, tell=tell)
+        case "sim":
+            return closing(SimStage(seed=seed))
+        case _:
+            assert_never(world)
+
+
+class ContainerStage(ProcessStage):
+    """The service in containers; links, dependencies and all that is the harness's own beside them."""
+
+    name = "containers"
+
+    def __init__(
+        self, *, stop: threading.Event, emulator: EmulatorName = "ministack", tell: Callable[[str], None]
+    ) -> None:
+        super().__init__(stop=stop, emulator=emulator)
+        self._stop = stop
+        self._tell = tell
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.target: Target = ReferenceTarget(
+            self._session, emulator=self._emulator, videos=self._videos, old_versions=False
+        )
+        self._containers = ContainerSession(self._session, tell=self._tell, interrupted=self._stop.is_set)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._containers.close()
+        finally:
+            super().__exit__(kind, error, trace)
+
+    def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> World:
+        return self._containers.world(name, on_event=on_event, start_ns=start_ns)
+
+    @property
+    def _videos(self) -> Path:
+        return self._session.folder / "videos"
