@@ -40,6 +40,11 @@ def broken_promises(summary: Summary, places: Places) -> list[Markup]:
     return [*shown, tag("details", tag("summary", f"{len(ranked) - 1} more: {told}"), *folded, more)]
 
 
+def says_it_all(item: BrokenPromise) -> bool:
+    """True when the message itself says where the job stopped, who held it and who moves it on."""
+    return bool(item.stopped and item.moves_on and item.moves_on in item.message)
+
+
 def _card(
     item: BrokenPromise, marks: list[PlacedMark], job: JobLine | None, places: Places, *, logs: bool
 ) -> Markup:
@@ -53,8 +58,8 @@ def _card(
         tag("h3", tag("span", f"{kind}: {item.property}"), go),
         tag("p", item.promise, class_="soft") if item.promise else None,
         tag("dl", *_answers(item, job), class_="answers"),
-        tag("p", tag("b", item.job) if item.job else None, " " if item.job else None, item.message)
-        if not (item.stopped and item.moves_on and item.moves_on in item.message)  # the answers say it all
+        tag("p", tag("b", f"{item.job} ") if item.job else None, item.message)
+        if not says_it_all(item)
         else None,
         tag("p", f"facts: {facts}", class_="soft") if facts and not item.stopped else None,
         tag("div", _around(item, marks), found, class_="deeper"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from unstuck.report.broken import says_it_all
 from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.markup import Child, Markup, join, tag
+from unstuck.report.model import BrokenPromise
 from unstuck.report.page import badge, command, header, page, table
 from unstuck.report.text import done_text, doubts, jobs_text
 from unstuck.report.text_group import ORDER, case_text, counts_text
@@ -30,7 +32,7 @@ def group_html(group: Group) -> str:
         [
             header(group.word, group.name, group.duration_s, about),
             *(tag("p", tag("b", "note: "), note) for note in group.notes),
-            _tiles(group),
+            _tiles(group) if not group.defences else None,  # there most are meant to fail
             *_matrix(group),
             *_falsified(group.falsified),
             *_troubles(group),
@@ -87,7 +89,9 @@ def _matrix(group: Group) -> list[Markup]:
 
 
 def _alarm(line: ProofLine, pages: dict[str, str | None]) -> Markup:
-    inside = join(badge(_WORDS[line.word], line.word), tag("div", line.by))
+    parts = line.by.split("_")
+    name = [child for part in parts for child in ("_", tag("wbr"), part)][2:]
+    inside = join(badge(_WORDS[line.word], line.word), tag("div", *name))
     case = case_text(line.where)
     told = f"{line.where}: {line.note}" if line.note else line.where
     page_of = pages.get(f"{line.where} without {line.subject}")
@@ -129,13 +133,7 @@ def _trouble(line: RunLine) -> Markup:
     summary = line.summary
     lines: list[Child] = [line.error] if line.error else []
     if summary is not None and not line.error:
-        told = [
-            ": ".join(part for part in (item.property, item.job, item.message) if part)
-            + (f". It stopped: {item.stopped}" if item.stopped else "")
-            + (f"; held by {item.held_by}" if item.held_by else "")
-            for item in summary.broken[:2]
-        ]
-        lines += told or doubts(summary)[:3]
+        lines += [_short(item) for item in summary.broken[:2]] or doubts(summary)[:3]
         if len(summary.broken) > 2:
             lines.append(f"… and {len(summary.broken) - 2} more")
     page_of = _page_of(line)
@@ -148,6 +146,15 @@ def _trouble(line: RunLine) -> Markup:
         command(summary.replay) if summary is not None and summary.replay else None,
         class_=f"card {line.word}",
     )
+
+
+def _short(item: BrokenPromise) -> str:
+    """A broken promise in a line, with where the job stopped and who held it."""
+    told = ": ".join(part for part in (item.property, item.job, item.message) if part)
+    if says_it_all(item):
+        return told
+    stopped = f". It stopped: {item.stopped}" if item.stopped else ""
+    return told + stopped + (f"; held by {item.held_by}" if item.held_by else "")
 
 
 def _tools(group: Group) -> Markup:

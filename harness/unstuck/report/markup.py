@@ -7,7 +7,7 @@ from typing import Final
 
 from unstuck.report.sheet import clean
 
-_EMPTY: Final = frozenset({"meta", "rect", "line", "path", "circle", "br", "input"})
+_EMPTY: Final = frozenset({"meta", "rect", "line", "path", "circle", "br", "input", "wbr"})
 
 
 class Markup(str):

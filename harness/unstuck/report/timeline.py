@@ -45,7 +45,7 @@ def timeline(summary: Summary, places: Places) -> Markup:
         "div",
         _tools(summary),
         _legend(summary),
-        tag("div", overview_svg(summary, start_s, end_s), class_="overview"),
+        tag("div", overview_svg(summary, start_s, end_s), class_="overview", hidden=None if jobs else ""),
         tag(
             "div",
             canvas,
@@ -94,7 +94,7 @@ def _tools(summary: Summary) -> Markup:
         tag("button", "whole run", type="button", data_zoom="reset", title="the whole run (0)"),
         *(
             [tag("button", "next evidence", type="button", data_zoom="next", title="n; p: the one before")]
-            if summary.broken
+            if any(item.marks for item in summary.broken)
             else []
         ),
         class_="tools",

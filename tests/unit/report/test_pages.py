@@ -25,7 +25,7 @@ from unstuck.report.places import Places, place
 from unstuck.report.plots import recovery_svg
 from unstuck.report.run_page import run_html
 
-VOID = {"meta", "br", "rect", "line", "path", "circle", "input"}
+VOID = {"meta", "br", "rect", "line", "path", "circle", "input", "wbr"}
 ALL = [{}, {"stuck": 2}, {"lands": False}, {"jobs": 1, "lands": False}, {"jobs": 120, "stuck": 9}]
 
 
@@ -265,7 +265,8 @@ def test_a_gate_tells_what_is_wrong_before_its_table(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     before = group_html(gate(Path("reports"))).partition("<h2>Runs")[0]
     assert "every_job_terminal: j-2: " in before
-    assert "It stopped: active, stage scenes" in before
+    assert "is still active (stage scenes, attempt 1, token 1)" in before
+    assert "held by the lease of worker-2, which ended" in before
     assert "unstuck replay reports/" in before
     assert "api-1 died at once" in before
 
