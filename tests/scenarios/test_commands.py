@@ -42,6 +42,9 @@ expect:
 class Shell:
     """Runs `unstuck` with a temporary folder of its own, so that whatever it leaves can be found."""
 
+    module = "unstuck"
+    reports_flag = "--reports"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.scratch = folder / "tmp"
@@ -49,7 +52,7 @@ class Shell:
         self.reports = folder / "reports"
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "unstuck", *words, "--reports", str(self.reports)]
+        command = [sys.executable, "-m", self.module, *words, self.reports_flag, str(self.reports)]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -96,7 +99,7 @@ class Shell:
         """Until the newest history has such an event."""
         deadline_ns = monotonic_ns() + 60_000_000_000
         while monotonic_ns() < deadline_ns:
-            for history in self.reports.glob("*/history.jsonl"):
+            for history in self.reports.rglob("history.jsonl"):
                 for line in history.read_text().splitlines():
                     if f'"kind":"{kind}"' in line and f'"phase":"{phase}"' in line:
                         return dict(json.loads(line))

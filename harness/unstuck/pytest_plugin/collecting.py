@@ -127,9 +127,9 @@ class CaseTest(pytest.Item):
         """The evidence, as `unstuck run` shows it."""
         return explain(excinfo.value, self.path) or super().repr_failure(excinfo, style)
 
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """Where it is, and what it is called: there is no line to point at."""
-        return self.path, None, self.case.title
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it is (line 0: the whole file), and what it is called."""
+        return self.path, 0, self.case.title
 
     def order(self) -> Order:
         """The run that this test asks for."""
