@@ -60,7 +60,7 @@ class FakeRuns:
     def _history(self, case: Scenario, seed: int) -> Any:
         made_up = history(stuck=2 if case.name in self.stuck else 0)
         first, *others = made_up.events
-        expect = {"every_job_terminal": {}}
+        expect: dict[str, dict[str, object]] = {"every_job_terminal": {}}
         if case.name in self.unclear:
             expect["drains_cleanly"] = {}  # nothing drains in it
         facts = {**first.data, "scenario": case.name, "case": dict(case.case), "seed": seed, "expect": expect}
