@@ -220,7 +220,7 @@ def draw_clients(choices: Choices, catalogue: Catalogue, *, jobs_max: int) -> tu
         left -= count
         taken = sum(client.behaviour.kind == behaviour.kind for client in clients)
         tag = behaviour.kind if not taken else f"{behaviour.kind}-{taken + 1}"
-        start_s = choices.pick((0.0, 0.0, 0.0, 0.2, 0.5))
+        start_s = choices.pick((0.0, 0.0, 0.2, 0.5)) if number else 0.0
         every_s = choices.pick((0.0, 0.02, 0.2)) if count > 1 else 0.0
         clients.append(Client(behaviour=behaviour, upload=behaviour.upload(tag, count, start_s, every_s)))
     return tuple(clients)

@@ -16,7 +16,7 @@ from unstuck.generate.moments import (
     draw_stage_place,
     one_tag,
 )
-from unstuck.scenario import Fault, OnFault, OnMessage, OnPoint, OnStart, OnState, Trigger
+from unstuck.scenario import Fault, OnFault, OnMessage, OnPoint, OnStart, OnState, PublishEvent, Trigger
 
 SHORT_S: Final = (0.3, 1.0, 2.5)
 ROLLED: Final = ("worker", "api", "sweeper", "relay")
@@ -75,9 +75,13 @@ def draw_deed(choices: Choices, stage: Stage, first: int) -> Deed:
 
 
 def _possible(stage: Stage, needs: Sequence[str], wants: str) -> bool:
-    """`needs`: faults and capabilities; `wants`: `working` jobs, or nothing."""
+    """`needs`: faults and capabilities; `wants`: `working` jobs, with `one event` each, or nothing."""
     named = {need for need in needs if need in stage.catalogue.faults or need in stage.capabilities}
-    return named == set(needs) and (wants != "working" or stage.working > 0)
+    if named != set(needs) or (wants and not stage.working):
+        return False
+    return wants != "one event" or not any(
+        isinstance(step, PublishEvent) for client in stage.clients for step in client.upload.steps
+    )
 
 
 # At one process
@@ -250,11 +254,12 @@ def _rot(shop: Workshop) -> Deed:
 
 
 def _hit_again(shop: Workshop) -> Deed:
-    """A job's first attempt is killed in a stage, and the second one in the same stage."""
+    """An attempt is killed in a stage, and the next one that comes there as well."""
     choices = shop.choices
     tag, name = one_tag(choices, shop.stage), choices.pick(shop.stage.catalogue.stages)
-    first = OnPoint(point="worker.stage.started", job=tag, stage=name, attempt=1)
-    second = OnState(state="active", stage=name, job=tag, attempt=2, hold=True)
+    # The stage is not done, so that somebody comes there again: no matter in which attempt.
+    first = OnPoint(point="worker.stage.started", job=tag, stage=name)
+    second = OnState(state="active", stage=name, job=tag, nth=2, hold=True)
     moment = Moment(when=first, job=True, held=True)
     shop.add("crash_here", first, moment=moment)
     deed = choices.pick(("kill", "rolling_replace"))
@@ -332,9 +337,9 @@ MAKERS: Final[Sequence[tuple[Maker, Sequence[str], str, int]]] = (
     (_hit_again, ("crash_here", "points"), "working", 2),
     (_sleeper, ("pause", "points"), "working", 2),
     (_recovery_dies, ("down", "crash_here", "points"), "working", 1),
-    (_event_dies_twice, ("swallow", "links", "points"), "working", 1),
+    (_event_dies_twice, ("swallow", "links", "points"), "one event", 1),
     (_mended, ("pause", "heal"), "", 1),
     (_poison, ("crash_here", "points"), "working", 1),
     (_balloon, ("allocate_here", "memory_limit", "points"), "working", 1),
 )
-"""Maker, what it asks for (faults and capabilities), whether jobs have to be processed, how often."""
+"""Maker, what it asks for (faults and capabilities), what it wants of the clients, how often."""

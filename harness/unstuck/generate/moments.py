@@ -12,7 +12,7 @@ from unstuck.generate.clients import Client
 from unstuck.scenario import Condition, OnOp, OnPoint, OnState, OnTime, Trigger
 
 NTH_MAX: Final = 3
-TIMES_S: Final = (0.1, 0.3, 0.6)
+TIMES_S: Final = (0.4, 0.6)  # late enough for a client to have been heard, and too soon to be done
 IN_STAGE: Final = ("worker.publish.before_effect", "worker.publish.after_effect")
 
 

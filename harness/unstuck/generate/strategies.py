@@ -15,6 +15,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from unstuck.catalogue import Catalogue
 from unstuck.generate.whole import Bounds, draw_scenario
+from unstuck.rng import split
 from unstuck.scenario import Scenario
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ SIM: Final = PROCESS - {"links"}
 MEMORY: Final = "memory_limit"
 """Where a memory cgroup can be made, add this to `PROCESS`."""
 
-MORE: Final = 3  # examples for each that is kept: the same scenario may be drawn more than once
+DRAWS_MAX: Final = 4  # for each scenario that is asked for: the same one may be drawn more than once
 
 
 class _Drawn:
@@ -77,13 +78,24 @@ def scenarios(
 def drawn(strategy: SearchStrategy[Scenario], count: int, *, seed: int) -> list[Scenario]:
     """`count` different scenarios, the same ones for the same seed (and version of Hypothesis).
 
-    Nothing runs yet, so that they can be run side by side. Fewer than `count` only when there are no more.
+    Nothing runs yet, so that they can be run side by side. Fewer than `count` when there seem to be no more.
     """
     found: dict[str, Scenario] = {}
+    for number in range(DRAWS_MAX * count):
+        scenario = _one(strategy, split(seed, "generate", number).getrandbits(64))
+        found.setdefault(scenario.name, scenario)
+        if len(found) == count:
+            break
+    return list(found.values())
+
+
+def _one(strategy: SearchStrategy[Scenario], seed: int) -> Scenario:
+    """One example of its own: those that Hypothesis draws in a row are variations of each other."""
+    found: list[Scenario] = []
 
     @seeded(seed)
     @settings(
-        max_examples=MORE * count,
+        max_examples=2,  # the first one is always the simplest
         phases=[Phase.generate],
         database=None,
         deadline=None,
@@ -91,7 +103,7 @@ def drawn(strategy: SearchStrategy[Scenario], count: int, *, seed: int) -> list[
     )
     @given(strategy)
     def collect(scenario: Scenario) -> None:
-        found.setdefault(scenario.name, scenario)
+        found.append(scenario)
 
     collect()
-    return list(found.values())[:count]
+    return found[-1]

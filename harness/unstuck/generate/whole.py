@@ -86,7 +86,8 @@ def _assemble(
 ) -> Scenario:
     settings = dict(settings)
     strokes = sum(deed.strokes for deed in deeds)
-    if strokes >= ATTEMPTS_MAX:
+    processed = any(client.behaviour.works or client.behaviour.reason for client in clients)
+    if strokes >= ATTEMPTS_MAX and processed:
         settings["attempts_max"] = strokes + 1  # so that no sound job runs out of attempts
     limits = [deed.memory_limit_mib for deed in deeds if deed.memory_limit_mib is not None]
     workers = replace(workers, memory_limit_mib=max(limits, default=None))

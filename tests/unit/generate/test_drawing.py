@@ -1,0 +1,100 @@
+"""What is drawn: valid, different, the same for the same seed, and within what was asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from unstuck.faults import FAULTS
+from unstuck.generate.strategies import MEMORY, PROCESS, SIM, drawn, scenarios
+from unstuck.plan import make_plan
+from unstuck.scenario import Scenario
+from unstuck.targets.reference import catalogue
+
+ROOT = Path(__file__).parents[3]
+CATALOGUE = catalogue()
+NEEDS = {name: module.NEEDS for name, module in FAULTS.items()}
+EVERYTHING = PROCESS | {MEMORY}
+PROGRAM = """
+from unstuck.generate.strategies import drawn, scenarios
+from unstuck.targets.reference import catalogue
+print(*[one.name for one in drawn(scenarios(catalogue()), 8, seed=7)])
+"""
+steady = settings(
+    derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(scope="module")
+def many() -> list[Scenario]:
+    return drawn(scenarios(CATALOGUE, EVERYTHING), 300, seed=1)
+
+
+@settings(steady, max_examples=60)
+@given(scenarios(CATALOGUE, SIM))
+def test_a_scenario_needs_no_more_than_the_world_can_do(scenario: Scenario) -> None:
+    """Whatever is drawn for the sim can be planned, and run there."""
+    assert set(make_plan(scenario, 1, NEEDS).needs) <= SIM
+
+
+@settings(steady, max_examples=60)
+@given(scenarios(CATALOGUE, jobs_max=2, deeds_max=1))
+def test_a_scenario_is_no_larger_than_was_asked_for(scenario: Scenario) -> None:
+    """Jobs and deeds have their bounds; a deed is two faults at most."""
+    assert sum(upload.count for upload in scenario.workload) <= 2
+    assert len(scenario.faults) <= 2
+
+
+def test_a_seed_draws_the_same_scenarios_in_every_process() -> None:
+    """Whatever else is imported, and whatever the hashes of strings are."""
+    here = [one.name for one in drawn(scenarios(CATALOGUE), 8, seed=7)]
+    path = os.pathsep.join([str(ROOT / "harness"), str(ROOT)])
+    for hash_seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == here
+
+
+def test_another_seed_draws_other_scenarios() -> None:
+    """So that each soak sees something new."""
+    first, second = ({one.name for one in drawn(scenarios(CATALOGUE), 8, seed=seed)} for seed in (1, 2))
+    assert len(first) == len(second) == 8
+    assert not first & second
+
+
+def test_every_kind_of_fault_is_drawn(many: list[Scenario]) -> None:
+    """Of every fault that there is, and each more than once."""
+    counted = Counter(fault.name for one in many for fault in one.faults)
+    assert set(counted) == set(FAULTS)
+    assert min(counted.values()) >= 2, counted
+
+
+def test_every_kind_of_client_and_trigger_is_drawn(many: list[Scenario]) -> None:
+    """Well and ill behaved ones, and faults at states, stages, points, messages, ops, times and faults."""
+    kinds = {upload.tag.partition("-")[0] for one in many for upload in one.workload}
+    assert kinds == {
+        *("job", "silent", "parts", "early", "vanished", "half", "hasty", "late", "tardy", "withdrawn"),
+        *("undecided", "hostile"),
+    }
+    triggers = {type(fault.when).__name__ for one in many for fault in one.faults}
+    assert triggers == {"OnStart", "OnTime", "OnState", "OnPoint", "OnMessage", "OnOp", "OnFault"}
+
+
+def test_most_scenarios_do_something_to_the_service(many: list[Scenario]) -> None:
+    """A tenth or so is left alone, which has to hold as well."""
+    assert 0.02 <= sum(not one.faults for one in many) / len(many) <= 0.25
+
+
+def test_a_budget_outlasts_every_period_that_a_recovery_waits_for(many: list[Scenario]) -> None:
+    """A budget that a sound service could miss would be a false alarm."""
+    for one in many:
+        attempts = 1 + sum(fault.name != "heal" for fault in one.faults)
+        assert one.budget_s >= float(one.settings["upload_deadline_s"]) + 4.0 * min(attempts, 3)
