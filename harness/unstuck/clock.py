@@ -16,6 +16,11 @@ def monotonic_ns() -> int:
     return time.monotonic_ns()
 
 
+def cpu_ns() -> int:
+    """Nanoseconds that the calling thread has been on a processor: waiting for one does not count."""
+    return time.thread_time_ns()
+
+
 def realtime_s() -> float:
     """Seconds since 1970 on the wall clock, which can be stepped under us."""
     return time.time()

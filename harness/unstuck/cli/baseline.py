@@ -49,7 +49,7 @@ class Against:
 
         It is decided here, once, how many; none of them is run until it pleases.
         """
-        now = _slower(self._before, measure_machine(self._before.jobs))
+        now = _quieter(self._before, measure_machine(self._before.jobs))
         first = {key: values[0] for key, values in _measured(records).items()}
         self._comparison = Comparison(self._baseline, first, slowness(self._baseline.machine, now))
         cases = {record.scenario.title: record.scenario for record in records}
@@ -102,7 +102,7 @@ class Adding:
     def conclude(self, records: Sequence[RunRecord], again: Sequence[RunRecord]) -> tuple[None, list[str]]:
         """Writes. Only runs that passed count: a recovery that broke a promise is no norm."""
         del again
-        now = _slower(self._before, measure_machine(self._before.jobs))
+        now = _quieter(self._before, measure_machine(self._before.jobs))
         first = {key: values[0] for key, values in _measured(records).items()}
         baseline = merge(self._baseline, now, first)
         write_baseline(self._path, baseline)
@@ -114,8 +114,9 @@ class Adding:
         return None, [told]
 
 
-def _slower(one: Machine, other: Machine) -> Machine:
-    return max(one, other, key=lambda machine: machine.yardstick_ms)
+def _quieter(one: Machine, other: Machine) -> Machine:
+    """The faster of two looks at one machine: what else it does only ever adds."""
+    return min(one, other, key=lambda machine: machine.yardstick_ms)
 
 
 def _measured(records: Sequence[RunRecord]) -> dict[Key, list[float]]:

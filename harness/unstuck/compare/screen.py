@@ -8,7 +8,7 @@ from unstuck.compare.differences import CaseChange, Change, Difference, Kind
 from unstuck.report.sheet import WIDTH, Sheet, Span
 from unstuck.report.words import plural
 
-LINES_MAX: Final = 36  # of differences over all cases; `--json` has the rest
+LINES_MAX: Final = 36  # from here on no further case is begun; `--json` has the rest
 _CIRCUMSTANCES_MAX: Final = 8
 _STYLES: Final = {Kind.WORSE: "bold red", Kind.CHANGED: "yellow", Kind.BETTER: "green"}
 _HEAD: Final = 10
@@ -82,11 +82,10 @@ def _of(titles: list[str]) -> str:
 def _cases(sheet: Sheet, change: Change) -> None:
     changed = sorted((case for case in change.cases if case.differences), key=_badness, reverse=True)
     each = max(_LEAST_OF_A_CASE, LINES_MAX // max(len(changed), 1))
-    left, hidden = LINES_MAX, 0
+    hidden = 0
     for case in changed:
-        shown = case.differences[: min(each, max(left, 0))]
+        shown = case.differences[:each] if len(sheet.lines) < LINES_MAX else ()
         hidden += len(case.differences) - len(shown)
-        left -= len(shown) + 1
         if not shown:
             continue
         sheet.blank()

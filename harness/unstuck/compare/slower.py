@@ -17,11 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, variance
+from statistics import NormalDist, fmean
 from typing import Final
 
 ALARM: Final = 0.01  # of a false alarm in a whole gate, at most
-OVERLOOKED: Final = 0.005  # that a doubling does not look slow enough to be measured again
+OVERLOOKED: Final = 0.002  # that a doubling does not look slow enough to be measured again
 SAMPLES_MIN: Final = 5  # fewer in the baseline: not judged
 AGAIN_MIN: Final = 3
 AGAIN_MAX: Final = 8  # what would need more is judged with so many, and said to be too noisy
@@ -69,7 +69,7 @@ def norms(baseline: Mapping[Key, Sequence[float]]) -> dict[Key, Norm]:
     freedom = sum(len(values) - 1 for values in logs.values())
     if not freedom:
         return {}
-    common = sum(variance(values) * (len(values) - 1) for values in logs.values()) / freedom
+    common = sum(map(_squares, logs.values())) / freedom
     return {key: _norm(values, common) for key, values in logs.items()}
 
 
@@ -90,8 +90,14 @@ def is_slower(norm: Norm, again_s: Sequence[float], *, machine: float = 1.0) -> 
 
 def _norm(logs: Sequence[float], common: float) -> Norm:
     own = len(logs) - 1
-    moderated = (PRIOR_WEIGHT * common + own * variance(logs)) / (PRIOR_WEIGHT + own)
+    moderated = (PRIOR_WEIGHT * common + _squares(logs)) / (PRIOR_WEIGHT + own)
     return Norm(centre=fmean(logs), spread=math.sqrt(moderated), samples=len(logs))
+
+
+def _squares(values: Sequence[float]) -> float:
+    """The sum of squares about the mean."""
+    mean = fmean(values)
+    return sum((value - mean) ** 2 for value in values)
 
 
 def _logs(values: Sequence[float]) -> list[float]:
