@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, get_args
 
 import pytest
 
 from unstuck.cli.inputs import SEED, jobs_by_default
 from unstuck.cli.policy import find_policy, load_policy
 from unstuck.errors import UsageError, did_you_mean
+from unstuck.worlds.port import WorldName
+
+Word = TypeVar("Word", bound=str)
 
 CASES: Final = ("base", "pairwise", "all")
-WORLDS: Final = ("processes", "sim", "containers")
+WORLDS: Final[tuple[WorldName, ...]] = get_args(WorldName)
 TARGETS: Final = ("reference",)
 
 
@@ -23,7 +26,7 @@ class Choices:
     """How the scenarios of one session are run. `shared_out`: pytest-xdist hands each worker its tests."""
 
     cases: str
-    world: str
+    world: WorldName
     jobs: int
     seed: int
     reports: Path
@@ -33,8 +36,6 @@ class Choices:
 def read_choices(config: pytest.Config) -> Choices:
     """The options, with defaults for what was not said. Raises `UsageError`."""
     world = _word(config, "world", WORLDS)
-    if world == "containers":
-        raise UsageError("--unstuck-world=containers is not there yet. Choose processes or sim.")
     _word(config, "target", TARGETS)
     shared_out = hasattr(config, "workerinput")
     jobs = _whole(config, "jobs", 1)
@@ -56,13 +57,14 @@ def _reports_of(root: Path) -> Path:
     return load_policy(find_policy(root)).reports or root / "reports"
 
 
-def _word(config: pytest.Config, name: str, known: Sequence[str]) -> str:
+def _word(config: pytest.Config, name: str, known: Sequence[Word]) -> Word:
     value = config.getoption(f"unstuck_{name}")
     if value is None:
         return known[0]
-    if value not in known:
-        raise UsageError(f"--unstuck-{name}={value!r} is unknown.{did_you_mean(value, known)}")
-    return str(value)
+    for word in known:
+        if word == value:
+            return word
+    raise UsageError(f"--unstuck-{name}={value!r} is unknown.{did_you_mean(value, known)}")
 
 
 def _whole(config: pytest.Config, name: str, minimum: int) -> int | None:

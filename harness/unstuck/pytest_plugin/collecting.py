@@ -14,7 +14,8 @@ from unstuck.cli.inputs import target_catalogue
 from unstuck.errors import ExitCode, UnstuckError, UsageError
 from unstuck.pytest_plugin.choices import Choices, read_choices
 from unstuck.pytest_plugin.evidence import explain
-from unstuck.pytest_plugin.running import Order, campaign_of
+from unstuck.pytest_plugin.order import Order
+from unstuck.pytest_plugin.session import campaign_of
 from unstuck.pytest_plugin.verdict import NotJudgedError, PromiseBrokenError, Run
 from unstuck.report.publish import shown
 from unstuck.scenario import Scenario
@@ -135,8 +136,7 @@ class CaseTest(pytest.Item):
         """The run that this test asks for."""
         assert isinstance(self.parent, ScenarioTests)
         choices = self.parent.choices
-        again = f"pytest '{self.nodeid}' --unstuck-world {choices.world} --unstuck-seed {choices.seed}"
-        return Order(case=self.case, world=choices.world, seed=choices.seed, again=again, grouped=True)
+        return Order(case=self.case, world=choices.world, seed=choices.seed, grouped=True)
 
 
 def _begin(test: CaseTest) -> None:

@@ -10,13 +10,16 @@ import pytest
 
 from unstuck.cases import Value, parse_selection
 from unstuck.cli.inputs import check_defences, find_scenarios, target_catalogue
-from unstuck.errors import ExitCode, UsageError
+from unstuck.errors import ExitCode, UsageError, did_you_mean
+from unstuck.pytest_plugin.choices import WORLDS
 from unstuck.pytest_plugin.evidence import RUNS, Evidence
-from unstuck.pytest_plugin.running import Order, campaign_of
+from unstuck.pytest_plugin.order import Order
+from unstuck.pytest_plugin.session import campaign_of
 from unstuck.pytest_plugin.verdict import NotJudgedError, Run
 from unstuck.report.publish import shown
 from unstuck.scenario import Scenario
 from unstuck.scenario_file import ScenarioFile, load, loads
+from unstuck.worlds.port import WorldName
 
 TEXT: Final = Path("<text>")  # stands for a scenario without a file, in messages
 
@@ -25,7 +28,6 @@ class RunScenario:
     """Runs scenarios for one test; what did not pass is shown with the test when it fails."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
-        self._node = request.node
         self._config = request.config
         self._root = request.config.rootpath
         self._runs = request.node.stash.setdefault(RUNS, [])
@@ -40,7 +42,7 @@ class RunScenario:
         case: str | Mapping[str, Value] = "",
         defences_off: Sequence[str] = (),
         seed: int | None = None,
-        world: str | None = None,
+        world: WorldName | None = None,
         allow_inconclusive: bool = False,
     ) -> Run:
         """Runs one case and returns its verdict; by default the base case, with the session's options.
@@ -52,14 +54,13 @@ class RunScenario:
         """
         campaign = campaign_of(self._config)
         known = target_catalogue()
-        if world not in (None, "processes", "sim"):
-            raise UsageError(f"world={world!r} is unknown. Choose 'processes' or 'sim'.")
+        if world is not None and world not in WORLDS:
+            raise UsageError(f"world={world!r} is unknown.{did_you_mean(world, WORLDS)}")
         order = Order(
             case=self._case(scenario, parse_selection(case) if isinstance(case, str) else dict(case)),
             world=world or campaign.choices.world,
             seed=campaign.choices.seed if seed is None else seed,
             defences_off=check_defences(defences_off, known),
-            again=f"pytest '{self._node.nodeid}'",
         )
         run = campaign.begin(order).result()
         self._runs.append(run)

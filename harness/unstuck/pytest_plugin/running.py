@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import pytest
 
@@ -16,25 +16,13 @@ from unstuck.cli.carry_out import keep, report_on
 from unstuck.clock import monotonic_ns, utc_date
 from unstuck.errors import ExitCode, UsageError
 from unstuck.pytest_plugin.choices import Choices, read_choices
+from unstuck.pytest_plugin.order import Order
 from unstuck.pytest_plugin.stages import Stages, Surroundings
 from unstuck.pytest_plugin.verdict import Run
 from unstuck.report.group import Group, RunLine
 from unstuck.report.publish import shown
-from unstuck.scenario import Scenario
 
 GROUP: Final = "pytest"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One run that is asked for. `again` is the command that asks for it again."""
-
-    case: Scenario
-    world: str
-    seed: int
-    again: str
-    defences_off: tuple[str, ...] = ()
-    grouped: bool = False  # a scenario file's: the session's own folder holds them
 
 
 class Campaign:
@@ -59,6 +47,11 @@ class Campaign:
         self._begun_ns = 0
         self._shown: list[str] = []
 
+    @classmethod
+    def of(cls, config: pytest.Config) -> Self:
+        """As the options of the session have it. Raises `UsageError`."""
+        return cls(read_choices(config))
+
     def begin(self, order: Order) -> Future[Run]:
         """Runs it as soon as one of `choices.jobs` is free. Raises `UsageError` for a bad reports folder."""
         if self._pool is None:
@@ -79,7 +72,7 @@ class Campaign:
                 stop=self._stop, defences_off=order.defences_off,
             )  # fmt: skip
         troubles: list[str] = []
-        line = _with_world(report_on(record, order.case.title, troubles), order)
+        line = report_on(record, order.case.title, troubles)
         if troubles and line.exit_code is ExitCode.PASS:  # what could not be kept is no evidence
             line = replace(line, error=troubles[0], exit_code=ExitCode.USAGE)
         with self._lock:
@@ -132,21 +125,3 @@ class Campaign:
             (),
         )
         self._shown += [*group.notes, f"Report  {shown(self._group.report)}"]
-
-
-def _with_world(line: RunLine, order: Order) -> RunLine:
-    """`unstuck replay` uses real processes; of a run that did not, the same run is another command."""
-    if order.world != "sim" or line.summary is None:
-        return line
-    note = f"Run in the sim. `unstuck replay` takes real processes; this again: {order.again}"
-    return replace(line, summary=replace(line.summary, notes=(*line.summary.notes, note)))
-
-
-def campaign_of(config: pytest.Config) -> Campaign:
-    """The campaign of the session, made when it is first asked for. Raises `UsageError`."""
-    campaign = config.pluginmanager.get_plugin(Campaign.NAME)
-    if campaign is None:
-        campaign = Campaign(read_choices(config))
-        config.pluginmanager.register(campaign, Campaign.NAME)
-    assert isinstance(campaign, Campaign)
-    return campaign

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 
-from unstuck.campaign import ProcessStage, Stage
+from unstuck.campaign import Stage
 from unstuck.cli.environment import shut_out
-from unstuck.simulation import SimStage
+from unstuck.stages import open_stage
+from unstuck.worlds.port import WorldName
 
 
 class Stages:
@@ -24,12 +25,13 @@ class Stages:
         self._open: dict[tuple[str, int | None], Stage] = {}
         self._closing = ExitStack()
 
-    def stage(self, world: str, seed: int) -> Stage:
-        """The stage of a world; the sim's is made for one seed."""
+    def stage(self, world: WorldName, seed: int) -> Stage:
+        """The stage of a world; the sim's is made for one seed. Raises `UsageError`: it cannot be here."""
         with self._lock:
             key = (world, seed if world == "sim" else None)
             if key not in self._open:
-                self._open[key] = self._make(world, seed)
+                place = open_stage(world, stop=self._stop, seed=seed)
+                self._open[key] = self._closing.enter_context(place)
             return self._open[key]
 
     def close(self) -> None:
@@ -37,11 +39,6 @@ class Stages:
         with self._lock:
             self._open.clear()
             self._closing.close()
-
-    def _make(self, world: str, seed: int) -> Stage:
-        if world == "sim":
-            return self._closing.enter_context(closing(SimStage(seed=seed)))
-        return self._closing.enter_context(ProcessStage(stop=self._stop))
 
 
 class Surroundings:

@@ -10,7 +10,6 @@ import pytest
 import unstuck.pytest_plugin.collecting
 import unstuck.pytest_plugin.fixture
 import unstuck.pytest_plugin.running  # pytester forgets what is imported inside of it: import it here
-import unstuck.simulation
 from tests.unit.plugin.fake_runs import JOB, FakeRuns
 
 Faked = Callable[..., FakeRuns]

@@ -128,7 +128,6 @@ def test_testpaths_do_not_hide_scenarios(pytester: pytest.Pytester, deploy: Path
     [
         (["-o", "unstuck_paths=nowhere"], "*unstuck_paths:*nowhere: no such file or folder."),
         (["--unstuck-world", "simm"], "*--unstuck-world='simm' is unknown. Did you mean 'sim'?"),
-        (["--unstuck-world", "containers"], "*--unstuck-world=containers is not there yet.*"),
         (["--unstuck-target", "mine"], "*--unstuck-target='mine' is unknown.*reference*"),
         (["--unstuck-cases", "some"], "*--unstuck-cases='some' is unknown.*"),
         (["--unstuck-jobs", "0"], "*--unstuck-jobs='0' must be a whole number, 1 or more."),
