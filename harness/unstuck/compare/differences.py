@@ -189,12 +189,15 @@ def _outcomes(before: Run, after: Run) -> Iterator[Difference | None]:
 
 
 def _recovery(before: Run, after: Run) -> Iterator[Difference | None]:
+    expect = after.settings.get("expect")
+    allowed = expect.get("recovery_within", {}) if isinstance(expect, Mapping) else {}
+    budget_s = allowed.get("budget_s", after.summary.get("budget_s"))
     series = (
-        ("recovery, claimed again", before.recoveries.claimed_s, after.recoveries.claimed_s),
-        ("recovery, ended", before.recoveries.ended_s, after.recoveries.ended_s),
+        ("claimed again", before.recoveries.claimed_s, after.recoveries.claimed_s, allowed.get("claim_s")),
+        ("ended", before.recoveries.ended_s, after.recoveries.ended_s, budget_s),
     )
-    budget = after.summary.get("budget_s")
-    for what, old, new in series:
+    for name, old, new, budget in series:
+        what = f"recovery, {name}"
         if not old and not new:
             continue
         texts = spread_text(old), spread_text(new)

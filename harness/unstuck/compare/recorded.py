@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from unstuck.checks.story import Story, data_of
 from unstuck.compare.recoveries import Recoveries, recoveries
@@ -14,6 +14,7 @@ from unstuck.errors import UsageError
 from unstuck.history import read_history
 from unstuck.rundir import GroupFolder, RunFolder, disk, open_any
 
+FORMAT: Final = 1  # of verdict.json, group.json and plan.json alike
 _ADVICE = "Give the folder of a run that came to its end, or of a gate."
 
 
@@ -106,4 +107,6 @@ def _json(path: Path) -> Mapping[str, Any]:
         raise UsageError(f"{path}: is not JSON ({error}). {_ADVICE}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}: must hold a JSON object. {_ADVICE}")
+    if data.get("format") != FORMAT:
+        raise UsageError(f"{path}: format={data.get('format')!r} is unknown; this Unstuck reads {FORMAT}.")
     return data

@@ -15,6 +15,7 @@ from unstuck.compare.differences import CaseChange, Kind, compare, compare_runs,
 from unstuck.compare.recorded import Recording, Run, read_recording
 from unstuck.compare.recoveries import Recoveries
 from unstuck.compare.screen import LINES_MAX, change_sheet
+from unstuck.errors import UsageError
 
 SUMMARY: Mapping[str, Any] = {
     "name": "deploy",
@@ -194,3 +195,21 @@ def test_a_recorded_run_is_read_back(tmp_path: Path) -> None:
     assert run.verdict == "pass"
     assert len(run.recoveries.claimed_s) == 3
     assert json.dumps(dict(run.settings["expect"]))
+
+
+def test_what_another_version_wrote_is_refused(tmp_path: Path) -> None:
+    """With the file and its format, before anything is compared."""
+    folder = keep(tmp_path, "before")
+    verdict = folder / "verdict.json"
+    verdict.write_text(verdict.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(UsageError, match="format=9 is unknown"):
+        read_recording(folder, reports=tmp_path)
+
+
+def test_what_is_allowed_is_told_with_a_recovery() -> None:
+    """As the scenario says it for that run; else the budget of the run."""
+    slow = Recoveries(claimed_s=(3.0,), ended_s=(6.0,))
+    after = replace(RUN, recoveries=slow, settings={"expect": {"recovery_within": {"claim_s": 2.5}}})
+    told = {one.what: one.after for one in compare_runs(RUN, after).differences}
+    assert told["recovery, claimed again"].endswith("x 2.7, of 2.5 s allowed")
+    assert told["recovery, ended"].endswith("x 3, of 10 s allowed")
