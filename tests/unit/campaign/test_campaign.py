@@ -418,3 +418,17 @@ def test_an_excluded_case_proves_nothing() -> None:
 def test_an_engine_is_what_is_woken() -> None:
     """The fake stands for the real one."""
     assert callable(Engine.wake)
+
+
+def test_a_low_limit_of_open_files_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage of processes asks for it when it opens: no run has begun that could be blamed."""
+
+    def too_low() -> None:
+        raise UsageError("open files: too low")
+
+    monkeypatch.setattr(module, "raise_open_files", too_low)
+    with (
+        pytest.raises(UsageError, match="open files"),
+        module.ProcessStage(stop=threading.Event()),
+    ):
+        pytest.fail("it has opened")
