@@ -21,12 +21,13 @@ from typing import Any, Final
 from unstuck import __version__, clock
 from unstuck.errors import UsageError
 from unstuck.scenario import Scenario
+from unstuck.scenario_writer import dump
 
 LATEST: Final = "latest"
 PLAN_FORMAT: Final = 1
 
 RUN_FILES: Final[Mapping[str, str]] = {
-    "scenario.yaml": "the scenario's file, byte for byte as it was when the run began",
+    "scenario.yaml": "the scenario's file, byte for byte as it was; made anew for a scenario that came from no file",
     "plan.json": "which case of it was run, with which seed, defences and version; what `replay` reads",
     "history.jsonl": "everything that was seen to happen, one event a line; what `check` reads",
     "verdict.json": "the verdict and its evidence, for programs",
@@ -162,12 +163,13 @@ def create(reports: Path, scenario: Scenario, *, seed: int, at: datetime | None 
 
     The hash tells apart text, case and seed; two runs never share a folder. Raises `UsageError`.
     """
-    digest = hashlib.sha256(f"{scenario.text}\x1f{scenario.title}\x1f{seed}".encode()).hexdigest()[:6]
+    text = scenario.text or dump(scenario)
+    digest = hashlib.sha256(f"{text}\x1f{scenario.title}\x1f{seed}".encode()).hexdigest()[:6]
     path = _unique(reports, f"{_stamp(at)}-{_safe(scenario.name)}-{digest}")
     folder = RunFolder(path=path)
     with disk(path):
         folder.logs.mkdir()
-    write(folder.scenario, scenario.text)
+    write(folder.scenario, text)
     return folder
 
 

@@ -9,7 +9,7 @@ import pytest
 from unstuck.generate.saving import Origin, save
 from unstuck.generate.shrinking import shrink
 from unstuck.generate.strategies import drawn, scenarios
-from unstuck.scenario import Scenario
+from unstuck.scenario import OnFault, Scenario
 from unstuck.scenario_file import load, loads
 from unstuck.targets.reference import catalogue
 
@@ -64,7 +64,8 @@ def test_a_fault_goes_with_those_that_wait_for_it() -> None:
     """What is left is numbered anew, and refers to what it referred to."""
     shrunk = shrink(large(), lambda one: "heal" in names(one), CATALOGUE).scenario
     assert names(shrunk) == ["pause", "heal"]
-    assert (shrunk.faults[1].when.fault, shrunk.faults[1].parameters.fault) == (0, 0)  # type: ignore[union-attr]
+    assert shrunk.faults[1].when == OnFault(fault=0, phase="landed")
+    assert shrunk.faults[1].parameters.fault == 0
 
 
 def test_what_is_expected_follows_what_is_left() -> None:

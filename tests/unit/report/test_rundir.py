@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.unit.report.made_up import scenario
 from unstuck import rundir
 from unstuck.errors import UsageError
+from unstuck.scenario_writer import dump
 
 AT = datetime(2026, 3, 1, 10, 15, tzinfo=UTC)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "run-folder.md"
@@ -218,3 +220,10 @@ def test_what_is_documented_is_what_is_written(tmp_path: Path) -> None:
     assert {path.name for path in (group.data, group.junit, group.summary, group.report)} == set(
         rundir.GROUP_FILES
     )
+
+
+def test_a_scenario_that_came_from_no_file_is_written_as_one(tmp_path: Path) -> None:
+    """What was made in Python can be replayed like any other: the folder has it as a file."""
+    made = replace(scenario(), text="", case={})
+    folder = rundir.create(tmp_path, made, seed=1)
+    assert folder.scenario.read_text(encoding="utf-8") == dump(made)
