@@ -153,3 +153,13 @@ def test_a_child_that_holds_the_sockets_does_not_keep_the_session(programs: Path
         finally:
             os.kill(child.pid, 9)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_ends_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever runs with PYTHONWARNINGS=error sees no traceback of ours: the zygote closes what it opened."""
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    with Session(scratch=tmp_path) as session:
+        session.world("one").close()
+    assert capfd.readouterr().err == ""

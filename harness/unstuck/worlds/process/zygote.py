@@ -94,8 +94,13 @@ class Zygote:
         return None
 
     def _serve(self) -> None:
-        selector = selectors.DefaultSelector()
         reader, writer = socket.socketpair()
+        with selectors.DefaultSelector() as selector, reader, writer:
+            self._serve_with(selector, reader, writer)
+
+    def _serve_with(
+        self, selector: selectors.BaseSelector, reader: socket.socket, writer: socket.socket
+    ) -> None:
         reader.settimeout(0)
         writer.settimeout(0)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
@@ -206,4 +211,5 @@ def _threads() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(Zygote(socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])).run())
+    with socket.socket(fileno=int(sys.argv[1])) as ours:
+        Zygote(ours, json.loads(sys.argv[2])).run()
