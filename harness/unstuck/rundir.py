@@ -27,7 +27,7 @@ LATEST: Final = "latest"
 PLAN_FORMAT: Final = 1
 
 RUN_FILES: Final[Mapping[str, str]] = {
-    "scenario.yaml": "the scenario's file, byte for byte as it was; made anew for a scenario that came from no file",
+    "scenario.yaml": "the scenario's file, byte for byte as it was; made anew if it came from none",
     "plan.json": "which case of it was run, with which seed, defences and version; what `replay` reads",
     "history.jsonl": "everything that was seen to happen, one event a line; what `check` reads",
     "verdict.json": "the verdict and its evidence, for programs",
