@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from reference_service.domain import Defence
 
@@ -89,6 +95,21 @@ class Settings(BaseSettings):
     def defended(self, defence: Defence) -> bool:
         """True unless this defence was switched off."""
         return defence not in self.defences_off
+
+
+class GivenSettings(Settings):
+    """Settings from values alone: what stands in the environment of this process plays no part."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the parent's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 def read_settings() -> Settings:

@@ -5,7 +5,7 @@ The loader sits below faults, checks and targets, so what they know is handed to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -28,3 +28,6 @@ class Catalogue:
     on_message: frozenset[str] = frozenset()  # faults that a link does itself, at their trigger's message
     at_point: frozenset[str] = frozenset()  # faults that befall who stands at their trigger's test point
     settings: Mapping[str, type] = field(default_factory=dict)  # the target's own settings
+    refuse_settings: Callable[[Mapping[str, object]], tuple[str | None, str] | None] = lambda _: None
+    """What the target says of these settings over its own: the setting (None: it lies in several) and the
+    rule that it breaks; None when it takes them."""

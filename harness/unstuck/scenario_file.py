@@ -139,6 +139,7 @@ def _read_case(
     promise: Promise = "effectively_once"
     if "promise" in body:
         promise = cast("Promise", one_of(body["promise"], get_args(Promise)))
+    settings = read_settings(body["settings"], words) if "settings" in body else {}
     return Scenario(
         name=head.name,
         summary=head.summary,
@@ -149,8 +150,8 @@ def _read_case(
         promise=promise,
         incident=head.incident,
         guards=head.guards,
-        settings=read_settings(body["settings"], words) if "settings" in body else {},
-        roles=read_roles(body["roles"], words) if "roles" in body else {},
+        settings=settings,
+        roles=read_roles(body["roles"], words, settings) if "roles" in body else {},
         case=case,
         source=path,
         text=text,

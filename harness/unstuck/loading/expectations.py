@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from unstuck.errors import did_you_mean
@@ -11,6 +12,8 @@ from unstuck.loading.spot import Spot
 from unstuck.loading.vocabulary import Vocabulary
 from unstuck.scenario import CANONICAL_STATES, RoleOptions
 
+Setting = str | int | float | bool
+EMPTY: Final[Mapping[str, Setting]] = MappingProxyType({})
 MODE = "mode"  # the parameter that `effects: exactly_once` sets; else the only one of a property
 ANY_KEY = "*"
 OUTCOMES = "outcomes"  # its keys are words of this language: a tag of the workload, or a state
@@ -90,10 +93,13 @@ def _check_outcome(spot: Spot, key: str, outcome: Spot, words: Vocabulary) -> No
         raise outcome.error(f"demands nothing. Add {', '.join(BOUNDS[:-1])} or {BOUNDS[-1]}.")
 
 
-def read_settings(spot: Spot, words: Vocabulary) -> dict[str, str | int | float | bool]:
-    """The target's own settings, each of the type that the target declares. Raises `ScenarioError`."""
+def read_settings(spot: Spot, words: Vocabulary, below: Mapping[str, Setting] = EMPTY) -> dict[str, Setting]:
+    """The target's own settings, of the types and within the bounds that the target declares.
+
+    `below` are those of the whole scenario, when these are a role's. Raises `ScenarioError`.
+    """
     known = words.catalogue.settings
-    settings: dict[str, str | int | float | bool] = {}
+    settings: dict[str, Setting] = {}
     for name, setting in spot.entries().items():
         if name not in known:
             raise spot.key_error(
@@ -103,16 +109,23 @@ def read_settings(spot: Spot, words: Vocabulary) -> dict[str, str | int | float 
         words.check(name, setting)
         assert value is not None  # the catalogue has no setting of type None
         settings[name] = value
+    refused = words.catalogue.refuse_settings({**below, **settings})
+    if refused is not None:
+        blamed, rule = refused
+        entry = spot.entries().get(blamed) if blamed else None
+        raise (entry or spot).error(f"is refused by the target: {rule}. Take another value.")
     return settings
 
 
-def read_roles(spot: Spot, words: Vocabulary) -> dict[str, RoleOptions]:
+def read_roles(
+    spot: Spot, words: Vocabulary, settings: Mapping[str, Setting] = EMPTY
+) -> dict[str, RoleOptions]:
     """What the scenario changes of each role that it names. Raises `ScenarioError`."""
     known = words.catalogue.roles
     roles: dict[str, RoleOptions] = {}
     for name, options in spot.entries().items():
         if name not in known:
             raise spot.key_error(options, name, f"is not a role.{did_you_mean(name, known)}")
-        readers = {"settings": lambda settings: read_settings(settings, words)}
+        readers = {"settings": lambda own: read_settings(own, words, settings)}
         roles[name] = build(RoleOptions, options, words, readers=readers)
     return roles

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
 from reference_service.domain import STAGES, Defence
 from reference_service.media import VIDEOS
-from reference_service.settings import Settings
+from reference_service.settings import GivenSettings, Settings
 from unstuck.catalogue import Catalogue
 from unstuck.checks import property_parameters
 from unstuck.faults import FAULTS
@@ -66,7 +70,20 @@ def catalogue() -> Catalogue:
             for name, field in Settings.model_fields.items()
             if name not in OURS and _plain(field.annotation) is not object
         },
+        refuse_settings=_refuse,
     )
+
+
+def _refuse(chosen: Mapping[str, object]) -> tuple[str | None, str] | None:
+    """Asks the service's own model, which knows the bounds of each setting and what must fit together."""
+    places = {"database_url": "sqlite://", "sink_url": "http://127.0.0.1:9"}
+    try:
+        GivenSettings.model_validate({**places, **roles.SETTINGS, **chosen})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else None
+        return name, str(first["msg"]).removeprefix("Input ").removeprefix("Value error, ")
+    return None
 
 
 def _plain(annotation: object) -> type:

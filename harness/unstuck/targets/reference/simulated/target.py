@@ -16,7 +16,7 @@ from reference_service.domain import Defence
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.ports import Objects, Runtime, Sink
 from reference_service.service import Service
-from reference_service.settings import Settings
+from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
 from unstuck.errors import CapabilityError, HarnessError, UnstuckError
 from unstuck.links.rules import Action, LinkState, Then
@@ -328,7 +328,7 @@ def _exits_at_once(life: Incarnation, signal: str) -> bool:
 @lru_cache(maxsize=64)
 def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]) -> Settings:
     """Validated once, since that costs as much as a good part of a run. Raises `ValidationError`."""
-    return Settings.model_validate(
+    return GivenSettings.model_validate(
         {
             **dict(chosen),
             "tokens": {TOKEN: TENANT},
