@@ -6,6 +6,7 @@ often the harness looks. Of a fault that lasts it begins with the healing, unles
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from statistics import median
 
@@ -27,19 +28,29 @@ class Recoveries:
 
 
 def recoveries(story: Story) -> Recoveries:
-    """All of a run. A job that never ended, or was never claimed again, is not among them."""
-    claimed: dict[tuple[str, int], float] = {}
-    ended: dict[str, float] = {}
+    """All of a run. A job that never ended, or was never claimed again, is not among them.
+
+    Jobs that waited when the blow was dealt count only in a run where it hit no job that was worked on:
+    whether some waited just then is chance, and they had nothing to recover from.
+    """
+    claimed: dict[tuple[str, int], tuple[bool, float]] = {}
+    ended: dict[str, tuple[bool, float]] = {}
     for stroke in _blows(story):
         for victim in victims(story, stroke):
-            job = victim.job
+            job, held = victim.job, victim.held is not None
             if victim.next_claim is not None:
                 claim = victim.next_claim
                 # Blows come in the order in which they were dealt: the last one before the claim stays.
-                claimed[job.id, claim.move.number] = _since(stroke, claim.at_s)
+                claimed[job.id, claim.move.number] = held, _since(stroke, claim.at_s)
             if job.terminal_at_s is not None:
-                ended.setdefault(job.id, _since(stroke, job.terminal_at_s))
-    return Recoveries(claimed_s=tuple(sorted(claimed.values())), ended_s=tuple(sorted(ended.values())))
+                ended.setdefault(job.id, (held, _since(stroke, job.terminal_at_s)))
+    return Recoveries(claimed_s=_worked_on(claimed.values()), ended_s=_worked_on(ended.values()))
+
+
+def _worked_on(times: Collection[tuple[bool, float]]) -> tuple[float, ...]:
+    """Ascending; of the jobs that were held, or of all when none was."""
+    held_s = [value_s for held, value_s in times if held]
+    return tuple(sorted(held_s or [value_s for _, value_s in times]))
 
 
 def _blows(story: Story) -> list[Stroke]:

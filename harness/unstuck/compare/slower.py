@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean
 from typing import Final
 
-ALARM: Final = 0.01  # of a false alarm in a whole gate, at most
+ALARM: Final = 0.005  # of a false alarm in a whole gate; half of what may be, as noise is not quite normal
 OVERLOOKED: Final = 0.002  # that a doubling does not look slow enough to be measured again
 SAMPLES_MIN: Final = 5  # fewer in the baseline: not judged
 AGAIN_MIN: Final = 3
@@ -55,9 +55,16 @@ class Norm:
         reach = NormalDist().inv_cdf(1 - OVERLOOKED) * self.error(1)
         return min(MARK, DOUBLED - reach)
 
+    def mark(self, count: int, judged: int) -> float:
+        """The logarithm of the ratio from which the mean of `count` new measurements is called slower.
+
+        Half-way, unless there are too few for their noise: then higher, since noise must not fail a gate.
+        """
+        return max(MARK, _reach(judged) * self.error(count))
+
     def again(self, judged: int) -> tuple[int, bool]:
         """How many new measurements settle it among `judged` times, and whether that is enough."""
-        reach = NormalDist().inv_cdf(1 - ALARM / max(judged, 1))
+        reach = _reach(judged)
         room = (MARK / (reach * self.spread)) ** 2 - 1 / self.samples if self.spread else math.inf
         needed = math.ceil(1 / room) if room > 0 else AGAIN_MAX + 1
         return max(AGAIN_MIN, min(AGAIN_MAX, needed)), needed <= AGAIN_MAX
@@ -83,9 +90,14 @@ def is_suspect(norm: Norm, measured_s: float, *, machine: float = 1.0) -> bool:
     return math.log(ratio(norm, [measured_s], machine=machine)) >= norm.suspect_above()
 
 
-def is_slower(norm: Norm, again_s: Sequence[float], *, machine: float = 1.0) -> bool:
-    """The verdict, from what was measured again."""
-    return math.log(ratio(norm, again_s, machine=machine)) >= MARK
+def is_slower(norm: Norm, again_s: Sequence[float], *, judged: int, machine: float = 1.0) -> bool:
+    """The verdict, from what was measured again, on one of `judged` times."""
+    return math.log(ratio(norm, again_s, machine=machine)) >= norm.mark(len(again_s), judged)
+
+
+def _reach(judged: int) -> float:
+    """How many standard deviations noise seldom reaches, in any of `judged` times."""
+    return NormalDist().inv_cdf(1 - ALARM / max(judged, 1))
 
 
 def _norm(logs: Sequence[float], common: float) -> Norm:

@@ -101,7 +101,7 @@ class Comparison:
             norm=norm,
             first_s=first_s,
             ratio=ratio(norm, decides, machine=self._machine),
-            slower=suspect and is_slower(norm, decides, machine=self._machine),
+            slower=suspect and is_slower(norm, decides, judged=len(self._judged), machine=self._machine),
             sure=enough and measured,
             again_s=again_s if suspect else (),
         )

@@ -82,3 +82,19 @@ def test_a_run_counts_once() -> None:
     """Its jobs share one fate: their median stands for them, and what there is none of is absent."""
     assert Recoveries(claimed_s=(1.0, 2.0, 9.0)).series() == {"claimed": 2.0}
     assert Recoveries().series() == {}
+
+
+def test_a_job_that_waited_has_nothing_to_recover_from() -> None:
+    """It counts only where no job that was worked on was hit: else chance would decide what is measured."""
+    draft = Draft()
+    for job in ("held", "waiting"):
+        draft.queued(job)
+    draft.claimed("held")
+    jobs = {"fault": 0, "name": "kill", "jobs": ["held", "waiting"]}
+    for phase, at_s in (("armed", 1.0), ("fired", 2.0), ("landed", 2.1)):
+        draft.add("fault", phase, at_s=at_s, data=jobs)
+    draft.move("waiting", "queued>active", at_s=2.5, attempt=1, token=1)
+    assert recoveries(draft.story()).claimed_s == pytest.approx((0.5,))
+    draft.move("held", "active>queued", at_s=3.9, attempt=1, token=1)
+    draft.move("held", "queued>active", at_s=4.0, attempt=2, token=2)
+    assert recoveries(draft.story()).claimed_s == pytest.approx((2.0,))
