@@ -79,6 +79,17 @@ def make_app(service: Service, draining: Draining) -> App:
     return _Gate(app, draining)
 
 
+def warm_up() -> None:
+    """Makes FastAPI import and compute what it does at a program's first route; serves nothing."""
+    app = FastAPI(docs_url=None, redoc_url=None)
+
+    @app.post("/")
+    def unserved(
+        new: NewUpload, tenant: str = Depends(lambda: ""), limit: Annotated[int, Query(ge=1)] = 1
+    ) -> None:
+        del new, tenant, limit
+
+
 def _authentication(service: Service) -> Callable[..., str]:
     tokens = service.settings.tokens
 
@@ -186,7 +197,7 @@ def _add_health(app: FastAPI, service: Service, draining: Draining) -> None:
         """Ready to take work: the database answers, and nobody told us to stop."""
         if draining.on:
             return _error(503, "draining", retry_after_s=RETRY_AFTER_S)
-        service.store.run(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        service.store.single(lambda connection: connection.execute(text("SELECT 1")).scalar())
         return JSONResponse({"ready": True})
 
 

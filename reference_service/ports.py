@@ -42,11 +42,16 @@ class Database(Protocol):
     A serialization failure or a lost connection before the commit raises `Unavailable`; the caller may
     run the whole of `work` again, so `work` has no other effects. A connection lost *during* the commit
     raises `CommitUnknown`.
+
+    `single` is for reads, and for one write that may be repeated: each statement is a transaction by
+    itself, for a third of the round trips. It may be run again when the connection was lost.
     """
 
     dialect: Literal["postgresql", "sqlite"]
 
     def run(self, work: Callable[[Connection], T]) -> T: ...
+
+    def single(self, work: Callable[[Connection], T]) -> T: ...
 
     def close(self) -> None: ...
 

@@ -56,6 +56,10 @@ class Store:
         """As `Database.run`."""
         return self.database.run(work)
 
+    def single(self, work: Callable[[Connection], T]) -> T:
+        """As `Database.single`."""
+        return self.database.single(work)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:

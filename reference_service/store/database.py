@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import create_engine, event
@@ -50,6 +51,16 @@ class SqlDatabase:
         except _Disconnected:
             return _transact(engine, work)
 
+    def single(self, work: Callable[[Connection], T]) -> T:
+        """As `ports.Database.single`."""
+        engine = self._own_engine()
+        if self.dialect == "sqlite":
+            return _transact(engine, work)
+        try:
+            return _by_statement(engine, work)
+        except _Disconnected:
+            return _by_statement(engine, work)
+
     def close(self) -> None:
         if self._engine is not None:
             self._engine.dispose(close=self._pid == os.getpid())
@@ -90,20 +101,10 @@ class _Disconnected(Unavailable):
 
 
 def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
-    try:
-        connection = engine.connect()
-    except (DBAPIError, PoolTimeout) as error:
-        raise Unavailable(f"database: {_first_line(error)}") from error
-    with connection:
-        try:
+    with _connect(engine) as connection:
+        with _told_apart():
             _begin(connection)
             result = work(connection)
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _Disconnected(f"database: {_first_line(error)}") from error
-            if _retryable(error):
-                raise Unavailable(f"database: {_first_line(error)}") from error
-            raise
         try:
             connection.commit()
         except DBAPIError as error:
@@ -113,6 +114,32 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
                 raise Unavailable(f"database: {_first_line(error)}") from error
             raise
     return result
+
+
+def _by_statement(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """PostgreSQL commits each statement by itself: no BEGIN and no COMMIT travel."""
+    with _connect(engine) as connection, _told_apart():
+        return work(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except (DBAPIError, PoolTimeout) as error:
+        raise Unavailable(f"database: {_first_line(error)}") from error
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Turns what may be tried again into `Unavailable`."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _Disconnected(f"database: {_first_line(error)}") from error
+        if _retryable(error):
+            raise Unavailable(f"database: {_first_line(error)}") from error
+        raise
 
 
 def _begin(connection: Connection) -> None:

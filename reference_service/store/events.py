@@ -74,7 +74,7 @@ def unpublished(store: Store, *, limit: int) -> Sequence[OutboxEvent]:
         rows = connection.execute(UNPUBLISHED, {"b_limit": limit}).all()
         return [OutboxEvent(id=row.id, job=row.job, body=json.loads(row.body)) for row in rows]
 
-    return store.run(work)
+    return store.single(work)
 
 
 def mark_published(store: Store, event: OutboxEvent) -> None:
@@ -98,16 +98,16 @@ def mark_announced(store: Store, job_id: str) -> None:
 
 def purge_published(store: Store, *, age_s: float) -> int:
     """Forgets events published longer than `age_s` ago; how many."""
-    return store.run(lambda connection: connection.execute(PURGE, {"b_age_s": age_s}).rowcount)
+    return store.single(lambda connection: connection.execute(PURGE, {"b_age_s": age_s}).rowcount)
 
 
 def discards_of(store: Store, job_id: str) -> Sequence[Discard]:
-    return store.run(lambda c: [_discard(row) for row in c.execute(DISCARDS_OF_JOB, {"b_job": job_id})])
+    return store.single(lambda c: [_discard(row) for row in c.execute(DISCARDS_OF_JOB, {"b_job": job_id})])
 
 
 def overdue_discards(store: Store, *, age_s: float) -> Sequence[Discard]:
     """What whoever wrote it should have removed by now; at most 100."""
-    return store.run(lambda c: [_discard(row) for row in c.execute(DISCARDS, {"b_age_s": age_s})])
+    return store.single(lambda c: [_discard(row) for row in c.execute(DISCARDS, {"b_age_s": age_s})])
 
 
 def discard_stale(store: Store, current: Job, token: int) -> None:
@@ -137,7 +137,7 @@ def drop_discard(store: Store, discard: Discard) -> None:
     def work(connection: Connection) -> None:
         connection.execute(DROP_DISCARD, {"b_discard": discard.id})
 
-    store.run(work)
+    store.single(work)
 
 
 def register_instance(store: Store, *, instance: str, role: str, boot_id: str, pid: int) -> None:
@@ -157,7 +157,7 @@ def beat_instance(store: Store, *, instance: str, boot_id: str) -> None:
     def work(connection: Connection) -> None:
         connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id})
 
-    store.run(work)
+    store.single(work)
 
 
 def beats_of_others(
@@ -165,7 +165,7 @@ def beats_of_others(
 ) -> Mapping[str, float]:
     """Last heartbeats, by boot id, of other processes under this name that were heard of `within_s`."""
     values = {"b_instance": instance, "b_role": role, "b_boot": boot_id, "b_within_s": within_s}
-    return store.run(lambda c: {row.boot_id: row.heartbeat_at for row in c.execute(BEATS, values)})
+    return store.single(lambda c: {row.boot_id: row.heartbeat_at for row in c.execute(BEATS, values)})
 
 
 def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:
@@ -174,7 +174,7 @@ def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:
     def work(connection: Connection) -> None:
         connection.execute(STOP, {"b_instance": instance, "b_boot": boot_id})
 
-    store.run(work)
+    store.single(work)
 
 
 def _discard(row: Any) -> Discard:

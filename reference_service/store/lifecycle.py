@@ -149,7 +149,7 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
 
 
 def get_job(store: Store, job_id: str) -> Job | None:
-    row = store.run(lambda connection: connection.execute(GET, {"b_job": job_id}).first())
+    row = store.single(lambda connection: connection.execute(GET, {"b_job": job_id}).first())
     return None if row is None else job_of(row)
 
 
@@ -167,18 +167,18 @@ def list_jobs(
     if state is None:
         del values["b_state"]
     statement = LIST if state is None else LIST_STATE
-    return store.run(lambda connection: [job_of(row) for row in connection.execute(statement, values)])
+    return store.single(lambda connection: [job_of(row) for row in connection.execute(statement, values)])
 
 
 def orphaned_jobs(store: Store, tenant: str, *, age_s: float) -> Sequence[Job]:
     """Jobs that nobody holds and that have not moved for `age_s`, oldest first; at most 1000."""
     values = {"b_tenant": tenant, "b_age_s": age_s}
-    return store.run(lambda connection: [job_of(row) for row in connection.execute(ORPHANED, values)])
+    return store.single(lambda connection: [job_of(row) for row in connection.execute(ORPHANED, values)])
 
 
 def done_stages(store: Store, job_id: str) -> frozenset[str]:
     """Stages with a checkpoint; none once the job has ended."""
-    return store.run(
+    return store.single(
         lambda connection: frozenset(connection.execute(DONE_STAGES, {"b_job": job_id}).scalars())
     )
 

@@ -127,13 +127,13 @@ class LateUpload:
 
 def expired_leases(store: Store) -> Sequence[Job]:
     """Active jobs whose lease ran out, the oldest first; at most 100."""
-    return store.run(lambda connection: [job_of(row) for row in connection.execute(EXPIRED_LEASES)])
+    return store.single(lambda connection: [job_of(row) for row in connection.execute(EXPIRED_LEASES)])
 
 
 def dead_attempts(store: Store, *, instance: str, boot_id: str, dead_after_s: float) -> Sequence[Job]:
     """Active jobs whose attempt belongs to an instance that is dead, as seen from this new one."""
     values = {"b_instance": instance, "b_boot": boot_id, "b_dead_after_s": dead_after_s}
-    return store.run(lambda connection: [job_of(row) for row in connection.execute(DEAD_ATTEMPTS, values)])
+    return store.single(lambda connection: [job_of(row) for row in connection.execute(DEAD_ATTEMPTS, values)])
 
 
 def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired: bool) -> Job | None:
@@ -165,7 +165,7 @@ def late_uploads(store: Store) -> Sequence[LateUpload]:
         now = connection.execute(NOW).scalar_one()
         return [LateUpload(job=job_of(row), now=now) for row in connection.execute(LATE_UPLOADS)]
 
-    return store.run(work)
+    return store.single(work)
 
 
 def expire_upload(store: Store, job_id: str) -> Job | None:
@@ -181,7 +181,7 @@ def put_off_upload(store: Store, job_id: str, *, more_s: float) -> bool:
 
 def unannounced(store: Store, *, after_s: float) -> Sequence[str]:
     """Queued jobs without a live event for `after_s`; at most 100."""
-    return store.run(lambda c: list(c.execute(UNANNOUNCED, {"b_after_s": after_s}).scalars()))
+    return store.single(lambda c: list(c.execute(UNANNOUNCED, {"b_after_s": after_s}).scalars()))
 
 
 def announce_again(store: Store, job_id: str, *, after_s: float) -> bool:

@@ -165,7 +165,7 @@ def _start_attempt(connection: Connection, job: Job, claimant: Claimant) -> None
 def find_claim(store: Store, job_id: str, claimant: Claimant) -> Job | None:
     """The job when this very instance holds it: what a claim with an unknown commit came to."""
     values = {"b_job": job_id, "b_boot": claimant.boot_id}
-    row = store.run(lambda connection: connection.execute(FIND_CLAIM, values).first())
+    row = store.single(lambda connection: connection.execute(FIND_CLAIM, values).first())
     return None if row is None else job_of(row)
 
 
@@ -212,7 +212,7 @@ def read_checkpoints(store: Store, job_id: str) -> Mapping[str, Checkpoint]:
         return connection.execute(CHECKPOINTS, {"b_job": job_id}).all()
 
     found: dict[str, Checkpoint] = {}
-    for stage, artefacts, facts, token in store.run(work):
+    for stage, artefacts, facts, token in store.single(work):
         files = {name: Artefact(**one) for name, one in json.loads(artefacts).items()}
         found[stage] = Checkpoint(stage=stage, artefacts=files, facts=json.loads(facts), token=token)
     return found
@@ -260,7 +260,7 @@ def _write(store: Store, statements: Mapping[bool, ReturningUpdate[Any]], values
     given = dict(values)
     if not store.fencing:
         del given["b_token"]
-    return store.run(lambda c: c.execute(statements[store.fencing], given).first() is not None)
+    return store.single(lambda c: c.execute(statements[store.fencing], given).first() is not None)
 
 
 def _fence(store: Store, job: Job) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class Paused:
 
         return self._inner.run(pause_before_commit)
 
+    def single(self, work_: Callable[[Connection], Any]) -> Any:
+        return self.run(work_)
+
     def close(self) -> None:
         """The inner one is closed by who made it."""
 

@@ -73,16 +73,16 @@ def test_a_worker_that_cannot_renew_a_lease_stops_its_child(
     runtime = FakeRuntime(world.clock)
     one, job = claimed(world, runtime)
     runtime.held = True
-    real = SqlDatabase.run
 
     def away(*_: object) -> None:
         raise Unavailable("database: away")
 
-    monkeypatch.setattr(SqlDatabase, "run", away)
-    while runtime.children[0].end is None:
-        one.step()
-        assert world.clock.now() < job.updated_at + 11
-    monkeypatch.setattr(SqlDatabase, "run", real)
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlDatabase, "run", away)
+        patched.setattr(SqlDatabase, "single", away)
+        while runtime.children[0].end is None:
+            one.step()
+            assert world.clock.now() < job.updated_at + 11
     one.step()
     assert (state_of(world, job), rows(world, "attempts")[0]["outcome"]) == (state, Outcome.LOST)
 

@@ -121,5 +121,8 @@ class ActorDatabase:
         finally:
             self._travel()
 
+    def single(self, work: Callable[[Connection], T]) -> T:
+        return self.run(work)
+
     def close(self) -> None:
         """The connection is not its own."""
