@@ -92,3 +92,20 @@ def test_another_holder_of_a_pid_gets_no_signal() -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_our_own_descendants_are_found_without_a_look_at_the_whole_table() -> None:
+    """Children and theirs, parents first; a branch that is to be spared is left out, whole."""
+    inner = "import os, time; os.fork(); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", inner], stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.read(2) == b"\n\n"
+            mine = [process for process in proctree.below_self() if child.pid in {process.pid, process.parent}]
+            assert [process.parent for process in mine] == [os.getpid(), child.pid]
+            spared = {process.pid for process in proctree.below_self(without=[child.pid])}
+            assert spared.isdisjoint(process.pid for process in mine)
+        finally:
+            for process in proctree.descendants(child.pid, proctree.snapshot()):
+                proctree.send(process, signal.SIGKILL)
+            child.kill()

@@ -136,7 +136,7 @@ class Guardian:
 
     def _kill_left_over(self) -> None:
         """Kills what a process left that has just ended (case 3 of `residue`)."""
-        residue.kill_until_none(os.getpid(), self._living, self._reap, timeout_s=2.0)
+        residue.kill_until_none(self._living, self._reap, timeout_s=2.0)
 
     def _living(self) -> list[int]:
         ended = {pid for pid, _ in self._ended}
@@ -294,7 +294,7 @@ class Guardian:
         for one in self._supervised.values():
             one.kill()
         self._wait_ended(list(self._supervised.values()), _QUICK_STOP_WITHIN_S)
-        residue.kill_until_none(os.getpid(), lambda: (), self._reap)
+        residue.kill_until_none(lambda: (), self._reap)
         residue.remove_groups(self._charge.groups, self._charge.group_prefix)
         residue.remove_scratch(self._charge.scratch)
         if os.getppid() != self._charge.zygote_pid:

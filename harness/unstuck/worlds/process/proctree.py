@@ -55,6 +55,36 @@ def snapshot() -> dict[int, Process]:
     return {process.pid: process for process in found if process is not None}
 
 
+def below_self(without: Iterable[int] = ()) -> list[Process]:
+    """Our own descendants, parents before children; `without` cuts whole branches.
+
+    Where the kernel lists children it reads no other process. Complete for our children as long as we
+    alone collect them, and in one thread (proc(5)); of theirs one may be missing that just came or went.
+    """
+    me = os.getpid()
+    if not os.path.exists(f"/proc/{me}/task/{me}/children"):  # no Linux, or a kernel without the list
+        return descendants(me, snapshot(), without)
+    cut = set(without)
+    found: list[Process] = []
+    pending = [me]
+    while pending:
+        for pid in _children(pending.pop()):
+            process = None if pid in cut else read(pid)
+            if process is not None:
+                found.append(process)
+                pending.append(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                children += map(int, file.read().split())
+    return children
+
+
 def _run_ps() -> str:
     command = ["ps", "-axo", "pid=,ppid=,pgid=,state=,lstart="]
     environment = {"PATH": os.defpath, "LC_ALL": "C"}

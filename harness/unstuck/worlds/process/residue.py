@@ -31,9 +31,9 @@ from unstuck.worlds.process import cgroups, linux, proctree
 
 
 def kill_until_none(
-    root: int, without: Callable[[], Iterable[int]], reap: Callable[[], None], timeout_s: float = 10.0
+    without: Callable[[], Iterable[int]], reap: Callable[[], None], timeout_s: float = 10.0
 ) -> bool:
-    """SIGKILLs everybody below `root` until nobody is left; False after `timeout_s`.
+    """SIGKILLs everybody below this process until nobody is left; False after `timeout_s`.
 
     `without` names the branches to spare, `reap` collects children that ended. What a snapshot
     misses was forked by somebody whom it shows; once that one has its SIGKILL it cannot fork any
@@ -43,7 +43,7 @@ def kill_until_none(
     pause_s = 0.001
     while True:
         reap()
-        left = proctree.descendants(root, proctree.snapshot(), without())
+        left = proctree.below_self(without())
         if not left:
             return True
         for process in left:

@@ -173,7 +173,7 @@ class Zygote:
                     self._bury(charge)
 
     def _bury(self, charge: Charge) -> None:
-        residue.kill_until_none(os.getpid(), lambda: list(self._guardians), self._reap)
+        residue.kill_until_none(lambda: list(self._guardians), self._reap)
         residue.remove_groups(self._groups, charge.group_prefix)
         residue.remove_scratch(charge.scratch)
 
@@ -181,7 +181,7 @@ class Zygote:
         """Waits for the guardians, who saw the same end as we; then takes away what is left."""
         self._await_guardians()
         self._guardians.clear()
-        residue.kill_until_none(os.getpid(), lambda: (), self._reap)
+        residue.kill_until_none(lambda: (), self._reap)
         residue.remove_groups(self._groups, f"unstuck-{self._session}-")
         for charge in self._charges:
             residue.remove_scratch(charge.scratch)
