@@ -9,7 +9,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from unstuck.links.control import Control
 
@@ -46,18 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 1
             listener.close()
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(Control(seed=options.seed).serve(sock))
+        asyncio.run(Control(seed=options.seed).serve(sock))
     return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop  # noqa: PLC0415  optional: faster where it is installed
-    except ImportError:
-        return asyncio.new_event_loop
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 def _raise_file_limit() -> None:
