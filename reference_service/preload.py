@@ -16,8 +16,10 @@ import reference_service.api
 import reference_service.app
 import reference_service.serving
 import reference_service.stages
-from reference_service.aws import warm_up
+from reference_service.api import warm_up as warm_up_api
+from reference_service.aws import warm_up as warm_up_aws
 
 __all__ = ["httptools", "psycopg", "reference_service", "sqlalchemy", "uvicorn"]
 
-warm_up()
+warm_up_aws()
+warm_up_api()

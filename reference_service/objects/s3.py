@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
+SMALL_BYTES = 256 * 1024  # sent at once; for a file botocore asks the server first whether it may (100-continue)
 UNFIT = frozenset({"EntityTooSmall", "InvalidPart", "InvalidPartOrder"})  # the client's parts; no retry helps
 
 
@@ -79,6 +80,10 @@ class S3Objects:
         return ObjectFacts(size_bytes=answer["ContentLength"], etag=answer["ETag"].strip('"'))
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
+        if path.stat().st_size <= SMALL_BYTES:
+            self.put_bytes(key, path.read_bytes(), content_type)
+            return
+
         def put(s3: S3Client) -> None:
             with path.open("rb") as file:
                 s3.put_object(Bucket=self._bucket, Key=key, Body=file, ContentType=content_type)

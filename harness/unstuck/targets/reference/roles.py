@@ -48,7 +48,7 @@ SETTINGS: Mapping[str, str | int | float | bool] = {
     "sweep_every_s": 0.5,
     "reconcile_after_s": 3.0,
     "instance_dead_after_s": 3.0,
-    "relay_every_s": 0.05,
+    "relay_every_s": 0.1,
 }
 """The service's periods, shortened so that a recovery takes seconds; a scenario may change each."""
 
