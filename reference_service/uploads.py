@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_service.discards import collect
-from reference_service.domain import PERMANENT, RETRYABLE, Defence, Job, Reason, State, is_job_id
+from reference_service.domain import PERMANENT, RETRYABLE, TERMINAL, Defence, Job, Reason, State, is_job_id
 from reference_service.ports import ObjectFacts
 from reference_service.service import Service, announce, announce_id
 from reference_service.store import lifecycle
@@ -220,12 +220,15 @@ def _complete_again(service: Service, job: Job, source: str) -> Job:
 
 
 def cancel(service: Service, job: Job) -> Job:
-    """The job, cancelled; idempotent. Raises `Refused` (409) when it has ended otherwise."""
+    """The job, cancelled; idempotent. Raises `Refused` (409) when it has ended otherwise, or is being
+    published, which cannot be taken back.
+    """
     cancelled = lifecycle.cancel_job(service.store, job.id)
     if cancelled is None:
         current = find(service, job.tenant, job.id)
         if current.state is not State.CANCELLED:
-            raise Refused(status=409, message=f"job={job.id!r}: it is {current.state} already")
+            is_so = f"{current.state} already" if current.state in TERMINAL else "being published"
+            raise Refused(status=409, message=f"job={job.id!r}: it is {is_so}")
         return current
     service.points.reach("api.cancel.committed", job=job.id)
     if job.state is not State.ACTIVE:  # else its worker still writes, and discards when it has stopped

@@ -134,10 +134,16 @@ def move(
     return job
 
 
+def locked_job(connection: Connection, job_id: str) -> Job | None:
+    """A job whose row stays locked until the transaction ends."""
+    row = connection.execute(LOCK_JOB, {"b_job": job_id}).first()
+    return None if row is None else job_of(row)
+
+
 def current_state(connection: Connection, job_id: str) -> State | None:
     """The state of a job whose row stays locked until the transaction ends."""
-    row = connection.execute(LOCK_JOB, {"b_job": job_id}).first()
-    return None if row is None else job_of(row).state
+    job = locked_job(connection, job_id)
+    return None if job is None else job.state
 
 
 def add_event(connection: Connection, job_id: str) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
-from reference_service.domain import RETRYABLE, TERMINAL, Job, Outcome, Reason, State
+from reference_service.domain import RETRYABLE, STAGES, TERMINAL, Job, Outcome, Reason, State
 from reference_service.store.core import (
     AttemptEnd,
     Store,
     add_event,
     current_state,
     job_of,
+    locked_job,
     move,
 )
 from reference_service.store.tables import checkpoints, database_now, jobs
@@ -212,13 +213,16 @@ def fail_upload(store: Store, job_id: str, reason: Reason) -> Job | None:
 def cancel_job(store: Store, job_id: str) -> Job | None:
     """-> cancelled from any state that is not terminal; None when it was terminal, or is unknown.
 
+    None also once it is being published: 1. the downstream system hears of the result, 2. the client
+    cancels, 3. the worker would make the job succeed, and may not. Nobody could take back what 1 did.
     A worker that runs it learns by its next heartbeat. The attempt is closed here, uncharged.
     """
 
     def work(connection: Connection) -> Job | None:
-        source = current_state(connection, job_id)
-        if source is None or source in TERMINAL:
+        job = locked_job(connection, job_id)
+        if job is None or job.state in TERMINAL or job.stage == STAGES[-1]:
             return None
+        source = job.state
         end = AttemptEnd(outcome=Outcome.HANDED_BACK) if source is State.ACTIVE else None
         return move(connection, store, CANCEL, {"b_job": job_id, "b_state": source}, source=source, end=end)
 

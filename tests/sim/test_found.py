@@ -56,3 +56,22 @@ def test_a_successor_that_another_fault_takes_away_is_no_error_of_the_harness(ru
     assert verdict.verdict is Verdict.INCONCLUSIVE
     assert verdict.harness_errors == ()
     assert "api-2 was hit by another fault before it was ready" in " ".join(verdict.reasons)
+
+
+CANCELLED_WHILE_PUBLISHED = """
+name: cancelled-while-published
+summary: Clients change their mind while the downstream system hears of their result. It is too late by then.
+workload:
+  - upload:
+      count: 4
+      steps: [initiate, put, complete, {wait: {state: active}}, {wait: {s: 0.505}}, cancel]
+expect:
+  every_job_terminal: {within_s: 20}
+  effects: exactly_once
+"""
+
+
+def test_a_job_that_is_cancelled_has_had_no_effect(run: Simulated) -> None:
+    """Whenever its client changes its mind: a job succeeds with its effect, or is cancelled without."""
+    verdict, _ = run(scenario(CANCELLED_WHILE_PUBLISHED), 1)
+    assert (verdict.verdict, verdict.reasons) == (Verdict.PASS, ())
