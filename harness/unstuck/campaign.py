@@ -26,7 +26,7 @@ from unstuck.targets.port import Target
 from unstuck.targets.reference.target import ReferenceTarget
 from unstuck.worlds.port import ProcessEvent, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
-from unstuck.worlds.process.limits import raise_open_files
+from unstuck.worlds.process.limits import check_space, raise_open_files
 from unstuck.worlds.process.session import Session
 
 PRELOAD = ("reference_service.preload", "unstuck.links.__main__")
@@ -88,6 +88,7 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
 
     def __enter__(self) -> Self:
         raise_open_files()
+        check_space(self._session.folder.parent)
         # Nothing is started yet: a session begins at its first world.
         self._session.__enter__()
         self.target: Target = ReferenceTarget(

@@ -78,6 +78,8 @@ class FakeRun:
 class Campaign:
     """`run_many` and `run_one` with a stage of fakes."""
 
+    name = "fake"
+
     def __init__(self, reports: Path) -> None:
         self.reports = reports
         self.body: Body = FakeRun.play

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from unstuck.errors import UsageError
+from unstuck.worlds.process.dependencies.postgres import _reason
+from unstuck.worlds.process.session import Session
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 PROGRAM = """
@@ -48,3 +56,46 @@ def run(soft: int, hard: int) -> list[str]:
         env=ENVIRONMENT,
     )
     return done.stdout.splitlines()
+
+
+def test_a_full_temporary_disk_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with the folder, what is free and what is needed; not what PostgreSQL says of it."""
+    total, used, free = 10**9, 10**9 - 5 * 1024**2, 5 * 1024**2
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=total, used=used, free=free))
+    with pytest.raises(UsageError) as caught, Session(scratch=tmp_path) as session:
+        session.prepare()
+    assert str(caught.value).startswith(f"{tmp_path}: has 5 MiB free, and a run needs 128.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where TMPDIR cannot be written, and nothing else that Python tries."""
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/a', '/b']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(UsageError, match=r"No usable temporary directory .* set TMPDIR"):
+        Session()
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (
+            "running bootstrap\ninitdb: error: could not write: No space left\ninitdb: removing it\n",
+            "could not write",
+        ),
+        ("child process exited with exit code 1\n", "exit code 1"),
+        ("", "it said nothing"),
+    ],
+)
+def test_a_failed_initdb_is_told_in_one_line(tmp_path: Path, log: str, reason: str) -> None:
+    """The last line that names an error; else the last."""
+    path = tmp_path / "initdb.log"
+    path.write_text(log)
+    said = _reason(path)
+    assert reason in said
+    assert "\n" not in said

@@ -1,14 +1,20 @@
-"""The limits of the user's shell that a run would meet in its midst."""
+"""The limits of the user's shell and disks that a run would meet in its midst."""
 
 from __future__ import annotations
 
 import resource
+import shutil
+import tempfile
+from pathlib import Path
 
 from unstuck.errors import UsageError
 
 OPEN_FILES_MIN = 256
 """Files and sockets that one process of a run may have open: PostgreSQL keeps as many as it may, and refuses
 to start with a hundred; the proxy and the service come to 60."""
+
+SPACE_BYTES_MIN = 128 * 1024 * 1024
+"""A session takes 90 MiB in the temporary folder, most of it PostgreSQL's; each run at a time some more."""
 
 
 def raise_open_files() -> None:
@@ -26,3 +32,26 @@ def raise_open_files() -> None:
             f"Start a shell with a higher limit (`ulimit -n {OPEN_FILES_MIN}` as an administrator)."
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES_MIN, hard))
+
+
+def temporary_folder() -> Path:
+    """Where temporary files go (TMPDIR, else the system's). Raises `UsageError` when none can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"temporary files: {error.strerror}. Make room in one of them, or set TMPDIR to another folder."
+        ) from None
+
+
+def check_space(folder: Path) -> None:
+    """Raises `UsageError` when a session in this folder would fill its disk. One that is not there passes."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return  # who makes the session's folder in it says what is wrong
+    if free < SPACE_BYTES_MIN:
+        raise UsageError(
+            f"{folder}: has {free // 1024**2} MiB free, and a run needs {SPACE_BYTES_MIN // 1024**2}. "
+            "Make room, or set TMPDIR to a folder on another disk."
+        )

@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from unstuck.worlds.port import ProcessEvent
 from unstuck.worlds.process import wire
 from unstuck.worlds.process.dependencies.postgres import Postgres
 from unstuck.worlds.process.dependencies.s3 import Emulator, EmulatorName
+from unstuck.worlds.process.limits import check_space, temporary_folder
 from unstuck.worlds.process.world import LOOK_EVERY_S, ProcessWorld, ignore_event
 
 _ZYGOTE_READY_WITHIN_S = 60.0
@@ -54,7 +54,7 @@ class Session:
         # Forking after imports is not safe on macOS: there every entry is executed instead.
         self._preload = tuple(preload) if sys.platform.startswith("linux") else ()
         self._identity = secrets.token_hex(4)
-        parent = Path(tempfile.gettempdir()) if scratch is None else scratch
+        parent = temporary_folder() if scratch is None else scratch
         self.folder = parent.absolute() / f"unstuck-{self._identity}"
         self._lock = threading.RLock()  # held while the zygote or a guardian is being started
         # A database takes a second to start: other runs, and the emulators, must not wait for it.
@@ -87,7 +87,8 @@ class Session:
     def prepare(self) -> None:
         """Starts the zygote, unless it runs already.
 
-        Raises `TargetError` when a module of `preload` cannot be imported.
+        Raises `TargetError` when a module of `preload` cannot be imported, `UsageError` when its folder's
+        disk is full.
         """
         with self._lock:
             if self._closed:
@@ -96,6 +97,7 @@ class Session:
                 self._start_zygote()
 
     def _start_zygote(self) -> None:
+        check_space(self.folder.parent)
         ours, theirs = socket.socketpair()
         settings = {
             "folder": str(self.folder),

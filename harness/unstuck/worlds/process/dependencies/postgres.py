@@ -191,13 +191,19 @@ def _make_data(world: ProcessWorld, binaries: Path, folder: Path) -> User:
             continue
         if end["code"] == 0:
             return user
-        lines = log.read_text(errors="replace").strip().splitlines()[-5:]
-        problems.append(f"initdb as user={user!r} ended with {end['code']}: {' | '.join(lines)}")
+        problems.append(f"initdb as user={user!r} ended with {end['code']}: {_reason(log)}")
         shutil.rmtree(folder / "data", ignore_errors=True)
     advice = "; run as an ordinary user, or allow user namespaces" if os.geteuid() == 0 else ""
     raise TargetError(
         f"PostgreSQL of {str(binaries)!r} cannot make its data folder: {'; '.join(problems)}{advice}"
     )
+
+
+def _reason(log: Path) -> str:
+    """The line of initdb that says why: the last error, since advice and a removal follow it."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    errors = [line for line in lines if re.search(r"\b(error|FATAL|PANIC):|could not", line)]
+    return next(iter([*reversed(errors), *reversed(lines)]), "it said nothing").strip()
 
 
 def _give_away(scratch: Path, folder: Path) -> None:
