@@ -233,10 +233,10 @@ def _check(parser: argparse.ArgumentParser) -> None:
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
-        metavar="A B",
+        metavar="RUN",
         nargs=2,
         type=Path,
-        help="two runs, or two gates: their folders, or `latest`; B is the newer one",
+        help="two runs, or two gates, the earlier one first: their folders, or `latest`",
     )
     parser.add_argument("--json", action="store_true", help="everything, for programs")
     _reports(parser)
