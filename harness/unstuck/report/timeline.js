@@ -23,7 +23,8 @@
   function zoomTo(next, share = 0.5) {
     const at = (plot.scrollLeft + share * width()) / (width() * zoom);
     zoom = clamp(next, 1, ZOOM_MAX);
-    canvas.style.setProperty('--zoom', zoom);
+    // Not by a property that the lanes inherit: each of their elements would be styled anew.
+    canvas.style.width = `calc(var(--label) + (100% - var(--label)) * ${zoom})`;
     plot.scrollLeft = at * width() * zoom - share * width();
     draw();
   }
@@ -112,7 +113,7 @@
       : target.matches('.effect') ? 'effect applied' : target.matches('u') ? 'evidence' : what;
     const when = Number.isNaN(from) ? '' : Number.isNaN(until) ? `at ${exact(from)}`
       : `${exact(from)} to ${exact(until)}, ${lasted(until - from)}`;
-    let stay = target.matches('s') ? target : null; // a stage stands behind the stay that it is part of
+    let stay = target.matches('s:not(.late)') ? target : null; // a stage stands behind the stay that it is part of
     while (stay && !stay.matches('.stay')) stay = stay.previousElementSibling;
     const of = row && !target.matches('.name') ? name.dataset.w : '';
     return [name?.firstChild?.textContent, kind, target.dataset.w ?? stay?.dataset.w, when, of].filter(Boolean);

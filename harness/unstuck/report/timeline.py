@@ -266,6 +266,7 @@ def _job(line: JobLine, places: Places, end_s: float) -> Markup:
         )
         if stay.state == "active":
             drawn += _stages(line, stay, until_s)
+    drawn += _late(line, end_s)
     drawn += [
         tag("i", class_="effect" if applied else "effect again", style=f"--a:{place(at_s)}")
         for at_s, applied in line.effects
@@ -300,6 +301,15 @@ def _stages(line: JobLine, stay: Stay, until_s: float) -> Iterator[Markup]:
     begun = [(at_s, name) for at_s, name in line.stages if stay.from_s <= at_s < until_s]
     for (at_s, name), (next_s, _) in pairwise([*begun, (until_s, "")]):
         yield tag("s", name, style=_from_until(at_s, max(next_s, at_s)))
+
+
+def _late(line: JobLine, end_s: float) -> Iterator[Markup]:
+    """Stages that began while nobody was to work on the job: somebody who lost it goes on all the same."""
+    held = [(stay.from_s, stay.until_s or end_s) for stay in line.stays if stay.state == "active"]
+    for (at_s, name), (next_s, _) in pairwise([*line.stages, (end_s, "")]):
+        if not any(from_s <= at_s < until_s for from_s, until_s in held):
+            told = "while the job is not active"
+            yield tag("s", name, class_="late", style=_from_until(at_s, max(next_s, at_s)), data_w=told)
 
 
 def _marks(places: Places, lane: str | None) -> list[Markup]:

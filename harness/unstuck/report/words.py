@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from unstuck.cases import spell
+from unstuck.checks.result import plural as plural  # noqa: PLC0414  for all of the report
 from unstuck.history import Event
 from unstuck.scenario import (
     Cancel,
@@ -28,13 +29,6 @@ from unstuck.scenario import (
     Upload,
     Wait,
 )
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 job`, `2 jobs`, `2 processes`."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def span(seconds: float) -> str:

@@ -199,6 +199,17 @@ def test_a_stage_ends_where_the_next_begins(tmp_path: Path) -> None:
     assert (stages[2][1], stages[6][1]) == (active[0][1], active[1][1])
 
 
+def test_a_stage_of_somebody_who_lost_the_job_is_shown_as_such(tmp_path: Path) -> None:
+    """It began after the job had ended: no attempt has it."""
+    _, line = recorded(tmp_path, jobs=2)
+    assert line.summary is not None
+    job = line.summary.jobs[0]
+    late = replace(job, stages=(*job.stages, (line.summary.duration_s - 0.2, "scenes")))
+    assert 'class="late"' not in run_html(line)
+    text = run_html(replace(line, summary=replace(line.summary, jobs=(late, *line.summary.jobs[1:]))))
+    assert text.count('class="late"') == 1
+
+
 def test_recovery_times_are_those_of_the_property(tmp_path: Path) -> None:
     """The page's distribution and `recovery_within` measure the same jobs from the same moments."""
     _, line = recorded(tmp_path, jobs=20)
