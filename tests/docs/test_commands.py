@@ -1,0 +1,148 @@
+"""Each command that a page shows is run, in the cheapest form that says something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.docs.blocks import commands, of_kind
+from tests.tooling.repository import ROOT, text
+from unstuck.cli import main, options
+from unstuck.errors import ExitCode
+from unstuck.faults import FAULTS
+from unstuck.plan import make_plan
+from unstuck.scenario_file import load
+from unstuck.targets.reference import catalogue
+from unstuck.targets.reference.roles import REPLICAS
+from unstuck.targets.reference.simulated.target import SimulatedTarget
+from unstuck.worlds.sim import SimWorld
+
+pytest_plugins = ["pytester"]
+
+WANTED = [(str(block), command) for block in of_kind("shell", "console") for command in commands(block)]
+OWN: Final = ("mine.yaml", "my-scenario.yaml")  # what pages call the reader's own scenario
+
+PARSED: Mapping[str, str] = {
+    # command -> why it is only parsed here, and not run
+    "prove": "takes a minute a defence; tests/scenarios/test_alarms.py proves all of them",
+    "compare": "its arguments stand for two runs; tests/unit/compare runs the example",
+    "--write-baseline": "needs whole gates; tests/unit/compare runs them on made-up runs",
+    "--baseline": "the same",
+    "containers": "needs an engine; the tests of the container world run there where one is",
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the README's scenario under the names that pages give it, and a run to be looked at."""
+    [scenario] = [
+        one for one in of_kind("yaml") if one.page.name == "README.md" and "name: gate" not in one.content
+    ]
+    for name in OWN:
+        (tmp_path / name).write_text(scenario.content, encoding="utf-8")
+    (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return tmp_path
+
+
+def simulated(name: str) -> bool:
+    """True when the sim can do what the base case of a scenario needs."""
+    path = Path(name) if name.endswith(".yaml") else ROOT / "scenarios" / f"{name.partition('[')[0]}.yaml"
+    needs: set[str] = set()
+    for case in load(path, catalogue()).all_cases():
+        needs.update(make_plan(case, 1, {one: module.NEEDS for one, module in FAULTS.items()}).needs)
+    return needs <= SimWorld.capabilities | SimulatedTarget.capabilities
+
+
+def run_unstuck(words: list[str], here: Path) -> None:
+    command, *rest = words
+    chosen = options.parse(command, rest) if command in options.COMMANDS else None
+    if {*words} & set(PARSED) or "…" in " ".join(words):
+        assert chosen is not None
+        return
+    if command in ("check", "replay"):
+        assert main(["run", "sigterm-mid-job", "--world", "sim"]) == ExitCode.PASS
+    if command == "gate":
+        words = [*words, "--plan"]  # a gate has no sim; `test_a_gate_of_one_case` runs one
+    if command == "run" and "--world" not in words:
+        assert chosen is not None
+        words = [*words, *(["--world", "sim"] if all(map(simulated, chosen.files)) else ["--plan"])]
+    weakened = "--defence-off" in words and "--plan" not in words
+    assert main(words) == (ExitCode.FAIL if weakened else ExitCode.PASS)
+
+
+def run_make(words: list[str], here: Path) -> None:
+    assert set(words) <= set(re.findall(r"^([a-z]+):", text(Path("Makefile")), flags=re.MULTILINE))
+
+
+def run_pip(words: list[str], here: Path) -> None:
+    extras = re.findall(r"unstuck\[([\w,]+)\]", " ".join(words))
+    known = set(re.findall(r"^(\w+) = \[", text(Path("pyproject.toml")), flags=re.MULTILINE))
+    assert words[0] == "install"
+    assert {one for extra in extras for one in extra.split(",")} <= known
+
+
+def run_python(words: list[str], here: Path) -> None:
+    assert words[:2] == ["-m", "reference_service"]
+    assert set(words[2].split("|")) <= {*REPLICAS, "migrate"}
+
+
+def run_source(words: list[str], here: Path) -> None:
+    assert words == [".venv/bin/activate"]
+    assert "VENV ?= .venv" in text(Path("Makefile"))
+
+
+def run_docker(words: list[str], here: Path) -> None:
+    """Needs an engine, which the tests of the container world look for: here only what it would read."""
+    assert (ROOT / "docker-compose.yml").exists() or "compose" not in words
+
+
+HANDLED: Mapping[str, Callable[[list[str], Path], None]] = {
+    "unstuck": run_unstuck,
+    "make": run_make,
+    "pip": run_pip,
+    "python": run_python,
+    ".": run_source,
+    "docker": run_docker,
+    "pytest": lambda words, here: None,  # `test_pytest_commands_work`
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "command"), WANTED, ids=[f"{where} {' '.join(one)}" for where, one in WANTED]
+)
+def test_commands_work(where: str, command: list[str], here: Path) -> None:
+    """It ends as the page leads one to expect: passed, or failed where a defence was taken away."""
+    HANDLED[command[0]](command[1:], here)
+
+
+@pytest.mark.parametrize("command", [one for _, one in WANTED if one[0] == "pytest"], ids=" ".join)
+def test_pytest_commands_work(
+    command: list[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a project with scenarios, in the sim."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+    pytester.makeini("[pytest]\nunstuck_paths = scenarios\n")
+    (pytester.path / "scenarios").mkdir()
+    for name in ("sigterm-mid-job", "worker-paused"):
+        (pytester.path / "scenarios" / f"{name}.yaml").symlink_to(ROOT / "scenarios" / f"{name}.yaml")
+    words = [
+        word for word in command[1:] if word not in ("--unstuck-world", "containers", "processes", "sim")
+    ]
+    words = ["2" if before == "-n" else word for before, word in zip(["", *words], words, strict=False)]
+    words += ["--unstuck-world", "sim"]
+    # The workers of xdist need a process to be started from.
+    result = pytester.runpytest_subprocess(*words) if "-n" in words else pytester.runpytest_inprocess(*words)
+    assert result.ret == pytest.ExitCode.OK
+
+
+@pytest.mark.process
+def test_a_gate_of_one_case(here: Path) -> None:
+    """The README's first command in its smallest form, on real processes."""
+    assert main(["gate", "baseline", "--cases-max", "1"]) == ExitCode.PASS
+    assert (here / "reports" / "latest" / "report.html").exists()
