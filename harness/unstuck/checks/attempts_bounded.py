@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, text_of
 
 NAME = "attempts_bounded"
@@ -40,7 +40,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     return conclude(
         NAME,
         judged=judged,
-        summary=f"at most {highest} charged attempts for each of {judged} jobs, {most} allowed",
+        summary=f"{plural(judged, 'job')}, with {plural(highest, 'charged attempt')} at most, {most} allowed",
         broken=broken,
         unclear=unclear,
         figures={"most": highest},

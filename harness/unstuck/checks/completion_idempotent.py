@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Op, Story, text_of
 
 NAME = "completion_idempotent"
@@ -42,7 +42,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{judged} jobs told of more than once, enqueued {enqueued} x",
+        summary=f"{plural(judged, 'job')} told of more than once, enqueued {enqueued} x",
         broken=broken,
         unclear=unclear,
     )

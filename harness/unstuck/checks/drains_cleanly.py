@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import Life, ProcessStory, Story, data_of, seconds
 
 NAME = "drains_cleanly"
@@ -42,7 +42,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{judged} processes drained, {killed} killed after their grace, {refused} calls refused",
+        summary=f"{plural(judged, 'process')} drained, {killed} killed after the grace period, "
+        f"{plural(refused, 'call')} refused",
         broken=broken,
         figures={"drained": judged, "killed": killed, "refused": refused},
     )

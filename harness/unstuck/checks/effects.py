@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story
 from unstuck.errors import UsageError, did_you_mean
 
@@ -44,7 +44,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{applied} effects applied for {succeeded} succeeded jobs, {received - applied} repeats",
+        summary=f"{plural(applied, 'effect')} applied for {plural(succeeded, 'succeeded job')}, "
+        f"{plural(received - applied, 'repeat')}",
         broken=broken,
         unclear=unclear,
         figures={"applied": applied, "repeated": received - applied},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, seconds, text_of
 
 NAME = "every_job_terminal"
@@ -47,7 +47,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     return conclude(
         NAME,
         judged=len(jobs),
-        summary=f"{ended} of {len(jobs)} jobs terminal{last}",
+        summary=f"{ended} of {plural(len(jobs), 'job')} terminal{last}",
         broken=broken,
         unclear=unclear,
         figures={"jobs": len(jobs), "terminal": ended},

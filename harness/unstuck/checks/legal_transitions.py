@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, text_of
 from unstuck.history import Event
 
@@ -34,7 +34,12 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
         moves += len(job.moves)
         broken.extend(_moves(job))
         broken.extend(_fencing(job))
-    return conclude(NAME, judged=moves, summary=f"{moves} moves of {len(story.jobs)} jobs", broken=broken)
+    return conclude(
+        NAME,
+        judged=moves,
+        summary=f"{plural(moves, 'move')} of {plural(len(story.jobs), 'job')}",
+        broken=broken,
+    )
 
 
 def _moves(job: JobStory) -> list[Evidence]:

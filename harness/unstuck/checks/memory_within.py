@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import ProcessStory, Story
 
 NAME = "memory_within"
@@ -45,7 +45,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{judged} processes used at most {highest:.0%} of their limit, {below:.0%} allowed",
+        summary=f"{plural(judged, 'process')} used at most {highest:.0%} of their limit, {below:.0%} allowed",
         broken=broken,
         figures={"highest_part": highest},
     )

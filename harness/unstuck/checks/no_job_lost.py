@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story
 from unstuck.scenario import TERMINAL_STATES
 
@@ -36,7 +36,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     return conclude(
         NAME,
         judged=len(jobs),
-        summary=f"{len(jobs) - len(broken) - len(unclear)} of {len(jobs)} acknowledged jobs accounted for",
+        summary=f"{len(jobs) - len(broken) - len(unclear)} of "
+        f"{plural(len(jobs), 'acknowledged job')} accounted for",
         broken=broken,
         unclear=unclear,
         figures={"acknowledged": len(jobs), "lost": len(broken)},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import Claim, JobStory, Life, ProcessStory, Story, seconds
 
 NAME = "no_live_job_rescued"
@@ -43,7 +43,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{judged} claims of live holders, {len(broken)} taken from them",
+        summary=f"{plural(judged, 'claim')} of live holders, {len(broken)} taken from them",
         broken=broken,
         unclear=unclear,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Move, Op, Story, seconds
 
 NAME = "no_premature_claim"
@@ -52,7 +52,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{judged - len(broken) - len(unclear)} of {judged} jobs were not taken before their upload",
+        summary=f"{judged - len(broken) - len(unclear)} of {plural(judged, 'job')} taken after the upload",
         broken=broken,
         unclear=unclear,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude, spread
+from unstuck.checks.result import conclude, plural, spread
 from unstuck.checks.story import JobStory, Story, Stroke
 from unstuck.checks.victims import Victim, victims
 
@@ -26,10 +26,15 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     claims_s: list[float] = []
     ends_s: list[float] = []
     judged = 0
+    hit: set[str] = set()
+    recovered: set[str] = set()
     for fault in story.faults.values():
         for stroke in fault.strokes:
             for victim in victims(story, stroke):
                 judged += 1
+                hit.add(victim.job.id)
+                if victim.job.terminal:
+                    recovered.add(victim.job.id)
                 claim = _claim(story, stroke, victim, claims_s, claim_s)
                 end = _end(story, stroke, victim.job, ends_s, budget_s)
                 for message in (claim, end):
@@ -38,10 +43,12 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
                         evidence = _evidence(stroke, victim.job, text)
                         (broken if definite else unclear).append(evidence)
     last = f", the last ended after {max(ends_s):.3f} s" if ends_s else ""
+    be = "was" if len(hit) == 1 else "were"
+    times = f" (in all {judged} times)" if judged > len(hit) else ""
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{len(ends_s)} of {judged} jobs that were hit recovered{last}",
+        summary=f"{len(recovered)} of {plural(len(hit), 'job')} that {be} hit{times} recovered{last}",
         broken=broken,
         unclear=unclear,
         figures={"hit": judged, **spread("claim", claims_s), **spread("terminal", ends_s)},

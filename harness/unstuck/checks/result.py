@@ -57,3 +57,10 @@ def spread(name: str, values: Sequence[float]) -> dict[str, float]:
 
 def _first(items: Sequence[Evidence]) -> str:
     return items[0].message if items[0].job is None else f"{items[0].job} {items[0].message}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 job`, `2 jobs`, `2 processes`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"

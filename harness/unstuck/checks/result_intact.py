@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story
 
 NAME = "result_intact"
@@ -33,7 +33,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     return conclude(
         NAME,
         judged=len(jobs),
-        summary=f"outputs of {intact} of {len(jobs)} succeeded jobs are intact",
+        summary=f"outputs of {intact} of {plural(len(jobs), 'succeeded job')} are intact",
         broken=broken,
         unclear=unclear,
     )

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, seconds
 
 NAME = "status_truthful"
@@ -34,7 +34,10 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
         if logged:
             broken.extend(_log(job))
     return conclude(
-        NAME, judged=judged, summary=f"{said} statements about {judged} jobs held against us", broken=broken
+        NAME,
+        judged=judged,
+        summary=f"{plural(said, 'statement')} about {plural(judged, 'job')} held against us",
+        broken=broken,
     )
 
 

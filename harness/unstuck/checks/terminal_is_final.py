@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
-from unstuck.checks.result import conclude
+from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import Story
 from unstuck.scenario import TERMINAL_STATES
 
@@ -29,5 +29,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
             message = f"was {end.after} at {end.at_s:.3f} s, and {revival.after} at {revival.at_s:.3f} s"
             broken.append(Evidence(job=job.id, message=message, events=(end.number, revival.number)))
     return conclude(
-        NAME, judged=judged, summary=f"{judged - len(broken)} of {judged} ended jobs stayed so", broken=broken
+        NAME,
+        judged=judged,
+        summary=f"{judged - len(broken)} of {plural(judged, 'ended job')} stayed so",
+        broken=broken,
     )

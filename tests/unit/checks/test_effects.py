@@ -25,6 +25,7 @@ def test_one_applied_effect_for_each_success_passes() -> None:
     result = draft.check(subject)
     assert result.verdict is Verdict.PASS
     assert result.figures == {"applied": 1, "repeated": 1}
+    assert result.summary == "1 effect applied for 1 succeeded job, 1 repeat"
 
 
 def test_two_keys_fail() -> None:

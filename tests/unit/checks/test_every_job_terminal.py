@@ -22,7 +22,7 @@ def test_terminal_jobs_pass() -> None:
     draft.end()
     result = draft.check(subject, within_s=5)
     assert result.verdict is Verdict.PASS
-    assert result.summary == "1 of 1 jobs terminal, the last at 0.120 s"
+    assert result.summary == "1 of 1 job terminal, the last at 0.120 s"
 
 
 def test_a_terminal_last_look_is_enough() -> None:

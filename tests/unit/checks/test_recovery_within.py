@@ -49,7 +49,19 @@ def test_recovery_in_time_passes_with_figures() -> None:
     assert (result.verdict, result.judged) == (Verdict.PASS, 1)
     assert round(result.figures["claim_max_s"], 6) == 1.0
     assert round(result.figures["terminal_p99_s"], 6) == 2.0
-    assert "1 of 1 jobs that were hit recovered, the last ended after 2.000 s" in result.summary
+    assert "1 of 1 job that was hit recovered, the last ended after 2.000 s" in result.summary
+
+
+def test_a_job_that_was_hit_twice_is_one_job() -> None:
+    """Both blows are judged; the summary counts jobs, and tells how often they were hit."""
+    draft = hit(claim_after_s=None, end_after_s=None)
+    draft.fault("armed", "fired", "landed", index=1, processes=["worker-1"], in_flight=1)
+    draft.now_s += 1
+    draft.move("j-1", "active>succeeded", attempt=1, token=1)
+    draft.end()
+    result = draft.check(subject, budget_s=5)
+    assert (result.verdict, result.judged) == (Verdict.PASS, 2)
+    assert result.summary.startswith("1 of 1 job that was hit (in all 2 times) recovered")
 
 
 def test_late_recovery_fails() -> None:
