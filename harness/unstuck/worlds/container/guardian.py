@@ -21,7 +21,7 @@ from unstuck.worlds.container.supervisor import Berth, Ended, SupervisedContaine
 from unstuck.worlds.port import Scope
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.guardian import Charge, Guardian
-from unstuck.worlds.process.residue import remove_scratch
+from unstuck.worlds.process.residue import remove_scratch, remove_session
 from unstuck.worlds.process.signals import send_to_scope, tree_of
 from unstuck.worlds.process.supervisor import Supervised
 from unstuck.worlds.process.wire import Launch
@@ -82,6 +82,8 @@ class ContainerGuardian(Guardian):
             one.retired = True
         residue.remove_run(self._client, self._berth.run)
         remove_scratch(self._charge.scratch)
+        if os.getppid() != self._charge.zygote_pid:
+            remove_session(self._charge.scratch.parent)  # we may have made it after its zygote removed it
         self._say_closed()
 
 

@@ -38,6 +38,7 @@ class SimProcess:
         self.state: State = "starting"
         self.starts = 0
         self.retired = False
+        self.was_ready = False  # ever
         self.signalled = False  # by the harness, fatally, in the present incarnation
         self.grace_s = 0.0
         self.stopped_ns = self.started_ns = 0
@@ -93,7 +94,7 @@ class SimWorld:
             raise TargetError(f"process {spec.name!r}: not ready within {spec.ready_timeout_s:g} s")
         if self._error is not None:
             raise self._error
-        if process.state == "ended":
+        if process.state == "ended" and not process.was_ready:
             code, number = process.incarnation.code, process.incarnation.signal
             raise TargetError(f"process {spec.name!r}: died (code={code!r}, signal={number!r}) unready")
 
@@ -216,7 +217,7 @@ class SimWorld:
 
     def _become_ready(self, process: SimProcess) -> None:
         if process.state == "starting":
-            process.state = "running"
+            process.state, process.was_ready = "running", True
             after_s = (self.scheduler.now_ns() - process.started_ns) / NS
             self._tell(process, "ready", {"pid": process.incarnation.pid, "after_s": after_s})
             self._moved.ring()
