@@ -24,7 +24,8 @@ op          invoke | ok | fail | info: id, client, action, error?, status?, and 
             publish_event. `job` is known from the ok of initiate_upload on. `fail` = definitely not
             done, `info` = unknown.
 fault       armed | fired | struck | landed | healed | missed: fault (index in the scenario), name, and
-            phase's own facts; armed: setup (it strikes before the first client begins); fired:
+            phase's own facts; from fired on: blow? (which of the fault's blows, from 1: they overlap
+            when it strikes each time); armed: setup (it strikes before the first client begins); fired:
             trigger (index of the event that fired it), condition (what `while:` demanded and the
             value seen, `held` bool); landed: how (what was seen), in_flight (how many jobs were not
             terminal when it struck), struck_at_ns?, jobs? and processes? (lists of whom it hit);

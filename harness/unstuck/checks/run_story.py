@@ -29,12 +29,20 @@ class FaultStory:
     def strokes(self) -> Iterator[Stroke]:
         """Each landing with the firing and the healing that belong to it, as far as they are known."""
         for nth, landed in enumerate(self.landed):
-            yield Stroke(
-                self,
-                self.fired[nth] if nth < len(self.fired) else landed,
-                landed,
-                self.healed[nth] if nth < len(self.healed) else None,
-            )
+            fired = _of_blow(self.fired, landed, nth)
+            yield Stroke(self, fired or landed, landed, _of_blow(self.healed, landed, nth))
+
+
+def _of_blow(events: list[Event], landed: Event, nth: int) -> Event | None:
+    """The one of the same blow; by order in a history that numbers no blows, where they may not overlap.
+
+    1. blow 1 fires, 2. blow 2 fires and misses, or lands first, 3. blow 1 lands: order would pair 3 with
+    whatever came second.
+    """
+    blow = landed.data.get("blow")
+    if blow is None:
+        return events[nth] if nth < len(events) else None
+    return next((event for event in events if event.data.get("blow") == blow), None)
 
 
 class Stroke(NamedTuple):

@@ -49,6 +49,7 @@ class _Armed:
 class _Stroke:
     """One blow, from the moment when it fires until it is over: landed, missed, or healed if it lasts."""
 
+    about: Mapping[str, Any]  # which fault, and which blow of it: on each of its events
     index: int
     hand: RunnerHand
     lasting: bool = False
@@ -301,8 +302,7 @@ class Engine:
         return armed.matched == nth if armed.fault.times == "once" else armed.matched >= nth
 
     def _fire(self, index: int, occasion: Occasion, point: PointReached | None) -> None:
-        stroke = self._fired(index, occasion, point)
-        self.scheduler.spawn(f"fault {index}", partial(self._carry_out, stroke))
+        self.scheduler.spawn(f"fault {index}", partial(self._carry_out, self._fired(index, occasion, point)))
 
     def _fired(self, index: int, occasion: Occasion, point: PointReached | None) -> _Stroke:
         """Records the firing, with what `while:` demanded and what was so at this moment."""
@@ -310,9 +310,10 @@ class Engine:
         fault = armed.fault
         armed.fired += 1
         holds = isinstance(fault.when, OnMessage) and not hasattr(FAULTS[fault.name], "message_action")
-        stroke = _Stroke(index, RunnerHand(self, index, occasion, point, holds=holds))
+        data: dict[str, Any] = {"fault": index, "name": fault.name, "blow": armed.fired}
+        stroke = _Stroke(dict(data), index, RunnerHand(self, index, occasion, point, holds=holds))
         self._strokes.append(stroke)
-        data: dict[str, Any] = {"fault": index, "name": fault.name, "trigger": occasion.event}
+        data["trigger"] = occasion.event
         if fault.condition is not None:
             held, seen = self.live.holds(fault.condition)
             wanted = f"{fault.condition.subject} {fault.condition.comparison} {fault.condition.number}"
@@ -331,8 +332,7 @@ class Engine:
         """Injects, and records `landed` or `missed`; never raises. What lasts is in force afterwards."""
         index, hand = stroke.index, stroke.hand
         fault = self._armed[index].fault
-        module = FAULTS[fault.name]
-        about: dict[str, Any] = {"fault": index, "name": fault.name}
+        module, about = FAULTS[fault.name], stroke.about
         try:
             facts = module.inject(hand, fault.parameters)
             hand.dealing()
@@ -382,7 +382,7 @@ class Engine:
         fault = self._armed[stroke.index].fault
         try:
             FAULTS[fault.name].heal(stroke.hand, fault.parameters)
-            self.emit("fault", "healed", fault=stroke.index, name=fault.name)
+            self.emit("fault", "healed", **stroke.about)
         except Exception as error:  # noqa: BLE001  it still lasts, so nothing may be judged
             self.fail(f"fault {stroke.index} ({fault.name}) could not be healed", error)
         finally:

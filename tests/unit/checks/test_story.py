@@ -91,6 +91,19 @@ def test_a_stroke_is_a_landing_with_its_firing() -> None:
     assert (second.in_flight, second.jobs, second.processes) == (None, None, None)
 
 
+def test_blows_that_overlap_are_paired_by_their_number() -> None:
+    """The first one missed, the third landed before the second: each keeps its own firing and healing."""
+    draft = Draft()
+    for blow in (1, 2, 3):
+        draft.fault("fired", blow=blow)
+    draft.fault("missed", blow=1)
+    draft.fault("landed", "healed", blow=3)
+    draft.fault("landed", blow=2)
+    third, second = draft.story().faults[0].strokes
+    assert (third.fired.number, third.healed and third.healed.number) == (3, 6)
+    assert (second.fired.number, second.healed) == (2, None)
+
+
 def test_actors_are_paired_with_moves_in_order() -> None:
     """The nth move between two states is the nth in the log; where that is shorter, nobody is named."""
     draft = Draft()
