@@ -5,6 +5,8 @@ An end is promised only where it follows from the steps alone, whatever faults s
 - an object that was put before the deadline is found by whoever looks: the API at a completion, the relay
   at the store's notification, at the latest the sweeper at the deadline. So its job is queued, and what is
   queued and can be processed succeeds, as long as its attempts last (`whole` sees to that);
+- the deadline of an upload runs from its announcement, whose answer may come late: it is longer by as much
+  as the API may be silent (`whole` again);
 - an upload without an object (or with parts missing) expires;
 - where a step after an answer of the API decides (`through_api`), an API that is away for a while may
   make it come after the deadline: then the end is certain only while no fault touches the API.
@@ -104,7 +106,6 @@ def _in_parts(choices: Choices) -> Behaviour:
         kind="parts",
         steps=(Initiate(parts=parts), puts, *tells),
         state="succeeded",
-        video="short.mp4",
         works=True,
     )
 
@@ -126,7 +127,7 @@ def _half(choices: Choices) -> Behaviour:
     """Puts some of the parts, and then completes what is not whole, or does not."""
     tells = (Complete(),) if chance(choices, 3) else ()
     steps: tuple[Step, ...] = (Initiate(parts=choices.pick((2, 3))), PutParts(only=1), *tells)
-    return Behaviour(kind="half", steps=steps, state="expired", video="short.mp4")
+    return Behaviour(kind="half", steps=steps, state="expired")
 
 
 def _hasty(choices: Choices) -> Behaviour:

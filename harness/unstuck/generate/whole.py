@@ -20,7 +20,7 @@ from unstuck.scenario_writer import dump
 
 Settings = dict[str, str | int | float | bool]
 
-DEADLINE_S: Final = 3.0  # of an upload: what nobody puts is waited for in every run
+DEADLINE_S: Final = 3.0  # of an upload, while the API answers: what nobody puts is waited for in every run
 IDLE_S: Final = 2.0
 PERIODS: Final[Mapping[str, float]] = {
     "lease_s": 2.0,
@@ -85,6 +85,7 @@ def _assemble(
     catalogue: Catalogue,
 ) -> Scenario:
     settings = dict(settings)
+    settings["upload_deadline_s"] = DEADLINE_S + _silence_s(deeds)
     strokes = sum(deed.strokes for deed in deeds)
     processed = any(client.behaviour.works or client.behaviour.reason for client in clients)
     if strokes >= ATTEMPTS_MAX and processed:
@@ -103,6 +104,12 @@ def _assemble(
         roles={"worker": workers} if workers != RoleOptions() else {},
     )
     return loaded(named(draft), catalogue)
+
+
+def _silence_s(deeds: Sequence[Deed]) -> float:
+    """For how long a client may wait for the answer to its announcement, whose deadline runs meanwhile."""
+    faults = [fault for deed in deeds if "api" in deed.touches for fault in deed.faults]
+    return sum(float(getattr(fault.parameters, name, 0.0)) for fault in faults for name in ("for_s", "by_s"))
 
 
 def named(scenario: Scenario) -> Scenario:
@@ -172,7 +179,7 @@ def budget_of(
 
     sweep_s = period("sweep_every_s")
     announced_s = period("reconcile_after_s") + sweep_s + TROUBLE_S
-    uploaded_s = DEADLINE_S + 2 * IDLE_S + sweep_s
+    uploaded_s = float(settings["upload_deadline_s"]) + 2 * IDLE_S + sweep_s
     lost_s = period("lease_s") + period("drain_grace_s") + sweep_s + announced_s
     jobs = sum(client.upload.count for client in clients)
     slots = max(1, int(workers.settings.get("slots", SLOTS)))  # those of one worker: the others may be away

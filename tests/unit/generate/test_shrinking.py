@@ -56,7 +56,7 @@ def test_what_does_not_matter_goes() -> None:
     assert jobs(shrunk) == 1
     assert shrunk.workload[0].start_s == 0
     assert [type(step).__name__ for step in shrunk.workload[0].steps] == ["Initiate"]
-    assert (dict(shrunk.settings), dict(shrunk.roles)) == ({}, {})
+    assert (dict(shrunk.settings), dict(shrunk.roles)) == ({"upload_deadline_s": 3}, {})
     assert shrunk.text.startswith(f"name: {shrunk.name}\n")
 
 
