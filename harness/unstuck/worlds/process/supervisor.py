@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from unstuck import clock
-from unstuck.worlds.port import Restart
 from unstuck.worlds.process import cgroups, proctree, readiness, spawn, usage
 from unstuck.worlds.process.ports import is_answered
 from unstuck.worlds.process.wire import Launch
+from unstuck.worlds.restarts import restart_after
 
 Emit = Callable[[str, str, str, Mapping[str, Any]], None]  # name, role, phase, data
 State = Literal["starting", "running", "stopping", "waiting", "ended"]
@@ -27,23 +27,6 @@ _FATAL = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGHUP", "SIGABR
 _PORT_TAKEN = re.compile(
     r"address (is )?already in use|already in use|EADDRINUSE|could not bind", re.IGNORECASE
 )
-
-
-def restart_after(
-    restart: Restart, *, code: int | None, starts: int, asked: bool
-) -> tuple[float | None, str | None]:
-    """What the supervisor does after an exit: (delay_s, None), or (None, why there is no restart).
-
-    `code` is None after a signal; `starts` counts the incarnations so far; `asked` means that the
-    harness wanted this exit.
-    """
-    if asked:
-        return None, None
-    if restart.policy == "never" or (restart.policy == "on_failure" and code == 0):
-        return None, f"restart={restart.policy!r}"
-    if starts >= restart.starts_max:
-        return None, f"starts_max={restart.starts_max!r} reached"
-    return restart.delay_s, None
 
 
 class Supervised:

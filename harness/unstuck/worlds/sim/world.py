@@ -7,25 +7,21 @@ the service fills in. There is no memory to limit here, and no wire to meddle wi
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
 import signal as signals
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from unstuck.errors import TargetError, UnstuckError, UsageError, did_you_mean
 from unstuck.rng import split
 from unstuck.worlds.port import ProcessEvent, ProcessSpec, Scheduler, Scope
-from unstuck.worlds.process.supervisor import restart_after
+from unstuck.worlds.restarts import restart_after
+from unstuck.worlds.sim import scratch
 from unstuck.worlds.sim.incarnation import FATAL, KILLED, Incarnation
 from unstuck.worlds.sim.scheduler import NS, GreenScheduler
 
 State = Literal["starting", "running", "stopping", "waiting", "ended"]
 FIRST_PID = 1001
-MEMORY = Path("/dev/shm")  # noqa: S108  files of a run are small and many; on a disk they take most of its time
 START_UP_S = (0.005, 0.03)  # from exec to the first line of the program
 
 
@@ -66,8 +62,7 @@ class SimWorld:
         self.seed = seed
         self.green = GreenScheduler(seed)
         self.scheduler: Scheduler = self.green
-        memory = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
-        self.scratch = Path(tempfile.mkdtemp(prefix="unstuck-sim-", dir=memory))  # `close` removes it
+        self.scratch = scratch.make()  # `close` removes it
         self.programs: dict[str, Program] = {}
         self._on_event = on_event
         self._processes: dict[str, SimProcess] = {}
@@ -165,7 +160,7 @@ class SimWorld:
         try:
             self.green.close()
         finally:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            scratch.remove(self.scratch)
         error, self._error = self._error, None
         if error is not None:
             raise error
