@@ -22,6 +22,7 @@ from unstuck.report.publish import publish_group, publish_run, shown, summarise_
 from unstuck.report.sheet import Sheet, Span
 from unstuck.report.text import run_sheet
 from unstuck.report.text_group import group_sheet
+from unstuck.report.words import plural
 from unstuck.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def carry_out(order: Order) -> Group:
 
         records = run(order.cases, reporter)
         lines = [reporter.line_of(record) for record in records]
-        notes = list(order.notes)
+        notes = [*order.notes, *_left_out(records, order.time_budget_s)]
         if order.watch is not None and not stop.is_set():
             more, told = _watched(order.watch, records, run, place, screen)
             lines += more
@@ -257,6 +258,18 @@ def _place(order: Order) -> Iterator[Path]:
         with suppress(OSError):
             folder.path.rmdir()  # only if it is empty
         raise
+
+
+def _left_out(records: Sequence[RunRecord], time_budget_s: float | None) -> list[str]:
+    """What a time budget has cut off: how many runs, and scenarios of which nothing was run at all."""
+    left = [record.scenario for record in records if record.excluded is not None]
+    if not left or time_budget_s is None:
+        return []
+    ran = {record.scenario.name for record in records if record.excluded is None}
+    unseen = list(dict.fromkeys(case.name for case in left if case.name not in ran))
+    whole = f" Nothing at all was run of {', '.join(unseen)}." if unseen else ""
+    why = next(record.excluded for record in records if record.excluded is not None)
+    return [f"{len(left)} of {plural(len(records), 'run')} left out: {why}.{whole}"]
 
 
 def _in_order(lines: Sequence[RunLine]) -> list[RunLine]:

@@ -91,7 +91,8 @@ def select(
     """The cases to run, those excluded with the reason, and what a reader should know.
 
     Every scenario's base case comes first; then one more pairwise case of each in turn, until
-    `cases_max` is reached. A case that was selected by name is taken as if it were the base case.
+    `cases_max` is reached. They are run in this order, so that a time budget that cuts them short has
+    something of every scenario. A case that was selected by name is taken as if it were the base case.
     `impossible` says why a case cannot be run here, if so.
     """
     rows: list[list[Scenario]] = []
@@ -107,13 +108,12 @@ def select(
         rows.append([case for case in cases if reasons[case.title] is None])
     in_turn = [case for column in zip_longest(*rows) for case in column if case is not None]
     chosen = list({case.title: case for case in in_turn}.values())
-    kept = {case.title for case in chosen[: policy.cases_max]}
+    kept = chosen[: policy.cases_max]
     notes: tuple[str, ...] = ()
     if left_out := len(chosen) - len(kept):
         left = f"{plural(left_out, 'pairwise case')} left out: cases_max is {policy.cases_max}."
         notes = (f"{left} `unstuck run NAME --pairwise` runs all of a scenario.",)
-    ordered = {case.title: case for row in rows for case in row if case.title in kept}
-    return list(ordered.values()), excluded, notes
+    return kept, excluded, notes
 
 
 def check_exclusions(policy: Policy, files: Sequence[ScenarioFile]) -> None:

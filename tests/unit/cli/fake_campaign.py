@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.report.made_up import history, write_history
-from unstuck.campaign import Progress, RunRecord, Tell
+from unstuck.campaign import Progress, RunRecord, Tell, excluded
 from unstuck.checks.verdict import judge
 from unstuck.errors import ExitCode
 from unstuck.history import Event, History
@@ -18,9 +18,13 @@ from unstuck.scenario import Scenario
 
 
 class FakeCampaign:
-    """Stands for `unstuck.campaign.run_many`. `stuck` names the scenarios whose jobs get stuck."""
+    """Stands for `unstuck.campaign.run_many`. `stuck` names the scenarios whose jobs get stuck; for the
+    `last` cases no time is left."""
 
-    def __init__(self, *, stuck: Sequence[str] = (), before: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, *, stuck: Sequence[str] = (), before: Callable[[], None] = lambda: None, last: int = 0
+    ) -> None:
+        self._last = last
         self.calls: list[dict[str, Any]] = []
         self.cases: list[Scenario] = []
         self._stuck = stuck
@@ -39,7 +43,10 @@ class FakeCampaign:
         self._before()
         self.calls.append({"reports": reports, "seed": seed, **rest})
         self.cases += cases
-        return [self._run(case, reports, seed, progress, stop, rest) for case in cases]
+        first = cases[: len(cases) - self._last]
+        ran = [self._run(case, reports, seed, progress, stop, rest) for case in first]
+        why = f"the time budget of {rest.get('time_budget_s'):g} s was used up" if self._last else ""
+        return ran + [excluded(case, why) for case in cases[len(first) :]]
 
     def _run(
         self,

@@ -147,6 +147,29 @@ def test_a_broken_history_is_a_usage_error(
     assert "history.jsonl:1: t is missing" in capsys.readouterr().err
 
 
+def test_the_gate_begins_with_the_base_case_of_every_scenario(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then one more of each in turn: a budget that is cut short has something of every scenario."""
+    campaign = faked(monkeypatch)
+    main(["gate", "worker-killed", "sigterm-mid-job", "baseline", "--cases-max", "8"])
+    names = [case.name for case in campaign.cases]
+    assert names[:5] == ["worker-killed", "sigterm-mid-job", "baseline", "worker-killed", "sigterm-mid-job"]
+    assert len(names) == 8
+
+
+def test_what_a_time_budget_cuts_off_is_told(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many runs, and of which scenario nothing is known."""
+    campaign = faked(monkeypatch, last=2)
+    assert main(["gate", "worker-killed", "baseline", "--cases-max", "3", "--time-budget", "9"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert len(campaign.cases) == 3
+    assert "2 of 3 runs left out: the time budget of 9 s was used up." in said
+    assert "Nothing at all was run of baseline." in said
+
+
 def test_the_gate_runs_what_the_policy_says(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
