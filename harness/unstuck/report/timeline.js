@@ -14,24 +14,25 @@
   let zoom = 1;
 
   const label = () => canvas.querySelector('.name').offsetWidth;
-  const width = () => plot.clientWidth - label(); // of the lanes that can be seen, in pixels
+  const width = () => plot.clientWidth - label(); // of the part of the lanes that can be seen, in pixels
+  const whole = () => ticks.offsetWidth; // of the lanes, seen or not
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const element = (name, kind, text = '') =>
     Object.assign(document.createElement(name), { className: kind, textContent: text });
 
   // Zoom: `share` of the visible width stays where it is.
   function zoomTo(next, share = 0.5) {
-    const at = (plot.scrollLeft + share * width()) / (width() * zoom);
+    const at = (plot.scrollLeft + share * width()) / whole();
     zoom = clamp(next, 1, ZOOM_MAX);
     // Not by a property that the lanes inherit: each of their elements would be styled anew.
     canvas.style.width = `calc(var(--label) + (100% - var(--label)) * ${zoom})`;
-    plot.scrollLeft = at * width() * zoom - share * width();
+    plot.scrollLeft = at * whole() - share * width();
     draw();
   }
 
   function show(from, until) { // seconds
     zoomTo(length / Math.max(until - from, length / ZOOM_MAX));
-    plot.scrollLeft = (((from + until) / 2 - start) / length) * width() * zoom - width() / 2;
+    plot.scrollLeft = (((from + until) / 2 - start) / length) * whole() - width() / 2;
     draw();
   }
 
@@ -42,11 +43,11 @@
     awaited = true;
     requestAnimationFrame(() => {
       awaited = false;
-      const from = plot.scrollLeft / (width() * zoom);
+      const [from, seen] = [plot.scrollLeft / whole(), Math.min(1, width() / whole())];
       lens.style.left = `${from * 100}%`;
-      lens.style.width = `${100 / zoom}%`;
+      lens.style.width = `${seen * 100}%`;
       lens.hidden = zoom === 1;
-      drawTicks(start + from * length, length / zoom);
+      drawTicks(start + from * length, length * seen);
     });
   }
 
