@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from unstuck.errors import ScenarioError, did_you_mean
 from unstuck.yaml_source import Node, Scalar, shorten
 
+TEXT_MAX = 1000  # characters; a summary is printed whole on every screen and page
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -33,10 +35,13 @@ class Spot:
         return self.error(f"is not {what}.{did_you_mean(str(self.node.value), known)}")
 
     def scalar(self) -> Scalar:
-        """Raises `ScenarioError` for a list or a mapping."""
-        if isinstance(self.node.value, tuple | Mapping):
+        """Raises `ScenarioError` for a list, a mapping, or a text that no screen would show."""
+        value = self.node.value
+        if isinstance(value, tuple | Mapping):
             raise self.error(f"is {self._shape()}, and must be a single value. Write one.")
-        return self.node.value
+        if isinstance(value, str) and len(value) > TEXT_MAX:
+            raise self.error(f"is a text of {len(value)} characters. Write {TEXT_MAX} at most.")
+        return value
 
     def items(self) -> list[Spot]:
         """The items of a list; nothing at all (`faults:`) is an empty one. Raises `ScenarioError`."""
