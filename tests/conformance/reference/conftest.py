@@ -50,15 +50,27 @@ def client(service: str, access: AwsAccess) -> object:
 
 
 @pytest.fixture(params=["sqlite memory", "sqlite file", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def at_once(kind: str) -> int:
+    """How many threads can use it: what is in memory has one connection."""
+    return 1 if kind == "sqlite memory" else 4
+
+
+@pytest.fixture
 def database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SqlDatabase]:
     """Migrated, empty, and able to run two transactions at a time where it can."""
-    if request.param == "postgresql":
+    if kind == "postgresql":
         postgres = request.getfixturevalue("servers").postgres()
         url = postgres.create_database(f"store{next(NUMBERS)}")
         one = SqlDatabase(url, SystemClock(), pool_size=4)
-    elif request.param == "sqlite file":
+    elif kind == "sqlite file":
         one = SqlDatabase(f"sqlite:///{tmp_path_factory.mktemp('db')}/jobs.db", ManualClock())
     else:
         one = SqlDatabase("sqlite://", ManualClock())

@@ -1,56 +1,38 @@
-"""Two transactions on PostgreSQL, stepped: the second comes while the first has written and not committed.
+"""Two transactions on PostgreSQL, stepped against each other, for each conditional statement of the store.
 
 SQLite has one writer at a time, and the sim switches at no such place: here it is tried for real.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.dml import Update
 
 from reference_service.clock import SystemClock
-from reference_service.domain import Job, Reason, State
-from reference_service.store import SqlDatabase, Store, lifecycle, recovery, work
-from reference_service.store.lifecycle import NewJob
+from reference_service.domain import State
+from reference_service.ports import Unavailable
+from reference_service.store import SqlDatabase, Store, core, events, lifecycle, recovery, work
 from reference_service.store.migrations import migrate
-from reference_service.store.work import Claimant
 from tests.conformance.reference.conftest import NUMBERS
+from tests.conformance.reference.moves import MOVES, PAIRS, SILENT, Pair, in_state
+from tests.conformance.reference.stepping import Actor, Stepped, interleave, overtake, two
 
 pytestmark = pytest.mark.process
-WITHIN_S = 20.0
-Move = Callable[[Store, Job], object]
-
-
-class Paused:
-    """A database whose next transaction waits, all written, until it may commit."""
-
-    dialect: Literal["postgresql", "sqlite"] = "postgresql"
-
-    def __init__(self, inner: SqlDatabase) -> None:
-        self._inner = inner
-        self.written = threading.Event()
-        self.may_commit = threading.Event()
-
-    def run(self, work_: Callable[[Connection], Any]) -> Any:
-        def pause_before_commit(connection: Connection) -> Any:
-            result = work_(connection)
-            self.written.set()
-            assert self.may_commit.wait(WITHIN_S)
-            return result
-
-        return self._inner.run(pause_before_commit)
-
-    def single(self, work_: Callable[[Connection], Any]) -> Any:
-        return self.run(work_)
-
-    def close(self) -> None:
-        """The inner one is closed by who made it."""
+T = TypeVar("T")
+EMPTY = "".join(
+    f"DELETE FROM {table};" for table in ("jobs", "attempts", "transitions", "outbox", "discards")
+)
+ROW = text("SELECT * FROM jobs WHERE id = :job")
+RECORD = text("SELECT * FROM transitions WHERE job LIKE :job ORDER BY id")
+EVENTS = text("SELECT * FROM outbox WHERE job LIKE :job")
+ATTEMPTS = text("SELECT * FROM attempts WHERE job = :job ORDER BY attempt")
 
 
 @pytest.fixture(scope="module")
@@ -61,108 +43,166 @@ def postgres(servers: Any) -> Iterator[SqlDatabase]:
     one.close()
 
 
-def claim(name: str) -> Move:
-    me = Claimant(instance=name, boot_id=name, pid=1)
-    return lambda store, job: work.claim(store, job.id, me, lease_s=60)
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.one}/{pair.other}")
+def test_two_at_once_come_to_what_one_after_the_other_does(pair: Pair, postgres: SqlDatabase) -> None:
+    """Wherever the one stops and the other goes on: both orders are met, and nothing but these two."""
+    assert set(every_way(postgres, pair)) == pair.outcomes
 
 
-def retry(number: int) -> Move:
-    def again(store: Store, job: Job) -> object:
-        new = NewJob(
-            id=f"{job.id}-{number}",
-            tenant="t",
-            name="v",
-            upload_key="k",
-            upload_deadline_s=60,
-            retry_of=job.id,
+def every_way(postgres: SqlDatabase, pair: Pair) -> Iterator[tuple[str, ...]]:
+    """Who changed something, for each place where the first stops, and each where the second does then."""
+    for first, second in ((pair.one, pair.other), (pair.other, pair.one)):
+        first_steps, ended = 0, False
+        while not ended:
+            first_steps, second_steps, met = first_steps + 1, 0, False
+            while not met:
+                second_steps += 1
+                how = partial(interleave, first_steps=first_steps, second_steps=second_steps)
+                changed, (ended, met) = Trial(postgres, pair.state).run(first, second, how)
+                yield changed
+
+
+class Trial:
+    """A job, a bystander in the same state, and two that do something to the job."""
+
+    def __init__(self, postgres: SqlDatabase, state: State) -> None:
+        self._postgres = postgres
+        postgres.run(lambda connection: connection.exec_driver_sql(EMPTY))
+        self._before, number = Store(database=postgres, actor="before"), next(NUMBERS)
+        self._job = in_state(self._before, f"job-{number}.", state)
+        self._bystander = in_state(self._before, f"bystander-{number}.", state)
+
+    def run(
+        self, first: str, second: str, how: Callable[[tuple[Actor, Actor]], T]
+    ) -> tuple[tuple[str, ...], T]:
+        """Who changed something, in their order; and what `how` says."""
+        names = (first, second)
+        one, other = (partial(self._do, name) for name in names)
+        with two(self._postgres, one, other) as actors:
+            said = how(actors)
+            wrote = [
+                (actor.database.wrote or 0, name)
+                for name, actor in zip(names, actors, strict=True)
+                if actor.result()
+            ]
+        changed = tuple(name for _, name in sorted(wrote))
+        self._judge(changed)
+        return changed, said
+
+    def _do(self, name: str, database: Stepped) -> object:
+        return MOVES[name](Store(database=database, actor=name), self._job)
+
+    def _judge(self, changed: tuple[str, ...]) -> None:
+        """What holds of a job however it came to be as it is."""
+        recorded = dict.fromkeys(row["actor"] for row in self._read(RECORD))
+        assert list(recorded) == ["before", *(name for name in changed if name not in SILENT)]
+        [row] = self._read(ROW, exact=True)
+        moves = [one for one in self._read(RECORD) if one["job"] == self._job.id]
+        assert [one["from_state"] for one in moves] == [None, *(one["to_state"] for one in moves[:-1])]
+        assert moves[-1]["to_state"] == row["state"]
+        attempts = self._read(ATTEMPTS, exact=True)
+        assert [one["attempt"] for one in attempts if one["ended_at"] is None] == (
+            [row["attempt"]] if row["state"] == State.ACTIVE else []
         )
-        made = lifecycle.create_job(store, new)
-        return made if made.id == new.id else None
+        assert row["token"] == row["attempt"] == len(attempts)
+        announced = sum(name.startswith("announce") for name in changed)
+        assert len(self._read(EVENTS)) == announced + sum(one["to_state"] == "queued" for one in moves)
+        assert lifecycle.get_job(self._before, self._bystander.id) == self._bystander
 
-    return again
+    def _read(self, statement: Any, *, exact: bool = False) -> list[Mapping[str, Any]]:
+        job = self._job.id if exact else f"{self._job.id}%"
+
+        def read(connection: Connection) -> list[Mapping[str, Any]]:
+            return [dict(row) for row in connection.execute(statement, {"job": job}).mappings()]
+
+        return self._postgres.run(read)
 
 
-MOVES: Mapping[str, Move] = {
-    "claim": claim("w-1"),
-    "claim by another": claim("w-2"),
-    "complete": lambda store, job: lifecycle.mark_uploaded(store, job.id, etag="e", size_bytes=1),
-    "expire": lambda store, job: recovery.expire_upload(store, job.id),
-    "cancel": lambda store, job: lifecycle.cancel_job(store, job.id),
-    "succeed": lambda store, job: work.succeed(store, job, result_prefix="p", peak_rss_bytes=None),
-    "sweep": lambda store, job: recovery.give_back(store, job, attempts_max=3, only_expired=True),
-    "clean up": lambda store, job: recovery.give_back(store, job, attempts_max=3, only_expired=False),
-    "heartbeat": lambda store, job: work.heartbeat(store, job, lease_s=60, rss_bytes=None) or None,
-    "announce": lambda store, job: recovery.announce_again(store, job.id, after_s=-1.0) or None,
-    "fail the upload": lambda store, job: lifecycle.fail_upload(store, job.id, Reason.UPLOAD_MISMATCH),
-    "retry": retry(1),
-    "retry again": retry(2),
+# Where each conditional statement is, and the moves that make it.
+STATEMENTS: Mapping[str, tuple[Any, Any, tuple[str, ...]]] = {
+    "claim": (work, "CLAIM", ("claim",)),
+    "renew": (work.RENEW, True, ("heartbeat",)),
+    "start a stage": (work.START_STAGE, True, ("start a stage",)),
+    "touch": (work.TOUCH, True, ("save a stage",)),
+    "finish": (work.FINISH, True, ("succeed", "fail")),
+    "requeue": (work.REQUEUE, True, ("hand back",)),
+    "mark uploaded": (lifecycle, "MARK_UPLOADED", ("complete",)),
+    "fail the upload": (lifecycle, "FAIL_UPLOAD", ("fail the upload",)),
+    "cancel": (lifecycle, "CANCEL", ("cancel",)),
+    "requeue the expired": (recovery.REQUEUE_LOST, True, ("sweep",)),
+    "requeue the dead": (recovery.REQUEUE_LOST, False, ("clean up",)),
+    "fail the expired": (recovery.FAIL_LOST, True, ("sweep the last",)),
+    "fail the dead": (recovery.FAIL_LOST, False, ("clean up the last",)),
+    "expire": (recovery, "EXPIRE_UPLOAD", ("expire",)),
+    "put off": (recovery, "PUT_OFF_UPLOAD", ("put off",)),
+    "announce": (recovery, "ANNOUNCE_AGAIN", ("announce",)),
+    "mark as published": (events, "MARK_JOB", ("publish",)),
+}
+NOT_NEEDED = {
+    ("cancel", "jobs.state"): "the row was locked, and its state read, by the statement before",
+    ("requeue the expired", "jobs.state"): "a job that is not active has no lease that could expire",
+    ("fail the expired", "jobs.state"): "the same",
 }
 
 
-@pytest.mark.parametrize(
-    ("state", "first", "second"),
-    [
-        (State.QUEUED, "claim", "claim by another"),
-        (State.QUEUED, "cancel", "claim"),
-        (State.QUEUED, "claim", "announce"),
-        (State.AWAITING_UPLOAD, "complete", "complete"),
-        (State.AWAITING_UPLOAD, "complete", "expire"),
-        (State.AWAITING_UPLOAD, "expire", "complete"),
-        (State.AWAITING_UPLOAD, "cancel", "complete"),
-        (State.AWAITING_UPLOAD, "complete", "fail the upload"),
-        (State.ACTIVE, "heartbeat", "sweep"),
-        (State.ACTIVE, "sweep", "heartbeat"),
-        (State.ACTIVE, "sweep", "sweep"),
-        (State.ACTIVE, "sweep", "clean up"),
-        (State.ACTIVE, "sweep", "succeed"),
-        (State.ACTIVE, "succeed", "sweep"),
-        (State.ACTIVE, "succeed", "cancel"),
-        (State.ACTIVE, "cancel", "succeed"),
-        (State.CANCELLED, "retry", "retry again"),
-    ],
-)
-def test_the_second_of_two_changes_nothing(
-    state: State, first: str, second: str, postgres: SqlDatabase
+def conditions() -> Iterator[tuple[str, str]]:
+    for name, (holder, key, _) in STATEMENTS.items():
+        for condition in statement_of(holder, key)._where_criteria:
+            yield name, column_of(condition)
+
+
+def column_of(condition: Any) -> str:
+    """What it compares."""
+    return str(condition.left)
+
+
+def statement_of(holder: Any, key: Any) -> Update:
+    found: Update = holder[key] if isinstance(holder, dict) else getattr(holder, key)
+    return found
+
+
+@pytest.mark.parametrize(("name", "column"), list(conditions()), ids=str)
+def test_no_condition_can_be_left_out(
+    name: str, column: str, postgres: SqlDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for the first one's commit, sees what that did, and its own condition does not hold."""
-    store, paused = Store(database=postgres, actor="second"), Paused(postgres)
-    job = in_state(Store(database=postgres, actor="before"), f"j-{next(NUMBERS)}", state)
-    with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(MOVES[first], Store(database=paused, actor="first"), job)
-        assert paused.written.wait(WITHIN_S)
-        other = pool.submit(MOVES[second], store, job)
-        try:
-            until_blocked(postgres)
-        finally:
-            paused.may_commit.set()
-        assert one.result(WITHIN_S) is not None
-        assert other.result(WITHIN_S) is None
-    actors = text("SELECT actor FROM transitions WHERE job LIKE :job")
-    assert "second" not in postgres.run(lambda c: c.execute(actors, {"job": f"{job.id}%"}).scalars().all())
+    """Without it some pair comes to something else, or a bystander is hit; or a reason says why not."""
+    holder, key, moves = STATEMENTS[name]
+    weaker = statement_of(holder, key)._clone()
+    kept = [one for one in weaker._where_criteria if column_of(one) != column]
+    assert len(kept) == len(weaker._where_criteria) - 1
+    weaker._where_criteria = tuple(kept)
+    if isinstance(holder, dict):
+        monkeypatch.setitem(holder, key, weaker)
+    else:
+        monkeypatch.setattr(holder, key, weaker)
+    noticed = any(notices(postgres, pair) for pair in PAIRS if {pair.one, pair.other} & {*moves})
+    assert noticed != ((name, column) in NOT_NEEDED)
 
 
-def in_state(store: Store, name: str, state: State) -> Job:
-    """A job whose lease and upload deadline have passed, and which is in this state."""
-    new = NewJob(id=name, tenant="t", name="v", upload_key="k", upload_deadline_s=-1.0)
-    job: Job | None = lifecycle.create_job(store, new)
-    if state in {State.QUEUED, State.ACTIVE}:
-        job = lifecycle.mark_uploaded(store, name, etag="e", size_bytes=1)
-    if state is State.ACTIVE:
-        job = work.claim(store, name, Claimant(instance="w", boot_id="b", pid=1), lease_s=-1.0)
-    if state is State.CANCELLED:
-        job = lifecycle.cancel_job(store, name)
-    assert job is not None
-    assert job.state is state
-    return job
+def test_the_lock_before_a_cancellation_or_a_retry_is_needed(
+    postgres: SqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read without it, a job that is claimed meanwhile is not cancelled, and one is retried twice."""
+    unlocked = core.LOCK_JOB._clone()
+    unlocked._for_update_arg = None
+    monkeypatch.setattr(core, "LOCK_JOB", unlocked)
+    assert [
+        pair for pair in PAIRS if (pair.one, pair.other) == ("claim", "cancel") and notices(postgres, pair)
+    ]
+    assert [pair for pair in PAIRS if pair.one == "retry" and notices(postgres, pair)]
 
 
-def until_blocked(postgres: SqlDatabase) -> None:
-    """Until one of the transactions waits for another's lock; the server says so, nobody guesses."""
-    waits = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    clock = SystemClock()
-    give_up_at = clock.monotonic() + WITHIN_S
-    while not postgres.run(lambda c: c.execute(waits).scalar()):
-        assert clock.monotonic() < give_up_at, "the second did not wait for the first"
+IN_TURN = partial(interleave, first_steps=50, second_steps=0)
+
+
+def notices(postgres: SqlDatabase, pair: Pair) -> bool:
+    """Whether this pair shows something that must not be, at the two places that tell most."""
+    orders = (pair.one, pair.other), (pair.other, pair.one)
+    try:
+        return not all(
+            Trial(postgres, pair.state).run(*order, how)[0] in pair.outcomes
+            for how in (overtake, IN_TURN)
+            for order in orders
+        )
+    except (AssertionError, SQLAlchemyError, Unavailable):  # whichever way a broken statement shows
+        return True

@@ -258,6 +258,19 @@ def test_published_events_are_forgotten_in_the_end(store: Store) -> None:
     assert events.purge_published(store, age_s=-1) == 1
 
 
+def test_instances_are_forgotten_in_the_end(store: Store) -> None:
+    """Not one that was heard of lately, nor one whose attempt is still open: cleanup judges by its row."""
+    queued(store)
+    job = work.claim(store, "j-1", Claimant(instance="w-1", boot_id="b-1", pid=1), lease_s=60)
+    assert job is not None
+    for boot_id in ("b-1", "b-2"):
+        events.register_instance(store, instance="w-1", role="worker", boot_id=boot_id, pid=1)
+    assert events.purge_instances(store, age_s=60) == 0
+    assert events.purge_instances(store, age_s=-1) == 1
+    assert not events.beat_instance(store, instance="w-1", boot_id="b-2")
+    assert events.beat_instance(store, instance="w-1", boot_id="b-1")
+
+
 def test_an_error_rolls_everything_back(store: Store) -> None:
     """Nothing of a transaction that raised is there."""
     queued(store)
@@ -293,10 +306,8 @@ def test_orphans_are_held_by_nobody(store: Store) -> None:
     assert lifecycle.orphaned_jobs(store, "t", age_s=500) == []
 
 
-def test_of_many_at_once_one_wins(database: SqlDatabase) -> None:
+def test_of_many_at_once_one_wins(database: SqlDatabase, at_once: int) -> None:
     """Concurrent completions queue once, concurrent claims give one holder."""
-    if database.dialect == "sqlite":
-        pytest.skip("one connection, or one writer at a time: nothing to race")
     store = Store(database=database, actor="test")
     new(store)
 
@@ -307,7 +318,7 @@ def test_of_many_at_once_one_wins(database: SqlDatabase) -> None:
         me = Claimant(instance=f"w-{number}", boot_id=f"b-{number}", pid=number)
         return work.claim(store, "j-1", me, lease_s=60)
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         completed = list(pool.map(complete, range(8)))
         held = list(pool.map(claim, range(8)))
     assert sum(job is not None for job in completed) == 1
