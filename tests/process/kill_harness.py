@@ -107,7 +107,7 @@ def residue(scratch: Path, facts: dict[str, Any], before: set[str]) -> list[str]
         command = Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         lines.append(f"process {process.pid} ({process.state}): {command}")
         os.kill(process.pid, signal.SIGKILL)
-    lines += [f"folder {path}" for path in scratch.rglob("*")]
+    lines += [f"folder {path}" for path in scratch.glob("*/*")]
     if "folder" in facts:
         lines += [f"cgroup {path}" for path in groups_of(facts["folder"].rpartition("-")[2])]
     ports = [

@@ -24,7 +24,10 @@ def say(**facts: object) -> None:
 
 
 def main() -> None:
-    session = Session(preload=("tests.process.programs.entries",), scratch=Path(sys.argv[1]))
+    scratch, quick = Path(sys.argv[1]) / "usual", Path(sys.argv[1]) / "quick"
+    scratch.mkdir()
+    quick.mkdir()
+    session = Session(preload=("tests.process.programs.entries",), scratch=scratch, quick=quick)
     say(folder=str(session.folder))
     world = session.world("victim")
     (session.folder / "kept").mkdir()

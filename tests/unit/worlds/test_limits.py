@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from unstuck.errors import UsageError
+from unstuck.worlds.process import limits
 from unstuck.worlds.process.dependencies.postgres import _reason
 from unstuck.worlds.process.session import Session
 
@@ -99,3 +100,19 @@ def test_a_failed_initdb_is_told_in_one_line(tmp_path: Path, log: str, reason: s
     said = _reason(path)
     assert reason in said
     assert "\n" not in said
+
+
+def test_databases_go_to_memory_unless_a_folder_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is memory enough; TMPDIR says that the user wants the files there."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    memory = Path("/dev/shm")
+    monkeypatch.setattr(limits, "QUICK_BYTES_MIN", 1)
+    assert limits.quick_folder(tmp_path) == (memory if os.access(memory, os.W_OK) else tmp_path)
+    monkeypatch.setattr(limits, "QUICK_BYTES_MIN", 1 << 60)
+    assert limits.quick_folder(tmp_path) == tmp_path
+    monkeypatch.setattr(limits, "QUICK_BYTES_MIN", 1)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert limits.quick_folder(tmp_path) == tmp_path

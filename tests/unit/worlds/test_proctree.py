@@ -101,7 +101,9 @@ def test_our_own_descendants_are_found_without_a_look_at_the_whole_table() -> No
         try:
             assert child.stdout is not None
             assert child.stdout.read(2) == b"\n\n"
-            mine = [process for process in proctree.below_self() if child.pid in {process.pid, process.parent}]
+            mine = [
+                process for process in proctree.below_self() if child.pid in {process.pid, process.parent}
+            ]
             assert [process.parent for process in mine] == [os.getpid(), child.pid]
             spared = {process.pid for process in proctree.below_self(without=[child.pid])}
             assert spared.isdisjoint(process.pid for process in mine)

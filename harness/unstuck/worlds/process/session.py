@@ -23,7 +23,7 @@ from unstuck.worlds.port import ProcessEvent
 from unstuck.worlds.process import wire
 from unstuck.worlds.process.dependencies.postgres import Postgres
 from unstuck.worlds.process.dependencies.s3 import Emulator, EmulatorName
-from unstuck.worlds.process.limits import check_space, temporary_folder
+from unstuck.worlds.process.limits import check_space, quick_folder, temporary_folder
 from unstuck.worlds.process.world import LOOK_EVERY_S, ProcessWorld, ignore_event
 
 _ZYGOTE_READY_WITHIN_S = 60.0
@@ -36,9 +36,10 @@ class Session:
 
     `preload` names modules that the zygote imports once (the roles of their packages then start by
     fork, in milliseconds); they must start no thread and open no socket. `scratch` is where the
-    session makes its folder; None: the system's temporary folder. When `close` returns, or when this
-    process dies however it dies, no process, socket, memory group or folder of the session is left.
-    `folder` is there from `prepare` on; what the harness keeps in it goes with the session.
+    session makes its folder; None: the system's temporary folder. `quick` is the same for what the
+    dependencies keep; None: as `scratch`, or without one memory where Linux has enough of it.
+    When `close` returns, or when this process dies however it dies, no process, socket, memory group
+    or folder of the session is left. `folder` is there from `prepare` on; what the harness keeps in it goes with the session.
     Every method may be called from several threads at once. Once `interrupted()`, whoever waits for
     something to start, here or in a world, gets `Interrupted`.
     """
@@ -48,6 +49,7 @@ class Session:
         *,
         preload: Sequence[str] = (),
         scratch: Path | None = None,
+        quick: Path | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._interrupted = interrupted
@@ -56,6 +58,8 @@ class Session:
         self._identity = secrets.token_hex(4)
         parent = temporary_folder() if scratch is None else scratch
         self.folder = parent.absolute() / f"unstuck-{self._identity}"
+        quick = quick or scratch or quick_folder(parent)
+        self._quick_folder = quick.absolute() / self.folder.name  # what the dependencies keep
         self._lock = threading.RLock()  # held while the zygote or a guardian is being started
         # A database takes a second to start: other runs, and the emulators, must not wait for it.
         self._postgres_lock = threading.Lock()
@@ -161,8 +165,11 @@ class Session:
         *,
         on_event: Callable[[ProcessEvent], None] = ignore_event,
         start_ns: int | None = None,
+        folder: Path | None = None,
     ) -> ProcessWorld:
         """A world for one run, with a guardian of its own. `start_ns`: the run's zero; None: now.
+
+        `folder` is where its scratch folder is made; None: the session's.
 
         Raises `TargetError` when a module of `preload` cannot be imported, `HarnessError` when the
         guardian cannot be started.
@@ -171,7 +178,7 @@ class Session:
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
             number = next(self._numbers)
-            scratch = self.folder / str(number)
+            scratch = (folder or self.folder) / str(number)
             try:
                 pid = self._fork_guardian(number, scratch, theirs)
             except BaseException:
@@ -206,7 +213,7 @@ class Session:
     def _dependencies(self) -> ProcessWorld:
         with self._lock:
             if self._shared is None:
-                self._shared = self.world("dependencies")
+                self._shared = self.world("dependencies", folder=self._quick_folder)
             return self._shared
 
     def postgres(self) -> Postgres:
@@ -245,7 +252,8 @@ class Session:
             self._zygote.kill()  # its guardians see it and clean up (case 4 of `residue`)
             self._zygote.wait()
         self._zygote = self._control = None
-        shutil.rmtree(self.folder, ignore_errors=True)  # nothing, unless the zygote was killed
+        for folder in (self.folder, self._quick_folder):
+            shutil.rmtree(folder, ignore_errors=True)  # nothing, unless the zygote was killed
 
 
 def _zygote_environment() -> dict[str, str]:

@@ -185,7 +185,8 @@ class Zygote:
         residue.remove_groups(self._groups, f"unstuck-{self._session}-")
         for charge in self._charges:
             residue.remove_scratch(charge.scratch)
-        residue.remove_session(self._folder)
+        for folder in {self._folder, *(charge.scratch.parent for charge in self._charges)}:
+            residue.remove_session(folder)
 
     def _await_guardians(self) -> None:
         deadline_ns = clock.monotonic_ns() + int(_GUARDIANS_END_WITHIN_S * 1e9)
