@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-ROLES = ("api", "worker", "sweeper", "relay", "vision", "migrate", "init")
+ROLES = ("api", "worker", "sweeper", "relay", "vision", "sink", "migrate", "init")
 FLAGS = frozenset({"--resources", "--no-notification"})
 USAGE = f"usage: python -m reference_service {'|'.join(ROLES)} [--resources [--no-notification]]"
 

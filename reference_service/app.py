@@ -65,6 +65,8 @@ def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
         return run_api(settings)
     if role == "vision":
         return run_vision(settings)
+    if role == "sink":
+        return run_sink(settings)
     if role == "migrate":
         return run_migrate(settings)
     if role == "init":
@@ -113,7 +115,18 @@ def run_vision(settings: Settings) -> int:
     from reference_service.vision import serve  # noqa: PLC0415  only this role needs it
 
     parts = urlsplit(settings.vision_url)
-    serve(parts.hostname or "127.0.0.1", parts.port or 80)
+    host = settings.stub_host or parts.hostname or "127.0.0.1"
+    serve(host, parts.port or 80, anywhere=settings.stub_host is not None)
+    return 0
+
+
+def run_sink(settings: Settings) -> int:
+    """A stub of the downstream system where `REFERENCE_SINK_URL` says."""
+    from reference_service.downstream import serve  # noqa: PLC0415  only this role needs it
+
+    parts = urlsplit(settings.sink_url)
+    host = settings.stub_host or parts.hostname or "127.0.0.1"
+    serve(host, parts.port or 80, anywhere=settings.stub_host is not None)
     return 0
 
 

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     uploads_queue: str = "uploads"
     vision_url: str = Field(default="http://127.0.0.1:8099", description="captions are asked here")
     sink_url: str = Field(description="downstream sink for published videos")
+    stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}

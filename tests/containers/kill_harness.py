@@ -59,9 +59,7 @@ def owner_of(pid: int) -> str:
     return "/".join([*residue.owner().split("/")[:2], str(pid), str(process.started)])
 
 
-def kill_one(
-    client: Any, delay_s: float, whom: Sequence[str], *, once_up: bool
-) -> tuple[bool, list[str], float]:
+def kill_one(client: Any, delay_s: float, whom: str, *, once_up: bool) -> tuple[bool, list[str], float]:
     """Kills `whom` of a new victim: whether it was up, its residue, seconds until it was gone."""
     before = of_the_engine(client, "nobody")
     scratch = Path(tempfile.mkdtemp(prefix="kill-containers-"))
@@ -73,10 +71,11 @@ def kill_one(
         if victim.poll() is not None:
             return False, [f"a victim that had ended by itself with {victim.returncode}"], 0.0
         facts = facts_of(scratch / "output")
-        if "guardian" in whom and "guardian" in facts:
-            os.kill(facts["guardian"], signal.SIGKILL)
-        if "harness" in whom:
+        guardian = facts.get("guardian")
+        if whom == "harness":
             os.kill(victim.pid, signal.SIGKILL)
+        elif whom == "guardian" and guardian is not None:
+            os.kill(guardian, signal.SIGKILL)  # the harness hears of it, and ends in good order
         else:
             os.kill(victim.pid, signal.SIGINT)
         killed = time.monotonic()
@@ -98,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--whom", nargs="+", default=["harness"], choices=["harness", "guardian"])
+    parser.add_argument("--whom", default="harness", choices=["harness", "guardian", "ctrl-c"])
     chosen = parser.parse_args(arguments)
     linux.become_subreaper()
     client = connect()

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import sys
 from pathlib import Path
 
+from unstuck.errors import HarnessError
 from unstuck.worlds.container.session import ContainerSession
 from unstuck.worlds.port import ProcessSpec
 from unstuck.worlds.process.session import Session
@@ -31,11 +33,9 @@ def spec(name: str, script: str) -> ProcessSpec:
     )
 
 
-def main() -> None:
-    session = Session(scratch=Path(sys.argv[1]))
-    containers = ContainerSession(session, image_name="python:3.11-slim")
+def go_on(containers: ContainerSession) -> None:
     world = containers.world("victim")
-    say(folder=str(session.folder), guardian=world.guardian_pid, run=world.label)
+    say(guardian=world.guardian_pid, run=world.label)
     world.start(spec("short", SHORT))
     for number in itertools.count(1):
         name = f"w-{number}"
@@ -44,6 +44,17 @@ def main() -> None:
         world.signal(name, "SIGSTOP", "tree")
         if number > 1:
             world.stop(f"w-{number - 1}", grace_s=0.1)
+
+
+def main() -> None:
+    """Ctrl-C, or the loss of the guardian, ends it in good order."""
+    with (
+        contextlib.suppress(KeyboardInterrupt, HarnessError),
+        Session(scratch=Path(sys.argv[1])) as session,
+        contextlib.closing(ContainerSession(session, image_name="python:3.11-slim")) as containers,
+    ):
+        say(folder=str(session.folder))
+        go_on(containers)
 
 
 main()

@@ -41,7 +41,7 @@ POINTS = frozenset(
 OURS = frozenset(
     {
         *("defences_off", "allow_unsafe", "testpoints", "instance", "work_folder"),
-        *("database_url", "bucket", "jobs_queue", "uploads_queue", "vision_url", "sink_url"),
+        *("database_url", "bucket", "jobs_queue", "uploads_queue", "vision_url", "sink_url", "stub_host"),
         *("s3_endpoint", "s3_public_endpoint", "sqs_endpoint"),
         *("aws_region", "aws_access_key_id", "aws_secret_access_key"),
         *("tokens", "internal_token", "api_host", "api_port"),
