@@ -48,10 +48,28 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFolder:
-    """The paths of one run; they need not exist yet. Nothing outside `path` belongs to the run."""
+class _Folder:
+    """What a reader finds in both kinds of folder. The paths need not exist yet."""
 
     path: Path
+
+    @property
+    def junit(self) -> Path:
+        return self.path / "junit.xml"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.md"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+
+class RunFolder(_Folder):
+    """The paths of one run. Nothing outside `path` belongs to the run."""
+
+    __slots__ = ()
 
     @property
     def scenario(self) -> Path:
@@ -70,18 +88,6 @@ class RunFolder:
         return self.path / "verdict.json"
 
     @property
-    def junit(self) -> Path:
-        return self.path / "junit.xml"
-
-    @property
-    def summary(self) -> Path:
-        return self.path / "summary.md"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -96,27 +102,14 @@ class RunFolder:
         return tuple(sorted(path for path in self.logs.glob("*.log") if path.stat().st_size))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupFolder:
+class GroupFolder(_Folder):
     """The paths of a gate, or of any command that ran several cases; each run is a folder inside."""
 
-    path: Path
+    __slots__ = ()
 
     @property
     def data(self) -> Path:
         return self.path / "group.json"
-
-    @property
-    def junit(self) -> Path:
-        return self.path / "junit.xml"
-
-    @property
-    def summary(self) -> Path:
-        return self.path / "summary.md"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
