@@ -34,9 +34,10 @@ class Presence:
             return
         self._due_at = now + self._service.settings.heartbeat_s
         store, instance = self._service.store, self._service.settings.instance
-        if self._registered:
-            events.beat_instance(store, instance=instance, boot_id=self._runtime.boot_id)
-        else:
+        known = self._registered and events.beat_instance(
+            store, instance=instance, boot_id=self._runtime.boot_id
+        )
+        if not known:  # new, or held up for so long that it was forgotten
             events.register_instance(
                 store,
                 instance=instance,

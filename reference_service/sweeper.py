@@ -18,6 +18,7 @@ from reference_service.store.recovery import LateUpload
 from reference_service.uploads import mismatch
 
 KEEP_PUBLISHED_S = 3600.0
+KEEP_INSTANCES_S = 24 * 3600.0  # for whoever asks what ran yesterday
 FAILURES_MAX = 3  # in one sweep: then it is the object store, and the rest of the list would only wait
 
 
@@ -139,3 +140,5 @@ def _announce_again(service: Service, counts: dict[str, int], stopping: Callable
 def _tidy(service: Service, counts: dict[str, int]) -> None:
     counts["removed"] += collect_overdue(service)
     events.purge_published(service.store, age_s=KEEP_PUBLISHED_S)
+    kept_s = max(KEEP_INSTANCES_S, 2 * service.settings.instance_dead_after_s)
+    events.purge_instances(service.store, age_s=kept_s)

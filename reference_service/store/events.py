@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
 from reference_service.store.core import Store, add_discard, artefacts_prefix, outputs_prefix
-from reference_service.store.tables import database_now, discards, instances, jobs, outbox
+from reference_service.store.tables import attempts, database_now, discards, instances, jobs, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,14 @@ BEATS = select(instances.c.boot_id, instances.c.heartbeat_at).where(
     instances.c.boot_id != bindparam("b_boot"),
     instances.c.stopped_at.is_(None),
     instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
+)
+PURGE_INSTANCES = delete(instances).where(
+    instances.c.heartbeat_at < database_now() - bindparam("b_age_s"),
+    ~exists().where(
+        attempts.c.instance == instances.c.id,
+        attempts.c.boot_id == instances.c.boot_id,
+        attempts.c.ended_at.is_(None),
+    ),
 )
 STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
 
@@ -151,13 +159,18 @@ def register_instance(store: Store, *, instance: str, role: str, boot_id: str, p
     store.run(work)
 
 
-def beat_instance(store: Store, *, instance: str, boot_id: str) -> None:
-    """Says that the instance lives."""
+def beat_instance(store: Store, *, instance: str, boot_id: str) -> bool:
+    """Says that the instance lives; False when nobody knows it (any more)."""
+    values = {"b_instance": instance, "b_boot": boot_id}
+    return store.single(lambda connection: connection.execute(BEAT, values).first() is not None)
 
-    def work(connection: Connection) -> None:
-        connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id})
 
-    store.single(work)
+def purge_instances(store: Store, *, age_s: float) -> int:
+    """Forgets instances that were not heard of for `age_s` and have no attempt open; how many.
+
+    Start-up cleanup judges open attempts by their instance, so a row with one stays until it is closed.
+    """
+    return store.single(lambda connection: connection.execute(PURGE_INSTANCES, {"b_age_s": age_s}).rowcount)
 
 
 def beats_of_others(

@@ -9,7 +9,7 @@ from reference_service.domain import Outcome, Reason, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import ObjectFacts, Unavailable
 from reference_service.store import work
-from tests.unit.reference.drive import VIDEO, get, initiate, moves, put, queued, rows, state_of
+from tests.unit.reference.drive import VIDEO, get, initiate, make, moves, put, queued, rows, state_of
 
 CLAIMANT = work.Claimant(instance="w", boot_id="b", pid=1)
 
@@ -291,3 +291,16 @@ def test_the_loop_sweeps_until_told_to_stop() -> None:
     sweeper.loop(world.service, runtime)
     (row,) = rows(world, "instances")
     assert (row["role"], row["stopped_at"]) == ("sweeper", world.clock.now())
+
+
+def test_instances_that_ended_long_ago_are_forgotten(folder: str) -> None:
+    """The register does not grow with every deploy; one that comes back registers again."""
+    world = memory_world(work_folder=folder)
+    one, _ = make(world, "boot-1")
+    sweeper.run_once(world.service)
+    assert len(rows(world, "instances")) == 1
+    world.clock.advance(sweeper.KEEP_INSTANCES_S + 1)
+    sweeper.run_once(world.service)
+    assert rows(world, "instances") == []
+    one.step()
+    assert [row["boot_id"] for row in rows(world, "instances")] == ["boot-1"]
