@@ -68,6 +68,7 @@ class Reason(StrEnum):
     INVALID_MEDIA = "invalid_media"
     UPLOAD_MISMATCH = "upload_mismatch"
     OBJECT_MISSING = "object_missing"
+    SOURCE_CHANGED = "source_changed"  # put again after it was verified
 
     MEMORY_EXCEEDED = "memory_exceeded"  # only with evidence: an OOM kill counted, or MemoryError
     TIMED_OUT = "timed_out"  # our own watchdog killed it: not an OOM
@@ -75,7 +76,9 @@ class Reason(StrEnum):
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
 
 
-PERMANENT = frozenset({Reason.INVALID_MEDIA, Reason.UPLOAD_MISMATCH, Reason.OBJECT_MISSING})
+PERMANENT = frozenset(
+    {Reason.INVALID_MEDIA, Reason.UPLOAD_MISMATCH, Reason.OBJECT_MISSING, Reason.SOURCE_CHANGED}
+)
 
 
 def is_job_id(text: object) -> bool:

@@ -18,6 +18,7 @@ from reference_service.ports import (
     HandBack,
     InvalidMedia,
     LeaseLost,
+    ObjectChanged,
     ObjectMissing,
     StageInput,
     Stopper,
@@ -37,6 +38,7 @@ REASONS: Mapping[type[Exception], Reason] = {
     MemoryError: Reason.MEMORY_EXCEEDED,  # only a limit on this very process raises it: that is evidence
     InvalidMedia: Reason.INVALID_MEDIA,
     ObjectMissing: Reason.OBJECT_MISSING,
+    ObjectChanged: Reason.SOURCE_CHANGED,
     Unavailable: Reason.DEPENDENCY_UNAVAILABLE,
 }
 CONTENT_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png", ".json": "application/json"}
@@ -177,12 +179,13 @@ class _Attempt:
     def _fetch_source(self) -> Path:
         if self._source is None:
             path = self._folder / "source"
-            self._fetch(self._job.upload_key, path)
+            # A presigned PUT outlives the completion that verified the object: what comes now may be another.
+            self._fetch(self._job.upload_key, path, etag=self._job.etag)
             self._source = path
         return self._source
 
-    def _fetch(self, key: str, path: Path) -> None:
-        self._persist(lambda: self._service.objects.get_file(key, path))
+    def _fetch(self, key: str, path: Path, *, etag: str | None = None) -> None:
+        self._persist(lambda: self._service.objects.get_file(key, path, etag=etag))
 
     def _start(self, stage: str) -> None:
         if not self._persist(lambda: work.start_stage(self._service.store, self._job, stage)):
@@ -213,17 +216,27 @@ class _Attempt:
             lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
-        self._persist(
-            lambda: service.sink.report(
-                job=job.id,
-                key=effect_key(service, job),
-                attempt=job.attempt,
-                token=job.token,
-                facts={"tenant": job.tenant, "name": job.name, "files": sorted(files)},
-            )
-        )
+        self._persist(lambda: self._report(sorted(files)))
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix
+
+    def _report(self, files: list[str]) -> None:
+        """Reports the effect of a job that is still ours, asked as late as can be.
+
+        A job that is being published cannot be cancelled, but its lease can run out while this process is
+        held up. The sink knows no tokens, so one window is left: 1. the job is ours, 2. its lease is taken,
+        3. the sink hears of it. Another attempt's report comes under the same key.
+        """
+        service, job = self._service, self._job
+        if not work.start_stage(service.store, job, STAGES[-1]):
+            raise LeaseLost
+        service.sink.report(
+            job=job.id,
+            key=effect_key(service, job),
+            attempt=job.attempt,
+            token=job.token,
+            facts={"tenant": job.tenant, "name": job.name, "files": files},
+        )
 
     def _store(self, path: Path, key: str) -> Artefact:
         kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")

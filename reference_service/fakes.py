@@ -20,6 +20,7 @@ from reference_service.ports import (
     ChildEnd,
     Clock,
     Message,
+    ObjectChanged,
     ObjectFacts,
     ObjectMissing,
     StageInput,
@@ -133,8 +134,11 @@ class MemoryObjects:
         del content_type
         self._appear(key, body)
 
-    def get_file(self, key: str, path: Path) -> None:
-        path.write_bytes(self.get_bytes(key))
+    def get_file(self, key: str, path: Path, *, etag: str | None = None) -> None:
+        body = self.get_bytes(key)
+        if etag is not None and _etag(body) != etag:
+            raise ObjectChanged(f"etag={etag!r}: the object's is {_etag(body)!r}")
+        path.write_bytes(body)
 
     def get_bytes(self, key: str) -> bytes:
         if key not in self.bodies:

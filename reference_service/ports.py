@@ -96,8 +96,10 @@ class Objects(Protocol):
 
     def put_bytes(self, key: str, body: bytes, content_type: str) -> None: ...
 
-    def get_file(self, key: str, path: Path) -> None:
-        """Streams into `path`. Raises `ObjectMissing`."""
+    def get_file(self, key: str, path: Path, *, etag: str | None = None) -> None:
+        """Streams into `path`. Raises `ObjectMissing`, and `ObjectChanged` when it is not the one with `etag`
+        (None: whichever it is).
+        """
         ...
 
     def get_bytes(self, key: str) -> bytes: ...
@@ -257,6 +259,10 @@ class CommitUnknown(Unavailable):
 
 class ObjectMissing(Exception):  # noqa: N818  a condition, not a bug
     """No such object."""
+
+
+class ObjectChanged(Exception):  # noqa: N818  a condition, not a bug
+    """The object is another than the one that was asked for; the text says which it is."""
 
 
 class InvalidMedia(Exception):  # noqa: N818  a finding, not a bug

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from reference_service.aws import AwsAccess, OwnClient, error_code
-from reference_service.ports import ObjectFacts, ObjectMissing, Unavailable, UploadPart
+from reference_service.ports import ObjectChanged, ObjectFacts, ObjectMissing, Unavailable, UploadPart
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
-SMALL_BYTES = 256 * 1024  # sent at once; for a file botocore asks the server first whether it may (100-continue)
+SMALL_BYTES = (
+    256 * 1024
+)  # sent at once; for a file botocore asks the server first whether it may (100-continue)
+CHANGED = frozenset({"412", "PreconditionFailed"})
 UNFIT = frozenset({"EntityTooSmall", "InvalidPart", "InvalidPartOrder"})  # the client's parts; no retry helps
 
 
@@ -95,11 +98,17 @@ class S3Objects:
             lambda s3: s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
         )
 
-    def get_file(self, key: str, path: Path) -> None:
+    def get_file(self, key: str, path: Path, *, etag: str | None = None) -> None:
         def get(s3: S3Client) -> None:
-            body = s3.get_object(Bucket=self._bucket, Key=key)["Body"]
-            with body, path.open("wb") as file:
-                shutil.copyfileobj(body, file, 1 << 20)
+            if etag is None:
+                answer = s3.get_object(Bucket=self._bucket, Key=key)
+            else:
+                answer = s3.get_object(Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"')
+            with answer["Body"] as body:
+                if etag is not None and answer["ETag"].strip('"') != etag:  # a store without conditions
+                    raise ObjectChanged(f"etag={etag!r}: the object's is {answer['ETag']}")
+                with path.open("wb") as file:
+                    shutil.copyfileobj(body, file, 1 << 20)
 
         self._call(get)
 
@@ -156,4 +165,6 @@ class S3Objects:
         except ClientError as error:
             if error_code(error) in GONE | UNFIT:
                 raise ObjectMissing(str(error)) from error
+            if error_code(error) in CHANGED:
+                raise ObjectChanged(str(error)) from error
             raise Unavailable(f"s3: {error}") from error

@@ -13,7 +13,7 @@ from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock
 from reference_service.fakes import MemoryObjects
 from reference_service.objects import S3Objects
-from reference_service.ports import ObjectMissing, Objects, Unavailable
+from reference_service.ports import ObjectChanged, ObjectMissing, Objects, Unavailable
 from tests.conformance.reference.conftest import client
 
 pytestmark = pytest.mark.process
@@ -64,6 +64,21 @@ def test_files_come_back(store: Objects, tmp_path: Path) -> None:
         store.put_file("some/file", tmp_path / "in", "video/mp4")
         store.get_file("some/file", tmp_path / "out")
         assert (tmp_path / "out").read_bytes() == body
+
+
+def test_a_file_is_taken_only_as_the_one_that_was_meant(store: Objects, tmp_path: Path) -> None:
+    """By its ETag: once it is overwritten, `ObjectChanged`, and nothing is written."""
+    store.put_bytes("some/file", b"first", "video/mp4")
+    facts = store.head("some/file")
+    assert facts is not None
+    store.get_file("some/file", tmp_path / "out", etag=facts.etag)
+    assert (tmp_path / "out").read_bytes() == b"first"
+    store.put_bytes("some/file", b"second", "video/mp4")
+    with pytest.raises(ObjectChanged):
+        store.get_file("some/file", tmp_path / "other", etag=facts.etag)
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(ObjectMissing):
+        store.get_file("none", tmp_path / "other", etag=facts.etag)
 
 
 def test_what_is_not_there_is_missing(store: Objects, tmp_path: Path) -> None:

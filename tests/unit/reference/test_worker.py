@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reference_service import relay
+from reference_service import relay, sweeper
 from reference_service.domain import STAGES, Outcome, Reason, State
 from reference_service.execution import execute
 from reference_service.fakes import FakeRuntime, memory_world
@@ -158,6 +158,25 @@ def test_a_passing_reason_is_tried_again(failure: BaseException, reason: Reason,
     work_until_idle(world, one)
     assert state_of(world, job) is State.SUCCEEDED
     assert [stage for _, stage in world.stages.ran].count("frames") == 1
+
+
+def test_who_was_held_up_before_the_effect_and_lost_the_job_reports_none(folder: str) -> None:
+    """Its outputs are stored, then its lease runs out and the job fails: the sink must not hear of it."""
+    world = memory_world(work_folder=folder, attempts_max=1)
+    one, runtime = make(world)
+    job = queued(world)
+    runtime.held = True
+    one.step()
+
+    def be_late() -> None:
+        world.clock.advance(world.service.settings.lease_s + 1)
+        sweeper.run_once(world.service)
+
+    world.points.actions["worker.publish.before_effect"] = be_late
+    report = execute(world.service, get(world, job), runtime.children[0], one._root / "x")
+    assert report == {"outcome": "lease_lost"}
+    assert world.sink.reports == []
+    assert state_of(world, job) is State.FAILED
 
 
 def test_a_watchdog_kill_is_a_timeout(folder: str) -> None:
