@@ -187,6 +187,16 @@ def listening(pids: set[int]) -> dict[int, set[str]]:
     return found
 
 
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory")
+def test_a_database_in_memory_serves_and_leaves_nothing() -> None:
+    """Its own name space hides no folder from it, and all of it goes with the session."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as quick:
+        with Session(quick=Path(quick)) as session:
+            assert rows(session.postgres().create_database("quick"), "SELECT 1") == [(1,)]
+            assert quick in str(session.postgres().data_folder)
+        assert list(Path(quick).iterdir()) == []
+
+
 def test_nothing_listens_off_loopback(session: Session, postgres: Postgres) -> None:
     """Every listening socket of a session with all its dependencies is bound to 127.0.0.1."""
     for url in (session.emulator("ministack").url, session.emulator("moto").url + "/moto-api/"):

@@ -68,8 +68,7 @@ class Dependencies:
             self._number += 1
             name = f"run{self._number}"
         host, port = self._postgres.host, self._postgres.port
-        with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
+        self._postgres.create_database(name, template=TEMPLATE)
         bucket = f"unstuck-{name}"
         jobs, uploads = f"{name}-jobs", f"{name}-uploads"
         try:
@@ -78,7 +77,7 @@ class Dependencies:
             uploads_url = self.sqs.create_queue(QueueName=uploads)["QueueUrl"]
             self._notify(bucket, uploads_url)
         except BaseException:
-            self._drop(name)
+            self._postgres.drop_database(name)
             raise
         return Places(
             database=name,
@@ -92,11 +91,7 @@ class Dependencies:
 
     def close(self, places: Places) -> None:
         """Gives a run's database back; its bucket and queues go with the emulator."""
-        self._drop(places.database)
-
-    def _drop(self, database: str) -> None:
-        with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        self._postgres.drop_database(places.database)
 
     def fetch(self, bucket: str, key: str, path: Path) -> bool:
         """Copies an object to `path`; False when there is none.
@@ -160,9 +155,7 @@ class Dependencies:
 
     def _make_template(self) -> None:
         """The service's schema and our triggers, once; copying it is much cheaper than making it."""
-        with psycopg.connect(self._postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {TEMPLATE}")
-        url = self._postgres.url(TEMPLATE)
+        url = self._postgres.create_database(TEMPLATE)
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
         with engine.begin() as laying:
             schema.lay(laying)

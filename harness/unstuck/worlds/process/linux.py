@@ -36,12 +36,13 @@ def die_with_parent(parent_pid: int) -> bool:
     return os.getppid() == parent_pid
 
 
-def enter_namespaces() -> bool:
+def enter_namespaces(*, folder: str | None = None) -> bool:
     """Namespaces of its own for users, System V IPC and mounts; False when the kernel refuses.
 
     Root becomes user 1000 there (whoever else we are, we stay), so programs that refuse to run as root
     run, and own what root owns. Shared memory of either kind is destroyed by the kernel when the last
-    process of the namespaces ends, however it ends.
+    process of the namespaces ends, however it ends. The files only unless `folder` is among them, which
+    has to stay in sight.
     """
     user, group = os.getuid(), os.getgid()  # asked before: afterwards they are not mapped yet
     if _LIBC is None or _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:
@@ -49,6 +50,8 @@ def enter_namespaces() -> bool:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user or 1000} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group or 1000} {group} 1")
+    if folder is not None and Path("/dev/shm") in Path(folder).parents:  # noqa: S108  a file system
+        return True
     # Best effort: where even this is refused, a killed program may leave its files in /dev/shm.
     _LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID_NODEV, None)
     return True

@@ -39,7 +39,8 @@ class Session:
     session makes its folder; None: the system's temporary folder. `quick` is the same for what the
     dependencies keep; None: as `scratch`, or without one memory where Linux has enough of it.
     When `close` returns, or when this process dies however it dies, no process, socket, memory group
-    or folder of the session is left. `folder` is there from `prepare` on; what the harness keeps in it goes with the session.
+    or folder of the session is left. `folder` is there from `prepare` on; what the harness keeps in it
+    goes with the session.
     Every method may be called from several threads at once. Once `interrupted()`, whoever waits for
     something to start, here or in a world, gets `Interrupted`.
     """

@@ -150,7 +150,7 @@ def _redirect(log: str) -> None:
 
 def _change_user(launch: Launch) -> None:
     if launch.user == "namespace":
-        if not linux.enter_namespaces():
+        if not linux.enter_namespaces(folder=launch.folder):
             raise SpawnError("the kernel refuses a user namespace")
     elif launch.user == "nobody":
         who = unprivileged_user()
