@@ -15,11 +15,10 @@ import pytest
 import unstuck.campaign as module
 from tests.unit.runner.stage import fault, scenario
 from unstuck import rundir
-from unstuck.campaign import Progress, RunRecord, excluded, run_many, run_one, runners
+from unstuck.campaign import Progress, RunRecord, excluded, run_many, run_one
 from unstuck.checks.port import Verdict
 from unstuck.errors import ExitCode, HarnessError, TargetError, UsageError
 from unstuck.history import Recorder, read_history
-from unstuck.runner.engine import Engine
 from unstuck.scenario import OnState, Scenario
 from unstuck.worlds.port import ProcessEvent
 
@@ -389,48 +388,8 @@ def test_a_reports_folder_that_cannot_be_written_is_refused_before_anything_star
     assert campaign.stages == []
 
 
-def test_leaving_early_stops_what_runs_and_drops_what_waits() -> None:
-    """A bug of ours, or Ctrl-C without a handler: nothing goes on behind the caller's back."""
-    stop = threading.Event()
-    began: list[int] = []
-
-    def run(number: int) -> None:
-        began.append(number)
-        assert stop.wait(5)
-
-    def campaign() -> None:
-        with runners(1, stop) as pool:
-            for number in range(5):
-                pool.submit(run, number)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        campaign()
-    assert stop.is_set()
-    assert len(began) <= 1
-
-
 def test_an_excluded_case_proves_nothing() -> None:
     """No verdict, no folder, and the reason."""
     record = excluded(named("a"), "not here")
     assert (record.verdict, record.folder, record.excluded) == (None, None, "not here")
     assert record.exit_code is ExitCode.PASS
-
-
-def test_an_engine_is_what_is_woken() -> None:
-    """The fake stands for the real one."""
-    assert callable(Engine.wake)
-
-
-def test_a_low_limit_of_open_files_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stage of processes asks for it when it opens: no run has begun that could be blamed."""
-
-    def too_low() -> None:
-        raise UsageError("open files: too low")
-
-    monkeypatch.setattr(module, "raise_open_files", too_low)
-    with (
-        pytest.raises(UsageError, match="open files"),
-        module.ProcessStage(stop=threading.Event()),
-    ):
-        pytest.fail("it has opened")
