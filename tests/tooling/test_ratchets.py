@@ -71,6 +71,8 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
     "objects/s3.py": ("objects in S3", {"botocore"}),
+    "downstream.py": ("a program of its own", {"http.server", "signal"}),
+    "health.py": ("a program of its own", {"urllib.request"}),
     "points.py": ("test points of a harness", {"os.kill", "signal", "socket", "threading"}),
     "preload.py": ("imports ahead of a fork; calls nothing", {"psycopg", "uvicorn"}),
     "provision.py": ("makes bucket and queues", {"botocore"}),

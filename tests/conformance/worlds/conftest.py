@@ -49,7 +49,7 @@ class Stage:
 
     def start(self, program: Program, name: str = "w-1", *, policy: str = "always") -> None:
         spec = self.spec(program, name)
-        self.world.start(replace(spec, restart=replace(spec.restart, policy=policy)))  # type: ignore[arg-type]
+        self.world.start(replace(spec, restart=replace(spec.restart, policy=policy)))  # type: ignore[arg-type]  # a test names only what there is
 
     def of(self, name: str, phase: str) -> list[ProcessEvent]:
         return [event for event in self.events if (event.name, event.phase) == (name, phase)]

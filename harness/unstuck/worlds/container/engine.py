@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ def connect() -> DockerClient:
     """A client of the engine on this machine. Raises `UsageError` with what is missing, and what to do."""
     try:
         import docker  # noqa: PLC0415  an extra, and half a second to import
-        from docker.errors import DockerException  # noqa: PLC0415
+        from docker.errors import DockerException  # noqa: PLC0415  same
     except ImportError:
         raise _missing("the Docker SDK is not installed: pip install 'unstuck[containers]'") from None
     path = _socket()
     try:
+        _probe(path)
         client = docker.DockerClient(f"{_SCHEME}{path}", version="auto", timeout=CALL_TIMEOUT_S)
         about = client.info()
     except (DockerException, OSError) as error:
@@ -35,6 +37,13 @@ def connect() -> DockerClient:
         client.close()
         raise _missing(problem)
     return client
+
+
+def _probe(path: str) -> None:
+    """Raises OSError when nobody listens: the SDK would wrap it four times, and leave its socket open."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CALL_TIMEOUT_S)
+        probe.connect(path)
 
 
 def _socket() -> str:
