@@ -83,11 +83,12 @@ def warm_up() -> None:
     """Makes FastAPI import and compute what it does at a program's first route; serves nothing."""
     app = FastAPI(docs_url=None, redoc_url=None)
 
-    @app.post("/")
     def unserved(
         new: NewUpload, tenant: str = Depends(lambda: ""), limit: Annotated[int, Query(ge=1)] = 1
     ) -> None:
         del new, tenant, limit
+
+    app.add_api_route("/", unserved, methods=["POST"])
 
 
 def _authentication(service: Service) -> Callable[..., str]:

@@ -18,7 +18,7 @@ from reference_service.uploads import Refused, complete, job_of_key
 
 BATCH = 50
 LONGEST_PAUSE_S = 5.0
-QUIET_S = 0.25
+QUIET_S = 0.5
 
 
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:

@@ -41,14 +41,16 @@
   function draw() {
     if (awaited) return;
     awaited = true;
-    requestAnimationFrame(() => {
-      awaited = false;
-      const [from, seen] = [plot.scrollLeft / whole(), Math.min(1, width() / whole())];
-      lens.style.left = `${from * 100}%`;
-      lens.style.width = `${seen * 100}%`;
-      lens.hidden = zoom === 1;
-      drawTicks(start + from * length, length * seen);
-    });
+    requestAnimationFrame(paint);
+  }
+
+  function paint() {
+    awaited = false;
+    const [from, seen] = [plot.scrollLeft / whole(), Math.min(1, width() / whole())];
+    lens.style.left = `${from * 100}%`;
+    lens.style.width = `${seen * 100}%`;
+    lens.hidden = zoom === 1;
+    drawTicks(start + from * length, length * seen);
   }
 
   function drawTicks(from, seen) {
@@ -236,5 +238,5 @@
   const goToHash = () => go(document.getElementById(location.hash.slice(1)));
   addEventListener('hashchange', goToHash);
   addEventListener('load', goToHash); // after the browser has scrolled to the place its own way
-  draw();
+  paint(); // at once: a page that nobody looks at yet gets no frame to wait for
 })();

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,14 @@ def shown(tmp_path: Path, text: str, place: str = "") -> str:
     """The page as the browser has it once its scripts have run."""
     page = tmp_path / "report.html"
     page.write_text(text, encoding="utf-8")
-    command = [
-        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000",
-        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", f"{page.as_uri()}{place}",
-    ]  # fmt: skip
-    # What it leaves in the temporary folder goes with the test's own.
-    here = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=here)
+    # Of its own, so that nothing stays; and short, since the browser makes sockets in it.
+    with tempfile.TemporaryDirectory(prefix="b-") as own:
+        command = [
+            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000",
+            f"--user-data-dir={own}/profile", "--dump-dom", f"{page.as_uri()}{place}",
+        ]  # fmt: skip
+        here = {**os.environ, "TMPDIR": own}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=here)
     return done.stdout
 
 

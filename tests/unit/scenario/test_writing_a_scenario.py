@@ -34,7 +34,7 @@ def test_each_block_of_the_page_is_a_scenario(block: str) -> None:
 
 def test_the_page_has_blocks_and_no_indented_stray() -> None:
     """The test above has something to load, and all YAML of the page is in such blocks."""
-    assert len(BLOCKS) == PAGE.count("```") // 2 == 6
+    assert len(BLOCKS) == PAGE.count("```yaml") > 0
 
 
 def test_the_page_names_every_key_step_and_trigger() -> None:
