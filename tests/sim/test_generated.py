@@ -34,6 +34,7 @@ LOSSES = {
     "object_check": ("no_premature_claim", 0, 1),
     "upload_expiry": ("every_job_terminal", 0, 1),
 }
+OFTEN = frozenset({"drain_on_sigterm", "fencing", "upload_expiry"})  # the others in a soak
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,9 @@ def test_a_sound_service_passes_what_is_generated(run: Simulated, many: list[Sce
     assert conclusive >= CONCLUSIVE_LEAST * DRAWN, f"{conclusive} of {DRAWN} runs were conclusive"
 
 
-@pytest.mark.parametrize("defence", LOSSES)
+@pytest.mark.parametrize(
+    "defence", [one if one in OFTEN else pytest.param(one, marks=pytest.mark.soak) for one in LOSSES]
+)
 def test_the_loss_of_a_defence_is_found_and_made_small(
     many: list[Scenario], defence: str, tmp_path: Path
 ) -> None:

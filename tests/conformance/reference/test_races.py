@@ -161,6 +161,7 @@ def statement_of(holder: Any, key: Any) -> Update:
     return found
 
 
+@pytest.mark.soak  # proves the tests above, which change seldom
 @pytest.mark.parametrize(("name", "column"), list(conditions()), ids=str)
 def test_no_condition_can_be_left_out(
     name: str, column: str, postgres: SqlDatabase, monkeypatch: pytest.MonkeyPatch
