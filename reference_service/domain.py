@@ -138,7 +138,19 @@ class Job:
     retry_of: str | None
     reason: Reason | None
     result_prefix: str | None  # the published outputs; contains the token
+    effect_at: float | None  # since when the downstream system may have heard of its effect
     rss_bytes: int | None  # of the running attempt, from the last heartbeat
     created_at: float
     updated_at: float
     published_at: float | None  # when its event was last handed to the queue
+
+
+def used_up(job: Job, attempts_max: int | None) -> bool:
+    """Whether the job has had all the attempts that count (None: it never has).
+
+    It gets as many again once its effect was begun: nobody takes an effect back, so an attempt that died
+    between that and the job's success must not make it a failed job that was published all the same.
+    """
+    if attempts_max is None:
+        return False
+    return job.charged >= (attempts_max if job.effect_at is None else 2 * attempts_max)

@@ -221,14 +221,14 @@ class _Attempt:
         return prefix
 
     def _report(self, files: list[str]) -> None:
-        """Reports the effect of a job that is still ours, asked as late as can be.
+        """Reports the effect of a job that is still ours, asked as late as can be, and says so first.
 
         A job that is being published cannot be cancelled, but its lease can run out while this process is
         held up. The sink knows no tokens, so one window is left: 1. the job is ours, 2. its lease is taken,
         3. the sink hears of it. Another attempt's report comes under the same key.
         """
         service, job = self._service, self._job
-        if not work.start_stage(service.store, job, STAGES[-1]):
+        if not work.begin_effect(service.store, job):
             raise LeaseLost
         service.sink.report(
             job=job.id,

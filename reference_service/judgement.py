@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from reference_service.domain import Defence, Reason
+from reference_service.domain import Defence, Job, Reason, used_up
 from reference_service.ports import ChildEnd
 from reference_service.service import Service
+from reference_service.store import lifecycle
 
 
 def judge(end: ChildEnd, *, timed_out: bool) -> Reason:
@@ -21,3 +22,15 @@ def judge(end: ChildEnd, *, timed_out: bool) -> Reason:
 def attempts_max(service: Service) -> int | None:
     """None: `attempt_limit` is off, and a job is tried for ever."""
     return service.settings.attempts_max if service.defended(Defence.ATTEMPT_LIMIT) else None
+
+
+def is_used_up(service: Service, job: Job) -> bool:
+    """Whether the job has had all its attempts, by its row: its child may have begun the effect since.
+
+    Raises `Unavailable`.
+    """
+    limit = attempts_max(service)
+    if not used_up(job, limit):
+        return False
+    current = lifecycle.get_job(service.store, job.id)
+    return current is None or used_up(current, limit)

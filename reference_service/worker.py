@@ -19,7 +19,7 @@ from typing import Any
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, is_job_id
 from reference_service.execution import execute
-from reference_service.judgement import attempts_max, judge
+from reference_service.judgement import attempts_max, is_used_up, judge
 from reference_service.ports import (
     Child,
     ChildEnd,
@@ -368,12 +368,12 @@ class Worker:
         if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
             handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
             return work.requeue(service.store, job, handed_back)
-        limit = attempts_max(service)
         if outcome is None and running.unrenewed:  # as the sweeper would
+            limit = attempts_max(service)
             return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
         reason = judge(end, timed_out=running.timed_out)
         failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
-        if reason in PERMANENT or (limit is not None and job.charged >= limit):
+        if reason in PERMANENT or is_used_up(service, job):
             return work.fail(service.store, job, failed)
         return work.requeue(service.store, job, failed)
 

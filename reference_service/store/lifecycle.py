@@ -215,12 +215,15 @@ def cancel_job(store: Store, job_id: str) -> Job | None:
 
     None also once it is being published: 1. the downstream system hears of the result, 2. the client
     cancels, 3. the worker would make the job succeed, and may not. Nobody could take back what 1 did.
+    That holds for good: if the attempt dies after 1, the next one begins with other stages.
     A worker that runs it learns by its next heartbeat. The attempt is closed here, uncharged.
     """
 
     def work(connection: Connection) -> Job | None:
         job = locked_job(connection, job_id)
-        if job is None or job.state in TERMINAL or job.stage == STAGES[-1]:
+        if job is None or job.state in TERMINAL:
+            return None
+        if job.stage == STAGES[-1] or job.effect_at is not None:
             return None
         source = job.state
         end = AttemptEnd(outcome=Outcome.HANDED_BACK) if source is State.ACTIVE else None

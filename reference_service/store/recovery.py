@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
-from reference_service.domain import Job, Outcome, Reason, State
-from reference_service.store.core import AttemptEnd, Store, add_event, job_of, move
+from reference_service.domain import Job, Outcome, Reason, State, used_up
+from reference_service.store.core import AttemptEnd, Store, add_event, job_of, locked_job, move
 from reference_service.store.tables import attempts, database_now, instances, jobs, outbox
 
 BATCH = 100
@@ -141,14 +141,16 @@ def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired:
 
     None when it is no longer held under that token (or, `only_expired`, its lease was renewed).
     """
-    used_up = attempts_max is not None and job.charged >= attempts_max
 
     def work(connection: Connection) -> Job | None:
+        # As it is now: 1. the list of late jobs is read, 2. the late attempt begins the job's effect,
+        # 3. the job, with its attempts used up in 1, would be failed.
+        current = locked_job(connection, job.id) or job
         values: dict[str, Any] = {"b_job": job.id, "b_token": job.token}
         reason = connection.execute(ATTEMPT_REASON, {"b_job": job.id, "b_attempt": job.attempt}).scalar()
         known = Reason(reason) if reason is not None else None
         statement = REQUEUE_LOST[only_expired]
-        if used_up:
+        if used_up(current, attempts_max):
             statement = FAIL_LOST[only_expired]
             known = known or Reason.CRASHED
             values["b_reason"] = known

@@ -66,6 +66,7 @@ jobs = Table(
     Column("retry_of", String(64)),
     Column("reason", String(64)),
     Column("result_prefix", String(1024)),
+    Column("effect_at", Double),
     Column("rss_bytes", BigInteger),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -91,6 +91,9 @@ RENEW = _both(
     {"lease_expires_at": database_now() + bindparam("b_lease_s"), "rss_bytes": bindparam("b_rss")}, jobs.c.id
 )
 START_STAGE = _both({"stage": bindparam("b_stage"), "updated_at": database_now()}, jobs.c.id)
+BEGIN_EFFECT = _both(
+    {"effect_at": func.coalesce(jobs.c.effect_at, database_now()), "updated_at": database_now()}, jobs.c.id
+)
 TOUCH = _both({"updated_at": database_now()}, jobs.c.id)
 FINISH = _both(
     {
@@ -178,6 +181,14 @@ def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) 
 def start_stage(store: Store, job: Job, stage: str) -> bool:
     """Names the stage that begins; False when the job is no longer ours."""
     return _write(store, START_STAGE, {"b_job": job.id, "b_token": job.token, "b_stage": stage})
+
+
+def begin_effect(store: Store, job: Job) -> bool:
+    """Says, before it does, that the downstream system may hear of the job; False when it is no longer ours.
+
+    From here on, in this attempt and in each later one, the job is not to be cancelled.
+    """
+    return _write(store, BEGIN_EFFECT, {"b_job": job.id, "b_token": job.token})
 
 
 def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint) -> bool:

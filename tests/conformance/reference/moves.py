@@ -76,6 +76,7 @@ MOVES: Mapping[str, Move] = {
     "heartbeat": lambda store, job: work.heartbeat(store, job, lease_s=60, rss_bytes=None),
     "start a stage": lambda store, job: work.start_stage(store, job, "frames"),
     "save a stage": save,
+    "begin the effect": work.begin_effect,
     "succeed": lambda store, job: work.succeed(store, job, result_prefix="p", peak_rss_bytes=None),
     "fail": lambda store, job: work.fail(store, job, CRASHED),
     "hand back": lambda store, job: work.requeue(store, job, HANDED_BACK),
@@ -98,6 +99,7 @@ SILENT = frozenset(
         "put off twice",
         "heartbeat",
         "start a stage",
+        "begin the effect",
         "save a stage",
     }
 )
@@ -153,6 +155,9 @@ PAIRS = (
     Pair(ACTIVE, "sweep", "cancel", then_other=True),  # out of queued
     Pair(ACTIVE, "sweep", "start a stage", then_one=True),
     Pair(ACTIVE, "sweep", "save a stage", then_one=True),
+    Pair(ACTIVE, "sweep", "begin the effect", then_one=True),
+    Pair(ACTIVE, "sweep the last", "begin the effect", then_one=True),  # which then was not the last
+    Pair(ACTIVE, "cancel", "begin the effect"),
     Pair(ACTIVE, "clean up", "succeed"),
     Pair(ACTIVE, "clean up the last", "succeed"),
     Pair(ACTIVE, "cancel", "succeed"),
@@ -166,6 +171,7 @@ PAIRS = (
     Pair(ACTIVE, "take over", "heartbeat", then_one=True),
     Pair(ACTIVE, "take over", "start a stage", then_one=True),
     Pair(ACTIVE, "take over", "save a stage", then_one=True),
+    Pair(ACTIVE, "take over", "begin the effect", then_one=True),
     Pair(ACTIVE, "take over", "sweep"),
     Pair(ACTIVE, "take over", "sweep the last"),
     Pair(ACTIVE, "take over", "clean up"),

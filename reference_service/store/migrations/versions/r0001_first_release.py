@@ -49,6 +49,7 @@ def _jobs() -> None:
         sa.Column("retry_of", sa.String(64)),
         sa.Column("reason", sa.String(64)),
         sa.Column("result_prefix", sa.String(1024)),
+        sa.Column("effect_at", sa.Double()),
         sa.Column("rss_bytes", sa.BigInteger()),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
