@@ -133,7 +133,7 @@ def prepare(reports: Path) -> None:
 
     Raises `UsageError`.
     """
-    if reports.exists() and not reports.is_dir():
+    if os.path.exists(reports) and not os.path.isdir(reports):
         raise UsageError(
             f"{reports}: is a file, and reports need a folder. Choose another with --reports DIR."
         )
@@ -307,12 +307,18 @@ def disk(path: Path, *, doing: str = "written", advice: str | None = None) -> It
             advice = "Choose another with --reports DIR."
             if error.errno in _FULL:
                 advice = "Free some space, or choose another disk with --reports DIR."
-        shown = f"{path}/" if path.is_dir() else str(path)
+        # `Path.is_dir` raises for a name that is too long, in the midst of telling just that.
+        shown = f"{path}/" if os.path.isdir(path) else str(path)
         verb = "read" if doing == "read" else "written"
         raise UsageError(f"{shown}: cannot be {verb} ({error.strerror or error}). {advice}") from None
 
 
 def _find(path: Path, reports: Path) -> Path:
+    with disk(path, doing="read", advice=f"`ls {reports}` shows the runs that are kept."):
+        return _found(path, reports)
+
+
+def _found(path: Path, reports: Path) -> Path:
     if path.name == LATEST and not path.is_dir():  # the pointer may be a file, or dangle
         latest = find_latest(path.parent if path.parent.parts else reports)
         if latest is not None:

@@ -14,6 +14,7 @@ from unstuck.cases import Case, matches, parse_selection
 from unstuck.catalogue import Catalogue
 from unstuck.cli.policy import find_policy, load_policy
 from unstuck.errors import UsageError, did_you_mean
+from unstuck.rundir import disk
 from unstuck.scenario import Scenario
 from unstuck.scenario_file import ScenarioFile, load
 
@@ -49,7 +50,10 @@ def find_scenarios(words: Sequence[str], *, base: Path | None = None) -> list[Na
     selection. Raises `UsageError`.
     """
     base = base or Path()
-    found = [named for word in words for named in _find(word, base)]
+    found: list[Named] = []
+    for word in words:  # a name may be too long for a file system, or lie behind a folder that is closed
+        with disk(base / word, doing="read", advice="Give a scenario, or a folder of scenarios."):
+            found += _find(word, base)
     once: list[Named] = []
     for named in found:
         if named not in once:
@@ -168,11 +172,18 @@ def _named_or_glob(word: str, base: Path) -> Iterator[Named]:
     if bracket and case.endswith("]") and file.is_file():
         yield Named(path=file, selection=parse_selection(case.removesuffix("]")))
         return
-    matching = (
-        sorted(base.glob(word)) if any(char in word for char in "*?") and not Path(word).is_absolute() else []
-    )
+    matching = _glob(word, base) if any(char in word for char in "*?") else []
     if not matching:
         kind = "file" if "/" in word or word.endswith((".yaml", ".yml")) else "scenario"
         hint = did_you_mean(Path(name).stem, known)
         raise UsageError(f"{word}: no such {kind}.{hint}")
     yield from (Named(path=one, selection={}) for one in matching if one.is_file())
+
+
+def _glob(word: str, base: Path) -> list[Path]:
+    if Path(word).is_absolute():
+        return []
+    try:
+        return sorted(base.glob(word))
+    except ValueError as error:  # before Python 3.13, for `a**`
+        raise UsageError(f"{word}: is no pattern ({error}). Give a scenario, or a folder of them.") from None

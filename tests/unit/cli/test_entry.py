@@ -18,6 +18,7 @@ from unstuck.cli.environment import shut_out
 from unstuck.errors import ExitCode, HarnessError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+TOO_LONG = 300 * "a"  # for any file system
 HEAVY = {
     "rich",
     "yaml",
@@ -99,6 +100,11 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "sigterm-mid-job", "--case", ""], "unstuck run: --case '' chooses nothing."),
         (["run", ""], "unstuck run: a scenario's name is empty."),
         (["run", "a\x1b[31m"], r"unstuck run: a\x1b[31m: no such scenario."),
+        (["run", "a**"], "unstuck run: a**: "),
+        (["run", TOO_LONG], "cannot be read (File name too long)"),
+        (["gate", "--policy", TOO_LONG], "cannot be read (File name too long)"),
+        (["run", "baseline", "--reports", TOO_LONG], "cannot be written (File name too long)"),
+        (["check", TOO_LONG], "cannot be read (File name too long)"),
         (["check", "."], "(no scenario.yaml, no history.jsonl). `ls reports` shows those that are kept."),
         (["prove", "--defence", "fencin"], "Did you mean 'fencing'?"),
         (["replay", "nope"], "unstuck replay: nope: no such run"),
