@@ -55,6 +55,8 @@ def read_run(folder: RunFolder, title: str | None = None) -> Run:
     """Raises `UsageError` when it was not judged, or what it left cannot be read."""
     verdict = _json(folder.verdict)
     summary = verdict.get("summary") or {}
+    if not isinstance(summary, dict):
+        raise UsageError(f"{folder.verdict}: summary={summary!r} must be an object. {_ADVICE}")
     plan = _json(folder.plan) if folder.plan.exists() else {}
     text = ""
     if folder.scenario.exists():
@@ -85,6 +87,8 @@ def _group(folder: GroupFolder) -> Recording:
     excluded: dict[str, str] = {}
     rows = _json(folder.data).get("runs")
     for row in rows if isinstance(rows, list) else []:
+        if not isinstance(row, dict):
+            raise UsageError(f"{folder.data}: runs: {row!r} must be an object. {_ADVICE}")
         title = str(row.get("title"))
         if row.get("excluded") is not None:
             excluded[title] = str(row["excluded"])

@@ -206,6 +206,21 @@ def test_what_another_version_wrote_is_refused(tmp_path: Path) -> None:
         read_recording(folder, reports=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("verdict.json", '{"format": 1, "summary": ["x"]}', r"summary=\['x'\] must be an object"),
+        ("group.json", '{"format": 1, "runs": ["x"]}', "runs: 'x' must be an object"),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
+    """A file that somebody has edited is a mistake of the user, and no bug of ours."""
+    folder = keep(tmp_path, "before")
+    (folder / name).write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_recording(folder, reports=tmp_path)
+
+
 def test_what_is_allowed_is_told_with_a_recovery() -> None:
     """As the scenario says it for that run; else the budget of the run."""
     slow = Recoveries(claimed_s=(3.0,), ended_s=(6.0,))
