@@ -96,8 +96,7 @@ class Worker:
 
         Raises `BadSettings` when that life has not ended.
         """
-        settings = self._service.settings
-        service = self._service
+        service, settings = self._service, self._service.settings
         steps = [self._presence.claim_name, self._remove_files]
         if service.defended(Defence.STARTUP_CLEANUP):
             steps.append(self._recover_dead)
@@ -216,7 +215,9 @@ class Worker:
             )
         except CommitUnknown:
             held = work.find_claim(service.store, job_id, self._claimant)
-            return None if held is None or (held.id, held.token) in self._running else held
+            if held is None:  # it did not happen, or not yet: the event is kept, and comes again
+                raise
+            return None if (held.id, held.token) in self._running else held
         service.log.info(
             "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
         )

@@ -352,6 +352,25 @@ def test_a_claim_whose_commit_is_unknown_is_looked_up(folder: str, monkeypatch: 
     assert (state_of(world, job), get(world, job).attempt) == (State.SUCCEEDED, 1)
 
 
+def test_a_claim_that_was_lost_with_its_commit_keeps_its_event(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was committed: the event comes again, and nobody has to wait for the sweeper."""
+    world = memory_world(work_folder=folder)
+    job = queued(world)
+    one, _ = make(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "claim", lose_the_connection)
+        one.step()
+    world.clock.advance(11)  # the queue's visibility timeout
+    one.step()
+    assert get(world, job).attempt == 1
+
+
+def lose_the_connection(*_: object, **__: object) -> None:
+    raise CommitUnknown("gone")
+
+
 def test_without_child_isolation_a_job_runs_in_the_worker(folder: str) -> None:
     """`child_isolation` off still does the work; the lease is renewed from within."""
     world = memory_world(work_folder=folder, defences_off="child_isolation")
