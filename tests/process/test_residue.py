@@ -118,6 +118,26 @@ def test_a_killed_zygote_ends_the_session(programs: Path, tmp_path: Path) -> Non
     assert list(tmp_path.glob("unstuck-*")) == []
 
 
+def test_the_last_guardian_removes_both_folders_of_the_session(tmp_path: Path) -> None:
+    """Case 4: dependencies lie elsewhere than the runs, and between two runs theirs is the only guardian."""
+    usual, quick = tmp_path / "usual", tmp_path / "quick"
+    usual.mkdir()
+    quick.mkdir()
+    session = Session(scratch=usual, quick=quick)
+    try:
+        world = session.world("dependencies", folder=quick / session.folder.name)
+        (session.folder / "videos").mkdir()
+        assert world.scratch.parent.stat().st_mode & 0o777 == 0o700  # as the session's own
+        guardian = proctree.read(world.guardian_pid)
+        assert guardian is not None
+        assert session.zygote_pid is not None
+        os.kill(session.zygote_pid, 9)
+        assert proctree.wait_gone([guardian], 10)
+        assert [*usual.iterdir(), *quick.iterdir()] == []  # before the harness looks: it may be dead, too
+    finally:
+        session.close()
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A session whose scratch folder is not there says so, and starts nothing."""
     session = Session(scratch=tmp_path / "missing")

@@ -83,7 +83,7 @@ class ContainerGuardian(Guardian):
         residue.remove_run(self._client, self._berth.run)
         remove_scratch(self._charge.scratch)
         if os.getppid() != self._charge.zygote_pid:
-            remove_session(self._charge.scratch.parent)  # we may have made it after its zygote removed it
+            remove_session(self._charge.session)  # we may have made it after its zygote removed it
         self._say_closed()
 
 
@@ -97,6 +97,7 @@ def main(arguments: list[str]) -> None:
         os._exit(1)  # it is dead already: nothing was made
     charge = Charge(
         scratch=Path(settings["scratch"]),
+        session=Path(settings["scratch"]).parent,
         group_prefix="",
         groups=None,
         packages=frozenset(),

@@ -31,6 +31,7 @@ class Charge:
     """What a guardian is given: the folder that it makes and removes, and the names of its groups."""
 
     scratch: Path
+    session: Path  # where runs lie, and what the harness keeps; the dependencies lie elsewhere
     group_prefix: str
     groups: cgroups.Parent | None
     packages: frozenset[str]
@@ -54,6 +55,7 @@ class Guardian:
     def run(self) -> NoReturn:
         """Never returns: ends the process, with nothing of the run left."""
         linux.become_subreaper()
+        self._charge.scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # others see no files
         self._charge.scratch.mkdir(parents=True, exist_ok=True)
         wakeup = self._prepare_signals()
         self._control.settimeout(0)
@@ -298,7 +300,8 @@ class Guardian:
         residue.remove_groups(self._charge.groups, self._charge.group_prefix)
         residue.remove_scratch(self._charge.scratch)
         if os.getppid() != self._charge.zygote_pid:
-            residue.remove_session(self._charge.scratch.parent)
+            for folder in {self._charge.session, self._charge.scratch.parent}:
+                residue.remove_session(folder)
         self._say_closed()
 
     def _say_closed(self) -> None:

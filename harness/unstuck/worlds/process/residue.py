@@ -12,7 +12,7 @@ Who dies, and who then cleans up (H harness, Z zygote, G guardian of one run, R 
    below it; now they are children of G, which knows its own R: every other child of G is left over
    from R and is killed, as a container's runtime does, before R is started again.
 4. Z dies. G sees that its parent changed, within half a second, and does as in 1; the last guardian
-   finds no other run's folder in the session's and removes that.
+   finds no other run's folder in the session's two (the second has the dependencies) and removes them.
 5. H and G die: Z does 2, then 1. H and Z die: G does 1 and 4.
 6. Z and G die in the same instant: R gets SIGKILL, but what R had started goes to init and stays.
    Nobody is left to know it; the kernel offers no cure without privileges. Not covered.

@@ -138,6 +138,7 @@ class Zygote:
     def _fork_guardian(self, message: dict[str, Any], handle: int, inherited: list[Any]) -> None:
         charge = Charge(
             scratch=Path(message["scratch"]),
+            session=self._folder,
             group_prefix=f"unstuck-{self._session}-{message['number']}-",
             groups=self._groups,
             zygote_pid=os.getpid(),
