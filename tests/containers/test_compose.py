@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from localstack_client.session import Session as Emulator
 
 from reference_service.media import make
 from unstuck.worlds.process.ports import free_port
@@ -24,9 +25,28 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("docker") is None, reason="no docker client to run compose with"),
 ]
 ROOT = Path(__file__).parents[2]
+LOCALSTACK = "localstack/localstack:4"  # as docker-compose.yml has it
 TERMINAL = {"succeeded", "failed", "cancelled", "expired"}
 WITHIN_S = 60.0
 HTTP = urllib3.PoolManager(timeout=15.0, retries=False)
+
+
+def is_here(image: str) -> bool:
+    """Whether the engine has it; it has more than a gigabyte, so no test fetches it unasked."""
+    words = ["docker", "image", "inspect", image]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def stored_in(service: dict[str, str], prefix: str) -> set[str]:
+    """Names of the objects below a prefix, as the emulator itself has them."""
+    host = f"127.0.0.1:{service['EMULATOR_PORT']}"
+    emulator = Emulator(aws_access_key_id="test", aws_secret_access_key="test", localstack_host=host)
+    objects = emulator.client("s3")
+    try:
+        found = objects.list_objects_v2(Bucket="videos", Prefix=prefix)
+    finally:
+        objects.close()
+    return {row["Key"].removeprefix(prefix) for row in found.get("Contents", ())}
 
 
 def compose(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -36,11 +56,13 @@ def compose(*words: str, environment: dict[str, str]) -> subprocess.CompletedPro
     )
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[dict[str, str]]:
-    """A project of its own on free ports, which leaves nothing."""
+@pytest.fixture(scope="module", params=["moto", "localstack"])
+def service(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """A project of its own on free ports, which leaves nothing; with either emulator of S3 and SQS."""
+    if request.param == "localstack" and not is_here(LOCALSTACK):
+        pytest.skip(f"{LOCALSTACK} is not on this machine; `docker pull` it to try that profile")
     ports = {name: str(free_port()) for name in ("API_PORT", "EMULATOR_PORT", "POSTGRES_PORT")}
-    environment = {**ports, "PROJECT": f"unstuck-test-{os.getpid()}"}
+    environment = {**ports, "PROJECT": f"unstuck-test-{os.getpid()}", "COMPOSE_PROFILES": request.param}
     try:
         up = compose("up", "--build", "--wait", environment=environment)
         assert up.returncode == 0, up.stderr[-2000:]
@@ -71,6 +93,7 @@ def test_an_upload_through_it_succeeds(service: dict[str, str], tmp_path: Path) 
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
     assert found["state"] == "succeeded", found
+    assert "manifest.json" in stored_in(service, found["result_prefix"])
 
 
 def test_every_port_is_published_on_the_loopback_only(service: dict[str, str]) -> None:
