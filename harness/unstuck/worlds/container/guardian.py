@@ -6,6 +6,7 @@ after the other, and removes them when the harness asks, or is gone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unstuck.errors import HarnessError
 from unstuck.worlds.container import residue
 from unstuck.worlds.container.engine import connect
 from unstuck.worlds.container.supervisor import Berth, Ended, SupervisedContainer
@@ -80,7 +82,8 @@ class ContainerGuardian(Guardian):
     def _take_all_away(self) -> None:
         for one in self._supervised.values():
             one.retired = True
-        residue.remove_run(self._client, self._berth.run)
+        with contextlib.suppress(HarnessError):  # the harness looks for itself, and tells
+            residue.remove_run(self._client, self._berth.run)
         remove_scratch(self._charge.scratch)
         if os.getppid() != self._charge.zygote_pid:
             remove_session(self._charge.session)  # we may have made it after its zygote removed it

@@ -70,8 +70,15 @@ def _pid_namespace() -> str:
 def remove_run(client: DockerClient, run: str, *, quiet_s: float = 0.0) -> int:
     """Removes every container of a run, until none has been seen for `quiet_s`; how many there were.
 
-    Raises `HarnessError` when one is still there after a while.
+    Raises `HarnessError` when one is still there after a while, or the engine fails.
     """
+    try:
+        return _remove_run(client, run, quiet_s)
+    except OSError as error:  # of the HTTP library, too
+        raise _left(run, f"the engine fails ({type(error).__name__})") from error
+
+
+def _remove_run(client: DockerClient, run: str, quiet_s: float) -> int:
     removed = 0
     begun_ns = quiet_since_ns = clock.monotonic_ns()
     while clock.monotonic_ns() - begun_ns < _REMOVE_WITHIN_S * 1e9:
@@ -84,8 +91,12 @@ def remove_run(client: DockerClient, run: str, *, quiet_s: float = 0.0) -> int:
             return removed
         else:
             clock.sleep(_LOOK_EVERY_S)
-    raise HarnessError(
-        f"run={run!r}: its containers are still there after {_REMOVE_WITHIN_S:g} s; remove them with "
+    raise _left(run, f"its containers are still there after {_REMOVE_WITHIN_S:g} s")
+
+
+def _left(run: str, what: str) -> HarnessError:
+    return HarnessError(
+        f"run={run!r}: {what}; remove its containers with "
         f"docker rm -f $(docker ps -aq --filter label={LABEL_RUN}={run})"
     )
 

@@ -104,7 +104,6 @@ class ContainerSession:
         on_event: Callable[[ProcessEvent], None],
         start_ns: int,
     ) -> ProcessWorld:
-        ours, theirs = socket.socketpair()
         scratch = self._beside.folder / f"containers-{run.rpartition('-')[2]}"
         settings = {
             "harness_pid": os.getpid(),
@@ -114,6 +113,7 @@ class ContainerSession:
             "owner": self._owner,
         }
         module = "unstuck.worlds.container.guardian"
+        ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-P", "-m", module, str(theirs.fileno()), json.dumps(settings)]
             guardian = subprocess.Popen(
@@ -136,7 +136,11 @@ class ContainerSession:
             start_ns=start_ns,
             interrupted=self._interrupted,
         )
-        world.wait_up(_GUARDIAN_UP_WITHIN_S)
+        try:
+            world.wait_up(_GUARDIAN_UP_WITHIN_S)
+        except BaseException:
+            world.close()  # it sees the end of its socket once it is up, and ends
+            raise
         return world
 
     def close(self) -> None:

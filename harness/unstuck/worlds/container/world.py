@@ -73,7 +73,8 @@ class ContainerWorld:
         self._containers.close()
         try:
             left = residue.remove_run(self._client, self.label)
-            if left:  # its guardian was killed; what it had asked the engine for may still come
+            # A guardian that was killed may have asked the engine for its first container just before.
+            if left or not self._containers.taken_down:
                 residue.remove_run(self._client, self.label, quiet_s=residue.LATE_S)
         finally:
             self._beside.close()

@@ -61,6 +61,7 @@ class ProcessWorld:
         self._answers: dict[int, queue.SimpleQueue[Mapping[str, Any]]] = {}
         self._known: dict[int, proctree.Process] = {}  # who got a signal or was started, by pid
         self._exits: dict[str, queue.SimpleQueue[Mapping[str, Any]]] = {}
+        self.taken_down = False  # `close` heard from the guardian that nothing of the run is left
         self._closed = False
         self._gone = False
         self._up = threading.Event()
@@ -119,6 +120,7 @@ class ProcessWorld:
         if first and not self._gone:
             with contextlib.suppress(HarnessError):  # a guardian that died has nothing left to close
                 self._ask("close", _CLOSE_WITHIN_S)
+                self.taken_down = True
         self._reader.join(_CLOSE_WITHIN_S)
         self._control.close()
 

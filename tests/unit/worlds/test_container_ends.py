@@ -1,0 +1,116 @@
+"""How a container world ends where the engine or a guardian fails, on an engine that is made up."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from unstuck.errors import HarnessError
+from unstuck.worlds.container import session as container_session
+from unstuck.worlds.container.session import ContainerSession
+from unstuck.worlds.container.world import CAPABILITIES, ContainerWorld
+from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.world import ProcessWorld, ignore_event
+
+
+class Engine:
+    """Lists containers, the n-th in `late` from the n-th look on, until they are removed."""
+
+    def __init__(self, late: Sequence[str | None] = ()) -> None:
+        self.api = self
+        self.there: list[str] = []
+        self.closed = False
+        self._late = list(late)
+
+    def containers(self, **_: object) -> list[dict[str, str]]:
+        if self._late and (name := self._late.pop(0)) is not None:
+            self.there.append(name)
+        return [{"Id": name} for name in self.there]
+
+    def remove_container(self, name: str, **_: object) -> None:
+        self.there.remove(name)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class DeadEngine(Engine):
+    def containers(self, **_: object) -> list[dict[str, str]]:
+        raise ConnectionError("Connection aborted.")
+
+
+class Beside:
+    """In place of the world of the harness's own processes, and of its session."""
+
+    def __init__(self, folder: Path) -> None:
+        self.scratch = self.folder = folder
+        self.scheduler = None
+        self.closed = 0
+
+    def world(self, *_: object, **__: object) -> Beside:
+        return self
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def killed_guardian(folder: Path) -> ProcessWorld:
+    """What a world is left with when its guardian got SIGKILL: the end of a socket."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ProcessWorld(
+        ours, run="run", scratch=folder, guardian_pid=0, capabilities=CAPABILITIES,
+        on_event=ignore_event, start_ns=0,
+    )  # fmt: skip
+
+
+def made_up(engine: Engine, beside: Beside) -> ContainerWorld:
+    containers = killed_guardian(beside.folder)
+    return ContainerWorld(
+        beside=cast("Any", beside), containers=containers, client=cast("Any", engine), run="run"
+    )
+
+
+def test_the_first_container_of_a_killed_guardian_is_waited_for(tmp_path: Path) -> None:
+    """Case 2 of `residue`: what it asked for just before comes late, though none was there at first."""
+    engine = Engine(late=[None, None, "late"])
+    made_up(engine, Beside(tmp_path)).close()
+    assert engine._late == []
+    assert engine.there == []
+
+
+def test_an_engine_that_is_gone_is_told_with_the_next_step(tmp_path: Path) -> None:
+    """As an error of the harness, and what runs beside the containers is ended all the same."""
+    beside = Beside(tmp_path)
+    with pytest.raises(HarnessError, match=r"run='run': the engine fails .* docker rm -f"):
+        made_up(DeadEngine(), beside).close()
+    assert beside.closed == 1
+
+
+def test_a_guardian_that_does_not_come_up_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would come up later, and stay as long as the harness: nobody else closes it."""
+    worlds = []
+
+    def slow(self: ProcessWorld, _: float) -> None:
+        worlds.append(self)
+        raise HarnessError("not up")
+
+    engine, beside = Engine(), Beside(tmp_path)
+    monkeypatch.setattr(container_session, "connect", lambda: engine)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: SimpleNamespace(pid=0, wait=lambda _: 0))
+    monkeypatch.setattr(ProcessWorld, "wait_up", slow)
+    session = ContainerSession(cast("Session", beside), image_name="image")
+    with pytest.raises(HarnessError, match="not up"):
+        session.world("run")
+    assert beside.closed == 1
+    assert [world._control.fileno() for world in worlds] == [-1]
+    session.close()
+    assert engine.closed
