@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from reference_service.settings import BadSettings, Settings, read_settings
 
 ANSWERS_WITHIN_S = 3.0
 PROGRAM = Path("/proc/1/cmdline")
+DIRECTLY = build_opener(ProxyHandler({}))  # Docker may hand its client's proxy to every container
 
 
 def main(role: str | None = None) -> int:
@@ -37,7 +38,8 @@ def trouble(settings: Settings, role: str) -> str | None:
         "sink": urlsplit(settings.sink_url).port or 80,
     }
     if role in ports:
-        with urlopen(f"http://127.0.0.1:{ports[role]}/livez", timeout=ANSWERS_WITHIN_S) as answer:
+        url = f"http://127.0.0.1:{ports[role]}/livez"
+        with DIRECTLY.open(url, timeout=ANSWERS_WITHIN_S) as answer:
             return None if answer.status == 200 else f"/livez answered {answer.status}"
     return _silent(settings, role)
 

@@ -5,26 +5,38 @@ In production they belong to whoever runs the account: the queue needs a policy 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from reference_service.aws import AwsAccess, OwnClient, error_code
+from reference_service.ports import Unavailable
 from reference_service.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+FIRST_REGION = "us-east-1"  # the one that S3 does not want to be told
 EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
 def create_resources(settings: Settings, s3: AwsAccess, sqs: AwsAccess, *, notification: bool) -> None:
-    """Raises `Unavailable`, or `ClientError` when the endpoint refuses."""
+    """Raises `Unavailable`, also when the endpoint refuses."""
+    try:
+        _create(settings, s3, sqs, notification=notification)
+    except ClientError as error:
+        raise Unavailable(f"bucket={settings.bucket!r} in {s3.region}, and its queues: {error}") from error
+
+
+def _create(settings: Settings, s3: AwsAccess, sqs: AwsAccess, *, notification: bool) -> None:
     objects: OwnClient[S3Client] = OwnClient("s3", s3)
     queues: OwnClient[SQSClient] = OwnClient("sqs", sqs)
+    place: Any = {}
+    if s3.region != FIRST_REGION:
+        place = {"CreateBucketConfiguration": {"LocationConstraint": s3.region}}
     try:
-        objects.call(lambda client: client.create_bucket(Bucket=settings.bucket))
+        objects.call(lambda client: client.create_bucket(Bucket=settings.bucket, **place))
     except ClientError as error:
         if error_code(error) not in EXISTS:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,34 @@ def test_an_upload_is_notified(access: AwsAccess, new_name: Callable[[str], str]
     assert keys == ["uploads/j-1/source", "uploads/j 2+ä/source"]
     s3.close()
     one.close()
+
+
+@pytest.mark.parametrize("access", ["moto"], indirect=True)  # ministack takes a bucket for any region
+def test_resources_are_made_in_any_region(access: AwsAccess, new_name: Callable[[str], str]) -> None:
+    """S3 wants to be told where a bucket is to be, but for its first region; again, nothing is done."""
+    there = replace(access, region="eu-west-1")
+    settings = Settings.model_validate(
+        {
+            "database_url": "sqlite://",
+            "sink_url": "http://x",
+            "bucket": new_name("bucket"),
+            "jobs_queue": new_name("jobs"),
+            "uploads_queue": new_name("uploads"),
+        }
+    )
+    for _ in range(2):
+        create_resources(settings, there, there, notification=True)
+    s3: Any = client("s3", there)
+    assert s3.get_bucket_location(Bucket=settings.bucket)["LocationConstraint"] == "eu-west-1"
+    s3.close()
+
+
+@pytest.mark.parametrize("access", ["moto"], indirect=True)
+def test_a_refusal_to_make_a_resource_is_one_line(access: AwsAccess) -> None:
+    """Whoever deploys is told what was refused, and sees no trace."""
+    settings = Settings.model_validate({"database_url": "sqlite://", "sink_url": "http://x", "bucket": "B"})
+    with pytest.raises(Unavailable, match="bucket='B'"):
+        create_resources(settings, access, access, notification=True)
 
 
 def test_a_queue_that_is_not_there_is_unavailable() -> None:
