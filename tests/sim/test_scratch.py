@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.worlds.sim import SimWorld, scratch
 
@@ -49,3 +51,21 @@ def test_worlds_of_one_process_share_a_folder_that_goes_with_the_last() -> None:
     other.close()
     assert not other.scratch.parent.exists()
     scratch.remove(other.scratch)  # again is fine
+
+
+def test_there_is_no_folder_before_somebody_watches_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed, or gets no shell, in the midst of making it leaves nothing."""
+    monkeypatch.setattr(scratch, "MEMORY", tmp_path)
+    monkeypatch.setattr(scratch, "_roofs", [])
+    there: list[Path] = []
+
+    def none(*_: object, **__: object) -> None:
+        there.extend(tmp_path.iterdir())
+        raise OSError("no process for you")
+
+    monkeypatch.setattr(subprocess, "Popen", none)
+    with pytest.raises(OSError, match="no process"):
+        scratch.make()
+    assert [*there, *tmp_path.iterdir()] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -23,8 +24,9 @@ class _Roof:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        memory = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
-        self.path = Path(tempfile.mkdtemp(prefix="unstuck-sim-", dir=memory))
+        above = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+        self.path = above / f"unstuck-sim-{secrets.token_hex(8)}"  # noqa: TID251  nobody else's name
+        # The shell comes first: 1. we make the folder, 2. we are killed before there is a shell: it stays.
         self._shell = subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, str(self.path)],
             stdin=subprocess.PIPE,
@@ -33,6 +35,7 @@ class _Roof:
             start_new_session=True,  # Ctrl-C on a terminal is for us
         )
         atexit.register(self.close)
+        self.path.mkdir(mode=0o700)
 
     def close(self) -> None:
         """Idempotent. In a fork of the process that made it: nothing, for it is not ours."""
