@@ -52,7 +52,8 @@ def find_policy(start: Path) -> Path | None:
         path = folder / "pyproject.toml"
         if path.is_file():
             tool = _read(path).get("tool")
-            return path if isinstance(tool, dict) and "unstuck" in tool else None
+            if isinstance(tool, dict) and "unstuck" in tool:
+                return path
     return None
 
 

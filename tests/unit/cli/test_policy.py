@@ -56,6 +56,14 @@ def test_a_whole_policy_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_package_inside_a_project_has_the_policy_of_the_project(tmp_path: Path) -> None:
+    """Its own pyproject.toml says nothing of Unstuck, so the next one above is asked."""
+    (tmp_path / "package").mkdir()
+    written(tmp_path / "package", "[tool.other]\n")
+    path = written(tmp_path, "[tool.unstuck]\n")
+    assert find_policy(tmp_path / "package") == path
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
