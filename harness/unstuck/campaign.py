@@ -130,7 +130,8 @@ def run_many(
     """
     stop = stop or threading.Event()
     rundir.prepare(reports)
-    deadline_ns = None if time_budget_s is None else monotonic_ns() + int(time_budget_s * 1e9)
+    # A float: a budget may be too long to be a whole number of nanoseconds.
+    deadline_ns = None if time_budget_s is None else monotonic_ns() + time_budget_s * 1e9
     with place or ProcessStage(stop=stop, emulator=emulator) as stage:
 
         def one(case: Scenario) -> RunRecord:
