@@ -46,7 +46,7 @@ def dump(scenario: Scenario, *, header: Sequence[str] = ()) -> str:
     with those of its guards that are about this case. Provenance (`source`, `text`, the lines of faults) is
     not written. Raises `ValueError` for a value that no scenario file can hold.
     """
-    lines = [f"# {line}".rstrip() for text in header for line in text.splitlines() or [""]]
+    lines = [f"# {_visible(line)}".rstrip() for text in header for line in text.splitlines() or [""]]
     for key, value in _top(scenario).items():
         lines += _entry(key, value, indent=0, block=key in _BLOCKS)
         if key not in ("name", "incident"):
@@ -198,6 +198,11 @@ def _is_word(text: str) -> bool:
         return resolve(text) == text
     except ValueError:
         return False
+
+
+def _visible(comment: str) -> str:
+    """Nothing can be escaped in a comment: what YAML or UTF-8 does not have is spelt out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in comment)
 
 
 def _escaped(char: str) -> str:

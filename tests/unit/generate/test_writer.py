@@ -42,6 +42,14 @@ def test_every_generated_scenario_comes_back(scenario: Scenario) -> None:
     assert max(map(len, text.splitlines())) <= 220  # a summary may be long
 
 
+@pytest.mark.parametrize("odd", ["\x07", "\x00", "\x7f", "\ufffe", "\udcff"], ids=ascii)
+def test_a_head_with_odd_characters_leaves_a_file_that_loads(odd: str) -> None:
+    """The head names a path, and a path may hold anything: what YAML forbids is spelt out."""
+    text = dump(load(FILES[0], CATALOGUE).base_case(), header=[f"Run it: unstuck run reports{odd}/a.yaml"])
+    assert read(text.encode().decode())
+    assert text.startswith(f"# Run it: unstuck run reports{ascii(odd)[1:-1]}/a.yaml\n")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_case_of_a_shipped_file_comes_back(path: Path) -> None:
     """Alternatives and matrix are filled in; the guards that are about the case stay with it."""
