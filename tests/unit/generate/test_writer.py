@@ -46,7 +46,7 @@ def test_every_generated_scenario_comes_back(scenario: Scenario) -> None:
 def test_a_head_with_odd_characters_leaves_a_file_that_loads(odd: str) -> None:
     """The head names a path, and a path may hold anything: what YAML forbids is spelt out."""
     text = dump(load(FILES[0], CATALOGUE).base_case(), header=[f"Run it: unstuck run reports{odd}/a.yaml"])
-    assert read(text.encode().decode())
+    assert read(text.encode().decode()).workload
     assert text.startswith(f"# Run it: unstuck run reports{ascii(odd)[1:-1]}/a.yaml\n")
 
 
