@@ -144,7 +144,9 @@ class RunnerHand:
         except TargetError as error:
             # 1. it starts, 2. another fault takes its role away, 3. it is gone unready: nobody's failure.
             self.until("all that was recorded is folded", lambda: True, SIGNAL_OUT_WITHIN_S)
-            hit = [one for one in self._engine.live.signalled if repr(one) in str(error)]
+            # Only its own name, which comes first: the end of its log may name others.
+            told = str(error)
+            hit = [one for one in self._engine.live.signalled if told.startswith(f"process {one!r}")]
             if not hit:
                 raise
             raise Missed(f"{hit[0]} was hit by another fault before it was ready") from error
