@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
+import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +17,14 @@ import pytest
 
 from unstuck.errors import HarnessError
 from unstuck.worlds.container import session as container_session
+from unstuck.worlds.container.guardian import ContainerGuardian
 from unstuck.worlds.container.session import ContainerSession
+from unstuck.worlds.container.supervisor import Berth, SupervisedContainer
 from unstuck.worlds.container.world import CAPABILITIES, ContainerWorld
+from unstuck.worlds.port import Restart
+from unstuck.worlds.process import proctree
 from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.process.world import ProcessWorld, ignore_event
 
 
@@ -114,3 +123,30 @@ def test_a_guardian_that_does_not_come_up_is_given_up(
     assert [world._control.fileno() for world in worlds] == [-1]
     session.close()
     assert engine.closed
+
+
+def test_a_later_holder_of_the_pid_gets_no_signal(tmp_path: Path) -> None:
+    """The engine collects process 1, not we: until it tells of the end, a stranger may have its pid."""
+    over = threading.Event()
+    api = SimpleNamespace(
+        create_host_config=dict,
+        create_container_config=lambda *_, **__: {},
+        create_container_from_config=lambda *_: {"Id": "one"},
+        attach=lambda *_, **__: [],
+        start=lambda _: None,
+        inspect_container=lambda _: {"State": {"Pid": os.getpid(), "Running": True, "OOMKilled": False}},
+        wait=lambda *_, **__: over.wait() and {"StatusCode": 0},
+    )
+    one = SupervisedContainer(
+        Launch(name="w-1", role="w", command=["w"], restart=Restart(policy="never")),
+        log=str(tmp_path / "log"), emit=lambda *_: None, client=cast("Any", SimpleNamespace(api=api)),
+        berth=Berth(image="image", run="run", owner="owner"), tell_ended=lambda _: None,
+    )  # fmt: skip
+    one.start()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        later = proctree.read(stranger.pid)
+        assert later is not None
+        got = ContainerGuardian._send_to(cast("Any", None), one, later, signal.SIGTERM, "group")
+        stranger.communicate(b"\n")
+    over.set()
+    assert (got, stranger.returncode) == ([], 0)

@@ -67,6 +67,8 @@ class ContainerGuardian(Guardian):
     ) -> list[proctree.Process]:
         """Kills, freezes and thaws whole containers by the engine; the rest goes to its processes."""
         assert isinstance(one, SupervisedContainer)
+        if not one.is_main(main):
+            return []
         if scope == "main":
             return [main] if one.send(number) else []
         if scope == "child" or number not in {signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT}:

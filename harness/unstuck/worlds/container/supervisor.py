@@ -75,6 +75,15 @@ class SupervisedContainer(Supervised):
         self._tell_ended = tell_ended
         self._identity: str | None = None  # of the container, once it is made
         self._incarnation = 0
+        self._main: proctree.Process | None = None  # process 1 of the present incarnation
+
+    def is_main(self, process: proctree.Process) -> bool:
+        """Whether this is its process 1, and not a later holder of its pid.
+
+        1. it ends, 2. the engine collects it, and its pid is given away, 3. the engine tells us of its end.
+        """
+        main = self._main
+        return main is not None and (process.pid, process.started) == (main.pid, main.started)
 
     def ended(self, end: Ended) -> None:
         """Acts on an exit, unless it is that of an earlier incarnation."""
@@ -112,6 +121,7 @@ class SupervisedContainer(Supervised):
             log.start()
             api.start(identity)
             self.pid = int(api.inspect_container(identity)["State"]["Pid"])
+            self._main = proctree.read(self.pid)
         except (APIError, OSError) as error:
             raise SpawnError(_said(error)) from None
         self._incarnation += 1
