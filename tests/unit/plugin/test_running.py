@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.plugin.conftest import Faked
+from tests.unit.plugin.fake_runs import JOB
 from unstuck.scenario import Scenario
 
 pytest_plugins = ["pytester"]
@@ -215,3 +216,14 @@ def test_workers_of_xdist_run_each_case_once(pytester: pytest.Pytester, project:
     )
     names = sorted(path.name.split("-", 2)[2][:7] for path in (project / "reports").glob("2*"))
     assert names == ["plain-1", "plain-2", "plain-3"]
+
+
+def test_containers_are_asked_of_the_engine(
+    pytester: pytest.Pytester, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one each test is an error that says so: not skipped, and not run elsewhere."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project}/no-engine.sock")
+    (project / "scenarios" / "one.yaml").write_text(JOB.format(name="one"), encoding="utf-8")
+    result = pytester.runpytest_inprocess("--unstuck-world", "containers")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*world 'containers': no engine answers on *no-engine.sock*"])
