@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from unstuck.rundir import disk
 from unstuck.scenario import Scenario
 
 CASES_MAX: Final = 40
+LARGEST: Final = sys.float_info.max  # TOML has whole numbers that no float can hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ class _Table:
         value = self.values.get(key)
         if value is None:
             return None
-        if type(value) not in (int, float) or not 0 < value < float("inf"):
+        if type(value) not in (int, float) or not 0 < value <= LARGEST:
             raise self.wrong(key, value, "must be a number of seconds, more than 0")
         return float(value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from unstuck.rundir import disk, write
 
 FORMAT: Final = 1
 SAMPLES_MAX: Final = 20  # of each time; the oldest go
+LARGEST: Final = sys.float_info.max  # JSON has whole numbers that no float can hold
 SERIES: Final = ("claimed", "ended")
 _ADVICE: Final = "Write one with `unstuck gate --write-baseline FILE`."
 _LOOP: Final = 200_000
@@ -149,7 +151,7 @@ def _count(path: Path, data: Mapping[str, Any], name: str) -> int:
 
 def _seconds(path: Path, name: str, values: Any) -> tuple[float, ...]:
     numbers: Sequence[Any] = values if isinstance(values, list) else [None]
-    if not numbers or not all(type(one) in (int, float) and 0 <= one < float("inf") for one in numbers):
+    if not numbers or not all(type(one) in (int, float) and 0 <= one <= LARGEST for one in numbers):
         raise UsageError(f"{path}: {name}={values!r} must be an array of numbers, 0 or more. {_ADVICE}")
     if name.startswith("machine") and not all(numbers):
         raise UsageError(f"{path}: {name}={values!r} must be more than 0. {_ADVICE}")

@@ -78,6 +78,7 @@ def test_a_package_inside_a_project_has_the_policy_of_the_project(tmp_path: Path
         ("[tool.unstuck.gate]\ncases_max = 0", "cases_max=0 must be a whole number, 1 or more."),
         ("[tool.unstuck.gate]\njobs = true", "jobs=True must be a whole number, 1 or more."),
         ("[tool.unstuck.gate]\ntime_budget_s = -1", "time_budget_s=-1 must be a number of seconds"),
+        (f"[tool.unstuck.gate]\ntime_budget_s = {10**400}", "must be a number of seconds"),
         ("[tool.unstuck.gate]\ntime_budget_s = inf", "time_budget_s=inf must be a number of seconds"),
         ("[tool.unstuck.gate]\nexclude = ['a']", "exclude[0]='a' must be a table."),
         ("[tool.unstuck.gate]\nexclude = [{reason = 'x'}]", "exclude[0]] scenario=None must be the name"),
