@@ -13,13 +13,17 @@ from unstuck.history import Event
 from unstuck.links.rules import Action, LinkState, Then
 from unstuck.plan import Plan, make_plan
 from unstuck.runner.engine import Engine
-from unstuck.scenario import Condition, Fault, OnMessage, Scenario, Trigger, Upload
+from unstuck.scenario import Condition, Fault, OnMessage, OnPoint, Scenario, Trigger, Upload
 from unstuck.targets.port import Emit, PointReached, Reply
 from unstuck.worlds.port import ProcessSpec, Scheduler, Scope
 from unstuck.worlds.sim.scheduler import GreenScheduler
 
 START_S = 0.05
 WORKERS = ("worker-1", "worker-2")
+STARTED = "worker.stage.started"
+FRAMES = OnPoint(point=STARTED, stage="frames")
+KILL_HERE = {"role": "worker", "which": "here"}
+WHOLE = ["armed", "fired", "landed"]  # the life of a fault that strikes and does not last
 
 
 class FakeWorld:
@@ -285,6 +289,14 @@ def scenario(*faults: Fault, uploads: Sequence[Upload] = (Upload(),), budget_s: 
 
 def plan(*faults: Fault, uploads: Sequence[Upload] = (Upload(),)) -> Plan:
     return make_plan(scenario(*faults, uploads=uploads), 1)
+
+
+def at_frames(made: Stage, job: str = "j-1", attempt: int = 1) -> Stand:
+    """A job's process comes to `FRAMES` and stands there; what that leads to has been done."""
+    made.stage_of(job, "frames", attempt)
+    stand = made.stand(job, stage="frames", attempt=attempt)
+    made.after()
+    return stand
 
 
 def in_turn(*steps: Callable[[], object]) -> Callable[[], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.runner.stage import Stage, Stand, fault, stage
+from tests.unit.runner.stage import FRAMES, KILL_HERE, STARTED, WHOLE, Stage, at_frames, fault, stage
 from unstuck.errors import HarnessError, UsageError
 from unstuck.scenario import (
     Condition,
@@ -16,18 +16,6 @@ from unstuck.scenario import (
     OnState,
     OnTime,
 )
-
-STARTED = "worker.stage.started"
-FRAMES = OnPoint(point=STARTED, stage="frames")
-KILL_HERE = {"role": "worker", "which": "here"}
-WHOLE = ["armed", "fired", "landed"]
-
-
-def at_frames(made: Stage, job: str = "j-1", attempt: int = 1) -> Stand:
-    made.stage_of(job, "frames", attempt)
-    stand = made.stand(job, stage="frames", attempt=attempt)
-    made.after()
-    return stand
 
 
 def test_a_fault_strikes_where_its_trigger_says_and_only_then_the_process_goes_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.runner.stage import Stage, Stand, fault, stage
+from tests.unit.runner.stage import FRAMES, STARTED, WHOLE, at_frames, fault, stage
 from unstuck.errors import HarnessError
 from unstuck.scenario import (
     OnFault,
@@ -11,18 +11,6 @@ from unstuck.scenario import (
     OnStart,
     OnState,
 )
-
-STARTED = "worker.stage.started"
-FRAMES = OnPoint(point=STARTED, stage="frames")
-KILL_HERE = {"role": "worker", "which": "here"}
-WHOLE = ["armed", "fired", "landed"]
-
-
-def at_frames(made: Stage, job: str = "j-1", attempt: int = 1) -> Stand:
-    made.stage_of(job, "frames", attempt)
-    stand = made.stand(job, stage="frames", attempt=attempt)
-    made.after()
-    return stand
 
 
 def test_set_up_lands_before_the_first_client_and_lasts_beside_it() -> None:
