@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
 import threading
 from pathlib import Path
+
+from unstuck.clock import monotonic_ns
 
 MEMORY = Path("/dev/shm")  # noqa: S108  files of a run are small and many; on a disk they take most of its time
 _WATCH = 'read -r _; rm -rf "$0"'
@@ -25,7 +26,8 @@ class _Roof:
     def __init__(self) -> None:
         self.pid = os.getpid()
         above = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-        self.path = above / f"unstuck-sim-{secrets.token_hex(8)}"  # noqa: TID251  nobody else's name
+        # Nobody else's name: the boot's clock tells apart two of one pid, in containers that share the folder.
+        self.path = above / f"unstuck-sim-{self.pid}-{monotonic_ns():x}"
         # The shell comes first: 1. we make the folder, 2. we are killed before there is a shell: it stays.
         self._shell = subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, str(self.path)],
