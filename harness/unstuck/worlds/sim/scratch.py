@@ -26,7 +26,7 @@ class _Roof:
     def __init__(self) -> None:
         self.pid = os.getpid()
         above = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-        # Nobody else's name: the boot's clock tells apart two of one pid, in containers that share the folder.
+        # Nobody else's name: the clock tells apart two of one pid, in containers that share the folder.
         self.path = above / f"unstuck-sim-{self.pid}-{monotonic_ns():x}"
         # The shell comes first: 1. we make the folder, 2. we are killed before there is a shell: it stays.
         self._shell = subprocess.Popen(
