@@ -125,7 +125,10 @@ def _running(parser: argparse.ArgumentParser) -> None:
     _reports(parser)
     parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
     parser.add_argument(
-        "--jobs", metavar="N", type=whole(1), help="runs side by side (default: three on two processors, at most 4)"
+        "--jobs",
+        metavar="N",
+        type=whole(1),
+        help="runs side by side (default: three on two processors, at most 4)",
     )
     parser.add_argument(
         "--emulator",
