@@ -24,6 +24,7 @@ from unstuck.worlds.container.world import CAPABILITIES, ContainerWorld
 from unstuck.worlds.port import Restart
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.spawn import SpawnError
 from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.process.world import ProcessWorld, ignore_event
 
@@ -150,3 +151,38 @@ def test_a_later_holder_of_the_pid_gets_no_signal(tmp_path: Path) -> None:
         stranger.communicate(b"\n")
     over.set()
     assert (got, stranger.returncode) == ([], 0)
+
+
+class SlowEngine(Engine):
+    """Its container has ended, and its pid with it, before it says so; or its processes are elsewhere."""
+
+    def __init__(self, *, ends: bool) -> None:
+        super().__init__()
+        self._ends = ends
+
+    def wait(self, _: object, timeout: float) -> dict[str, int]:
+        assert timeout > 0
+        if not self._ends:
+            raise TimeoutError("Read timed out.")
+        return {"StatusCode": 3}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_container_that_ended_at_once_is_not_one_of_another_machine(*, ends: bool) -> None:
+    """The pid that the engine told is gone, and only the engine can say which of the two it is."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    one = SupervisedContainer(
+        Launch(name="w-1", role="worker", command=["true"]),
+        log="/dev/null",
+        emit=lambda *_: None,
+        client=cast("Any", SlowEngine(ends=ends)),
+        berth=Berth(image="image", run="run", owner="1"),
+        tell_ended=lambda _: None,
+    )
+    one.pid = gone.pid
+    if ends:
+        one._check_process()
+        return
+    with pytest.raises(SpawnError, match="must run on this machine"):
+        one._check_process()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _LOG_ENDS_WITHIN_S = 2.0
+_END_TOLD_WITHIN_S = 5.0
 _SIGNAL_EXIT = 128  # the engine's code for a program that a signal ended, plus the signal's number
 
 
@@ -135,16 +136,23 @@ class SupervisedContainer(Supervised):
         return "container"
 
     def _check_process(self) -> None:
-        """Raises `SpawnError` when the engine's processes are not this machine's: then it is another."""
-        if self.pid and proctree.read(self.pid) is None and not self._has_ended():
+        """Raises `SpawnError` when the engine's processes are not this machine's: then it is another.
+
+        1. the engine tells the pid, 2. the process ends, and its pid is gone, 3. the engine tells that it
+        has ended: between 2 and 3 it is said to run, so that is waited for.
+        """
+        if self.pid and proctree.read(self.pid) is None and not self._ends_soon():
             raise SpawnError(
                 f"its pid {self.pid} is not in our process table; the engine must run on this machine, "
                 "and Unstuck see its processes"
             )
 
-    def _has_ended(self) -> bool:
-        state = self._client.api.inspect_container(self._identity)["State"]
-        return not state["Running"]
+    def _ends_soon(self) -> bool:
+        try:
+            self._client.api.wait(self._identity, timeout=_END_TOLD_WITHIN_S)
+        except OSError:  # the HTTP library's time-out is one, too
+            return False
+        return True
 
     def _await_end(self, identity: str, incarnation: int, log: threading.Thread) -> None:
         from docker.errors import APIError  # noqa: PLC0415  an extra
