@@ -1,8 +1,17 @@
-"""Options of the soak: which generated scenarios it explores."""
+"""Options of the soak, and what every test may rely on."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+
+def pytest_configure() -> None:
+    """Lets Ctrl-C reach what tests start: a shell starts a job in the background with SIGINT ignored, and
+    whoever that job starts inherits it, so that tests which interrupt would wait for ever."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
