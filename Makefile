@@ -1,6 +1,5 @@
 # make gate    the five scenarios against the reference service, the verdict, reports/latest/
 # make test    the whole test command
-# make containers   the tests that need a Docker engine
 # make check   lint, types, layers
 # make bench   figures; make soak: long; make prove: every defence switched off in turn
 PYTHON ?= python3
@@ -8,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: gate test containers check bench soak prove format clean
+.PHONY: gate test check bench soak prove format clean
 .DEFAULT_GOAL := gate
 
 $(STAMP): pyproject.toml
@@ -37,10 +36,6 @@ test: check
 	  $(BIN)/pytest -q -n 3 --ignore tests/scenarios --basetemp "$$folder/rest" && \
 	  $(BIN)/pytest -q tests/scenarios --basetemp "$$folder/scenarios" && \
 	  rm -rf "$$folder" || { echo "what the failing tests left: $$folder"; exit 1; }
-
-# Scenarios, conformance and residue in containers, where a Docker engine answers.
-containers: $(STAMP)
-	$(BIN)/pytest -q -m "containers and not soak"
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
