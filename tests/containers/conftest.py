@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -24,13 +25,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.skip(reason=str(reason)))
 
 
+@cache
 def why_no_engine() -> str | None:
     """None when an engine answers that has the image, or can fetch it."""
     try:
         client = connect()
     except UsageError as error:
         return str(error)
-    client.close()
+    from docker.errors import APIError, ImageNotFound  # noqa: PLC0415  an extra, which is there by now
+
+    try:
+        client.images.get(IMAGE)
+    except ImageNotFound:
+        try:
+            client.images.pull(IMAGE)
+        except (APIError, OSError) as error:
+            return f"{IMAGE} is not there, and cannot be fetched: {error}"
+    finally:
+        client.close()
     return None
 
 
