@@ -28,6 +28,7 @@ class Catalogue:
     on_message: frozenset[str] = frozenset()  # faults that a link does itself, at their trigger's message
     at_point: frozenset[str] = frozenset()  # faults that befall who stands at their trigger's test point
     settings: Mapping[str, type] = field(default_factory=dict)  # the target's own settings
+    values: Mapping[str, type] | None = None  # of a job that is submitted; None: the target takes uploads
     refuse_settings: Callable[[Mapping[str, object]], tuple[str | None, str] | None] = lambda _: None
     """What the target says of these settings over its own: the setting (None: it lies in several) and the
     rule that it breaks; None when it takes them."""

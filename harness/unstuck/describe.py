@@ -22,6 +22,7 @@ from unstuck.scenario import (
     RoleOptions,
     Scenario,
     Step,
+    Submit,
     Trigger,
     Upload,
     Wait,
@@ -60,7 +61,8 @@ def _upload(upload: Upload) -> str:
     apart = f", {_seconds(upload.every_s)} apart" if upload.every_s and upload.count > 1 else ""
     steps = ", ".join(_step(step) for step in upload.steps)
     each = "" if upload.count == 1 else " each"
-    return f"{clients} ({upload.tag}){start}{apart}{each}: {steps} ({upload.video})."
+    video = f" ({upload.video})" if upload.video else ""
+    return f"{clients} ({upload.tag}){start}{apart}{each}: {steps}{video}."
 
 
 def _step(step: Step) -> str:  # noqa: C901, PLR0911  one case for each kind
@@ -86,6 +88,8 @@ def _step(step: Step) -> str:  # noqa: C901, PLR0911  one case for each kind
             return f"wait {_seconds(seconds or 0.0)}"
         case Cancel():
             return "cancel the job"
+        case Submit(values=values):
+            return "submit a job" + (f" with {_values(values)}" if values else "")
     return f"deliver its event {_times(step.times)} more"
 
 

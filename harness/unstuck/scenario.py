@@ -60,18 +60,28 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Hand a job to the target as its target file says. `values` are the job's own, over the file's."""
+
+    values: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishEvent:
     """Put `times` duplicates of the job's event on its queue, as a redelivery would."""
 
     times: int = 1
 
 
-Step = Initiate | Put | PutParts | Complete | Wait | Cancel | PublishEvent
+Step = Initiate | Put | PutParts | Complete | Wait | Cancel | Submit | PublishEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """`count` clients, one job each, started `every_s` apart from `start_s` on."""
+    """`count` clients, one job each, started `every_s` apart from `start_s` on.
+
+    A target that takes no uploads is handed its jobs by one `Submit` each; `video` is empty then.
+    """
 
     count: int = 1
     video: str = "tiny.mp4"

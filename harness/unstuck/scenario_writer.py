@@ -21,6 +21,7 @@ from unstuck.scenario import (
     RoleOptions,
     Scenario,
     Step,
+    Submit,
     Trigger,
     Upload,
     Wait,
@@ -66,7 +67,7 @@ def _top(scenario: Scenario) -> dict[str, Plain]:
         top["settings"] = _plain(scenario.settings)
     if scenario.roles:
         top["roles"] = {name: _plain(_changed(options)) for name, options in scenario.roles.items()}
-    top["workload"] = [{"upload": _upload(upload)} for upload in scenario.workload]
+    top["workload"] = [_jobs(upload) for upload in scenario.workload]
     if scenario.faults:
         top["faults"] = [_fault(fault) for fault in scenario.faults]
     top["expect"] = _plain(scenario.expect)
@@ -78,6 +79,19 @@ def _top(scenario: Scenario) -> dict[str, Plain]:
 
 def _guard(guard: Guard) -> Plain:
     return {"by": guard.by}
+
+
+def _jobs(upload: Upload) -> Plain:
+    first = upload.steps[0] if upload.steps else None
+    if not isinstance(first, Submit):
+        return {"upload": _upload(upload)}
+    changed = {key: value for key, value in _changed(upload).items() if key not in ("steps", "video")}
+    written: dict[str, Plain] = {"count": upload.count, **cast("dict[str, Plain]", _plain(changed))}
+    if first.values:
+        written["values"] = _plain(first.values)
+    if len(upload.steps) > 1:
+        written["then"] = [_step(step) for step in upload.steps[1:]]
+    return {"submit": written}
 
 
 def _upload(upload: Upload) -> Plain:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from unstuck.errors import did_you_mean
-from unstuck.loading.fields import build
+from unstuck.loading.fields import build, typed
 from unstuck.loading.spot import Spot
 from unstuck.loading.vocabulary import ANY_JOB, CLIENTS_MAX, Vocabulary
 from unstuck.scenario import (
@@ -19,10 +20,12 @@ from unstuck.scenario import (
     Put,
     PutParts,
     Step,
+    Submit,
     Upload,
     Wait,
 )
 
+SUBMIT: Final = "submit"
 STEPS: Final[Mapping[str, type[Step]]] = {
     "initiate": Initiate,
     "put": Put,
@@ -33,21 +36,86 @@ STEPS: Final[Mapping[str, type[Step]]] = {
     "publish_event": PublishEvent,
 }
 PAST_DEADLINE = "past_deadline"
+Setting = str | int | float | bool
 _TAG = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def read_workload(spot: Spot, words: Vocabulary) -> tuple[Upload, ...]:
-    """The uploads of a workload, at least one. Raises `ScenarioError`."""
-    uploads = tuple(_read_upload(item, words) for item in spot.items())
+    """The uploads or submissions of a workload, at least one. Raises `ScenarioError`."""
+    read = _read_upload if words.catalogue.values is None else _read_submission
+    uploads = tuple(read(item, words) for item in spot.items())
     if not uploads:
-        raise spot.error("names no upload. Add one: `- upload: {count: 1}`.")
+        kind = "upload" if words.catalogue.values is None else SUBMIT
+        raise spot.error(f"names no job. Add one: `- {kind}: {{count: 1}}`.")
     if (total := sum(upload.count for upload in uploads)) > CLIENTS_MAX:
         raise spot.error(f"has {total} clients. Take {CLIENTS_MAX} at most.")
     return uploads
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Submission:
+    """As a file writes it; an `Upload` without a video."""
+
+    count: int = 1
+    start_s: float = 0.0
+    every_s: float = 0.0
+    tag: str = "job"
+    values: Mapping[str, Setting] = field(default_factory=dict)
+    then: tuple[Step, ...] = ()
+
+
+def _read_submission(spot: Spot, words: Vocabulary) -> Upload:
+    entries = spot.entries({SUBMIT, "upload"})
+    if "upload" in entries:
+        raise spot.key_error(
+            entries["upload"], "upload", "is not what this target takes. Write `submit: {count: 1}`."
+        )
+    if SUBMIT not in entries:
+        raise spot.error("submits nothing. Write `submit: {count: 1}`.")
+    readers = {
+        "tag": _read_tag,
+        "values": lambda values: _read_values(values, words),
+        "then": lambda steps: _read_then(steps, words),
+    }
+    read = build(_Submission, entries[SUBMIT], words, readers=readers)
+    return Upload(
+        count=read.count,
+        video="",
+        start_s=read.start_s,
+        every_s=read.every_s,
+        tag=read.tag,
+        steps=(Submit(values=read.values), *read.then),
+    )
+
+
+def _read_values(spot: Spot, words: Vocabulary) -> Mapping[str, Setting]:
+    known = words.catalogue.values or {}
+    values: dict[str, Setting] = {}
+    for name, value in spot.entries().items():
+        if name not in known:
+            raise spot.key_error(
+                value, name, f"is not a value of this target's jobs.{did_you_mean(name, known)}"
+            )
+        read = typed(value, (known[name],))
+        assert read is not None  # no value is of type None
+        values[name] = read
+    return values
+
+
+def _read_then(spot: Spot, words: Vocabulary) -> tuple[Step, ...]:
+    steps = tuple(_read_step(item, words) for item in spot.items())
+    for step, item in zip(steps, spot.items(), strict=True):
+        if not isinstance(step, Wait | Cancel) or (isinstance(step, Wait) and step.past_deadline):
+            raise item.error("is for uploads. After a submission a client can only wait, or cancel.")
+    return steps
+
+
 def _read_upload(spot: Spot, words: Vocabulary) -> Upload:
-    entries = spot.entries({"upload"})
+    entries = spot.entries({"upload", SUBMIT})
+    if SUBMIT in entries:
+        raise spot.key_error(
+            entries[SUBMIT], SUBMIT, "is for targets of your own. This one takes `upload: {count: 1}`."
+        )
     if "upload" not in entries:
         raise spot.error("names no upload. Write `upload: {count: 1}`.")
     readers = {"tag": _read_tag, "steps": lambda steps: _read_steps(steps, words)}

@@ -19,6 +19,7 @@ ANY_JOB = "any"
 DELIVERIES = ("at_least_once", "at_most_once", "exactly_once")
 
 ACTIONS = (
+    "submit",
     "initiate_upload",
     "put_object",
     "put_part",

@@ -16,12 +16,14 @@ from unstuck.scenario import (
     Put,
     PutParts,
     Step,
+    Submit,
     Wait,
 )
 from unstuck.targets.port import Emit, Reply, Running
 from unstuck.worlds.port import Scheduler
 
 INITIATE_TRIES = 3
+MAKING = frozenset({"initiate_upload", "submit"})  # ops whose ok names a new job
 WAIT_TIMEOUT_S = 60.0  # of a step that waits for a state that never comes
 
 
@@ -54,7 +56,7 @@ class Client:
         """Waits for its start, then takes one step after another. Without a job there is no next step."""
         self._pause(self._plan.start_s)
         for step in self._plan.steps:
-            if self._over() or (self._job is None and not isinstance(step, Initiate)):
+            if self._over() or (self._job is None and not isinstance(step, Initiate | Submit)):
                 return
             self._take(step)
 
@@ -66,6 +68,9 @@ class Client:
         match step:
             case Initiate(parts=parts):
                 self._initiate(parts)
+            case Submit(values=values):
+                # Without an answer nothing is asked again: a second submission would be a second job.
+                self._perform("submit", tag=self._plan.tag, values=dict(values))
             case Put():
                 self._perform("put_object", url=self._upload.get("url"), video=self._plan.video)
             case PutParts(only=only, every_s=every_s):
@@ -135,7 +140,7 @@ class Client:
         shown = {key: value for key, value in values.items() if key != "url"}
         self._emit("op", "invoke", job=job, id=op, client=self._plan.name, action=action, **shown)
         reply = self._running.call(action, {"job": job, "client": self._plan.name, **values})
-        if action == "initiate_upload" and reply.phase == "ok":
+        if action in MAKING and reply.phase == "ok":
             job = self._job = str(reply.data["job"])
         facts: dict[str, Any] = {"error": reply.error} if reply.error else {}
         said = {k: v for k, v in reply.data.items() if k in ("status", "state", "message", "deadline_in_s")}

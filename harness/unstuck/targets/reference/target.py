@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from unstuck.errors import HarnessError, UnstuckError
-from unstuck.links.client import LinkEvent, Links
-from unstuck.links.rules import Action, LinkState, Rule, Then
+from unstuck.errors import UnstuckError
+from unstuck.links.rules import Action, LinkState, Then
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
@@ -25,14 +24,13 @@ from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
 from unstuck.targets.reference.observer import Observer
 from unstuck.targets.reference.versions import Versions, can_build
+from unstuck.targets.run_links import RunLinks
 from unstuck.targets.sink import Sink
 from unstuck.targets.testpoints import PointServer
-from unstuck.worlds.port import ProcessSpec, Restart, World
+from unstuck.worlds.port import ProcessSpec, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.ports import free_port
 from unstuck.worlds.process.session import Session
-
-LINKS_ENTRY = "unstuck.links.__main__:main"
 
 
 class ReferenceTarget:
@@ -47,8 +45,12 @@ class ReferenceTarget:
         emulator: EmulatorName = "ministack",
         videos: Path,
         old_versions: bool = True,
+        see_messages: bool = False,
     ) -> None:
-        """`old_versions`: whether the world can run one that lies unpacked on this machine."""
+        """`old_versions`: whether the world can run one that lies unpacked on this machine.
+        `see_messages`: every message on the links is recorded, for who wants to walk through them.
+        """
+        self._see_messages = see_messages
         abilities = {"points", "notifications", "links", "artefacts", "memory_limit"}
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
         self._dependencies = Dependencies(session, emulator, videos)
@@ -82,6 +84,7 @@ class ReferenceTarget:
             emit=emit,
             points=PointServer(plan.watch, on_point) if plan.watch else None,
             defences_off=tuple(defences_off),
+            see_messages=self._see_messages,
         )
         try:
             running.start()
@@ -105,6 +108,7 @@ class RunningReference:
         emit: Emit,
         points: PointServer | None,
         defences_off: tuple[str, ...],
+        see_messages: bool,
     ) -> None:
         self._dependencies = dependencies
         self._versions = versions
@@ -120,7 +124,7 @@ class RunningReference:
         self._videos_of: dict[str, str] = {}  # client -> video
         self._jobs_of: dict[str, str] = {}  # job -> client
         self._scratch = world.scratch
-        self._broken_link: LinkEvent | None = None
+        self._links = RunLinks(world=world, folder=folder, emit=emit, see_all=see_messages)
         self._closing = contextlib.ExitStack()
         if points is not None:
             self._closing.callback(points.stop)
@@ -138,7 +142,8 @@ class RunningReference:
         self._observer = Observer(self._places.database_url, self._emit)
         self._observer.start()
         self._closing.callback(self._observer.stop)
-        self._links = self._start_links()
+        self._links.start()
+        self._closing.callback(self._links.close)
         self._client = Client(
             addresses=self._api_addresses,
             video=self._dependencies.video,
@@ -185,19 +190,10 @@ class RunningReference:
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
-        self._links.set_state(_glob(link), state)
+        self._links.set_state(link, state)
 
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
-        rule = Rule(
-            id=rule_id,
-            link=_glob(when.link),
-            label=when.message,
-            contains=when.contains,
-            nth=when.nth,
-            on=when.on,
-            action=action,
-        )
-        self._links.add_rule(rule)
+        self._links.arm(rule_id, when, action)
 
     def release_message(self, rule_id: str, then: Then) -> None:
         self._links.release(rule_id, then)
@@ -220,8 +216,7 @@ class RunningReference:
     def look(self) -> None:
         self._check_ourselves()
         self._observer.catch_up(self._places.database_url)
-        for link, counts in self._links.counts().items():
-            self._emit("evidence", "messages", process=link.partition(".")[0], link=link, counts=counts)
+        self._links.record_counts()
         FinalLook(
             database_url=self._places.database_url,
             fetch=lambda key, path: self._dependencies.fetch(self._places.bucket, key, path),
@@ -235,58 +230,15 @@ class RunningReference:
     def _check_ourselves(self) -> None:
         """Raises `HarnessError` for what we saw no more, or broke by our own fault: nothing may be judged."""
         self._observer.check()
-        if self._broken_link is not None:
-            link, facts = self._broken_link.link, dict(self._broken_link.facts)
-            raise HarnessError(f"link {link}: ended a connection by a bug of Unstuck: {facts}")
+        self._links.check()
 
     def close(self) -> None:
         self._closing.close()
 
-    def _start_links(self) -> Links:
-        """The proxy of this run, in a process of its own, so that our own work cannot delay traffic."""
-        port = free_port()
-        self._world.start(
-            ProcessSpec(
-                name="links",
-                role="links",
-                entry=LINKS_ENTRY,
-                argv=("--port", str(port)),
-                log=str(self._folder / "logs" / "links.log"),
-                ready_line="ready",
-                restart=Restart(policy="never"),
-                beside=True,
-            )
-        )
-        links = Links.connect("127.0.0.1", port)
-        self._closing.callback(links.close)
-        self._closing.callback(self._world.retire, "links")  # it ends when we let go of it
-        links.on_event(self._on_link_event)
-        return links
-
-    def _on_link_event(self, event: LinkEvent) -> None:
-        if event.event == "broken":
-            self._broken_link = event
-        facts = {
-            key: value
-            for key in ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then")
-            if (value := getattr(event, key)) is not None
-        }
-        self._emit(
-            "message",
-            event.event,
-            process=event.link.partition(".")[0],
-            at_ns=event.at_ns,
-            link=event.link,
-            **facts,
-            facts=dict(event.facts),
-        )
-
     def _spec(self, name: str, role: str, version: str | None) -> ProcessSpec:
         upstreams = self._upstreams()
         addresses = {
-            dependency: self._links.open(
-                f"{name}.{dependency}", *upstreams[dependency], framer=roles.FRAMERS[dependency]
-            )
+            dependency: self._links.open(name, dependency, upstreams[dependency], roles.FRAMERS[dependency])
             for dependency in roles.REACHES[role]
         }
         port = self._vision_port if role == "vision" else free_port()
@@ -346,9 +298,3 @@ def _versions_in(scenario: Scenario) -> set[str]:
     starting = {options.version for options in scenario.roles.values()}
     succeeding = {getattr(fault.parameters, "version", None) for fault in scenario.faults}
     return {version for version in starting | succeeding if version is not None}
-
-
-def _glob(link: str) -> str:
-    """A scenario names `worker.database`; each process has a link of its own, `worker-1.database`."""
-    role, _, dependency = link.partition(".")
-    return f"{role}-*.{dependency}"

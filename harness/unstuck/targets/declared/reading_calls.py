@@ -1,0 +1,220 @@
+"""Reads how a target is called and looked at: submission, sources of states, effects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from unstuck.errors import did_you_mean
+from unstuck.loading.fields import build, one_of, typed
+from unstuck.loading.spot import Spot
+from unstuck.targets.declared.file import (
+    Call,
+    CommandCall,
+    HttpCall,
+    JobSource,
+    Look,
+    Observation,
+    PythonCall,
+    RedisCall,
+    RedisSource,
+    RowsSource,
+    Source,
+    SqlCall,
+    Submission,
+)
+from unstuck.targets.declared.words import (
+    TargetWords,
+    plain,
+    read_command,
+    read_held,
+    read_says_held,
+    read_settings,
+    read_state,
+    read_states,
+    read_texts,
+)
+
+CALLS = ("command", "http", "python", "redis", "sql")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ABSENCES = ("lost", "succeeded", "unknown")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_SQL_KINDS = frozenset({"postgres"})
+_REDIS_KINDS = frozenset({"redis"})
+
+
+class CallReader:
+    """Reads calls against the dependencies that the file declares (name -> kind)."""
+
+    def __init__(self, dependencies: Mapping[str, str]) -> None:
+        self._dependencies = dependencies
+        self._words = TargetWords()
+
+    def call(self, entries: Mapping[str, Spot], spot: Spot) -> Call:
+        """The one call among the entries of `spot`. Raises `ScenarioError` for none, and for several."""
+        kinds = [kind for kind in CALLS if kind in entries]
+        if len(kinds) != 1:
+            rule = f"says {len(kinds)} ways: {', '.join(kinds)}" if kinds else "says no way"
+            raise spot.error(f"{rule}. Write one of: {', '.join(CALLS)}.")
+        readers: Mapping[str, Callable[[Spot, Mapping[str, Spot]], Call]] = {
+            "command": lambda one, _: CommandCall(command=read_command(one)),
+            "http": lambda one, _: self._http(one),
+            "python": lambda one, _: self._python(one),
+            "redis": self._redis,
+            "sql": self._sql,
+        }
+        return readers[kinds[0]](entries[kinds[0]], entries)
+
+    def one_call(self, spot: Spot) -> Call:
+        """A call that stands alone: `rescue: {command: …}`."""
+        return self.call(spot.entries({*CALLS, "on"}), spot)
+
+    def _http(self, spot: Spot) -> HttpCall:
+        if not isinstance(spot.node.value, Mapping):
+            return HttpCall(url=str(typed(spot, (str,))), method="GET")
+        call = build(
+            HttpCall,
+            spot,
+            self._words,
+            readers={
+                "body": plain,
+                "headers": read_texts,
+                "method": lambda one: str(one_of(one, METHODS)),
+            },
+        )
+        return call if "method" in spot.entries() or call.body is not None else replace(call, method="GET")
+
+    def _python(self, spot: Spot) -> PythonCall:
+        text = str(typed(spot, (str,)))
+        if not _FUNCTION.fullmatch(text):
+            raise spot.error("is no function. Write it as module:function.")
+        return PythonCall(function=text)
+
+    def _redis(self, spot: Spot, entries: Mapping[str, Spot]) -> RedisCall:
+        return RedisCall(dependency=self._on(spot, entries, _REDIS_KINDS), command=read_command(spot))
+
+    def _sql(self, spot: Spot, entries: Mapping[str, Spot]) -> SqlCall:
+        return SqlCall(
+            dependency=self._on(spot, entries, _SQL_KINDS), statement=str(typed(spot, (str,)))
+        )
+
+    def _on(self, spot: Spot, entries: Mapping[str, Spot], kinds: frozenset[str]) -> str:
+        """The dependency that a call goes to: `on: NAME`, or the only one of its kind."""
+        fitting = [name for name, kind in self._dependencies.items() if kind in kinds]
+        if "on" not in entries:
+            if len(fitting) == 1:
+                return fitting[0]
+            rule = "several could be meant" if fitting else f"there is no dependency of kind {min(kinds)}"
+            raise spot.error(f"does not say where: {rule}. Add `on: NAME`.")
+        return self.dependency(entries["on"], kinds)
+
+    def dependency(self, spot: Spot, kinds: frozenset[str]) -> str:
+        name = spot.scalar()
+        fitting = [name for name, kind in self._dependencies.items() if kind in kinds]
+        if not isinstance(name, str) or name not in fitting:
+            raise spot.unknown(f"a dependency of kind {min(kinds)}", fitting)
+        return name
+
+    # What a file says of jobs
+
+    def submission(self, spot: Spot) -> Submission:
+        entries = spot.entries({*CALLS, "on", "job", "chosen", "values", "timeout_s"})
+        submission = Submission(call=self.call(entries, spot))
+        if "job" in entries:
+            submission = replace(submission, job=str(typed(entries["job"], (str,))))
+        if "chosen" in entries:
+            submission = replace(submission, chosen=typed(entries["chosen"], (bool,)) is True)
+        if "values" in entries:
+            submission = replace(submission, values=read_settings(entries["values"]))
+        if "timeout_s" in entries:
+            submission = replace(submission, timeout_s=self._seconds(entries["timeout_s"], "timeout_s"))
+        return submission
+
+    def observation(self, spot: Spot) -> Observation:
+        entries = spot.entries({"sources", "every_s", "absent", "timeout_s"})
+        if "sources" not in entries:
+            raise spot.error("lacks 'sources'. List where the state of a job can be read.")
+        sources = tuple(self.source(item) for item in entries["sources"].items())
+        if not sources:
+            raise entries["sources"].error("is empty. Name a place where the state of a job can be read.")
+        found = Observation(sources=sources)
+        if "every_s" in entries:
+            found = replace(found, every_s=self._seconds(entries["every_s"], "every_s"))
+        if "timeout_s" in entries:
+            found = replace(found, timeout_s=self._seconds(entries["timeout_s"], "timeout_s"))
+        if "absent" in entries:
+            value = str(one_of(entries["absent"], ABSENCES))
+            found = replace(found, absent=value)  # type: ignore[arg-type]  # one of the literals
+        return found
+
+    def source(self, spot: Spot) -> Source:
+        entries = spot.entries()
+        if "looks" in entries:
+            return self._looks(spot)
+        if "each" in entries:
+            return self._each(spot)
+        return self._rows(spot)
+
+    def _looks(self, spot: Spot) -> RedisSource:
+        entries = spot.entries({"looks", "on", "database"})
+        looks = tuple(self._look(item) for item in entries["looks"].items())
+        if not looks:
+            raise entries["looks"].error("is empty. Name a key.")
+        database = int(str(typed(entries["database"], (int,)))) if "database" in entries else 0
+        return RedisSource(
+            dependency=self._on(spot, entries, _REDIS_KINDS), looks=looks, database=database
+        )
+
+    def _look(self, spot: Spot) -> Look:
+        look = build(
+            Look,
+            spot,
+            self._words,
+            readers={"states": read_states, "state": read_state, "held": read_held},
+        )
+        own = "{job}" in look.key
+        if look.field is not None and not own:
+            raise spot.error("has a field, but its key is not the job's own. Put {job} into the key.")
+        if look.states and look.field is None and not own:
+            raise spot.error("maps states, but reads none. Add `field`.")
+        if not (look.states or look.state or look.held):
+            raise spot.error("says nothing. Add `states` with `field`, or `state`, or `held`.")
+        return look
+
+    def _rows(self, spot: Spot) -> RowsSource:
+        known = {*CALLS, "on", "job", "state", "held", "rows", "states", "says_held"}
+        entries = spot.entries()
+        for key, entry in entries.items():
+            if key not in known:
+                hint = did_you_mean(key, {*known, "looks", "each"})
+                raise spot.key_error(entry, key, f"is not a key here.{hint}")
+        source = RowsSource(call=self.call(entries, spot))
+        for key in ("job", "state", "held", "rows"):
+            if key in entries:
+                source = replace(source, **{key: str(typed(entries[key], (str,)))})
+        if "states" in entries:
+            source = replace(source, states=read_states(entries["states"]))
+        if "says_held" in entries:
+            source = replace(source, says_held=read_says_held(entries["says_held"]))
+        return source
+
+    def _each(self, spot: Spot) -> JobSource:
+        entries = spot.entries({"each", "on", "state", "states", "says_held"})
+        inner = entries["each"].entries({*CALLS, "on"})
+        source = JobSource(call=self.call(inner, entries["each"]))
+        if "state" in entries:
+            source = replace(source, state=str(typed(entries["state"], (str,))))
+        if "states" in entries:
+            source = replace(source, states=read_states(entries["states"]))
+        if "says_held" in entries:
+            source = replace(source, says_held=read_says_held(entries["says_held"]))
+        return source
+
+    def _seconds(self, spot: Spot, field: str) -> float:
+        value = typed(spot, (float,))
+        self._words.check(field, spot)
+        assert isinstance(value, float)
+        if value <= 0:
+            raise spot.error("must be more than 0.")
+        return value
