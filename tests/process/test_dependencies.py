@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.process.conftest import Recorder
+from tests.process.listening import LOOPBACK, listening
 from unstuck.errors import TargetError, UsageError
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.dependencies import postgres as postgres_module
@@ -167,26 +168,6 @@ def test_the_wheel_serves_where_the_machine_has_none(
     assert recorder.of("postgres", "exit")[0].data["code"] is not None  # it ended itself, on its quick stop
 
 
-def listening(pids: set[int]) -> dict[int, set[str]]:
-    """Local addresses, in hexadecimal, of the listening TCP and bound UDP sockets of processes."""
-    inodes: dict[str, int] = {}
-    for pid in pids:
-        for handle in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                target = os.readlink(handle)
-            except OSError:
-                continue
-            if target.startswith("socket:["):
-                inodes[target[8:-1]] = pid
-    found: dict[int, set[str]] = {}
-    for table, states in (("tcp", {"0A"}), ("tcp6", {"0A"}), ("udp", {"07"}), ("udp6", {"07"})):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in inodes and fields[3] in states:
-                found.setdefault(inodes[fields[9]], set()).add(fields[1].partition(":")[0])
-    return found
-
-
 @pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory")
 def test_a_database_in_memory_serves_and_leaves_nothing() -> None:
     """Its own name space hides no folder from it, and all of it goes with the session."""
@@ -204,9 +185,9 @@ def test_nothing_listens_off_loopback(session: Session, postgres: Postgres) -> N
             pass
     assert session.zygote_pid is not None
     below = proctree.descendants(session.zygote_pid, proctree.snapshot())
-    found = listening({process.pid for process in below})
+    found = listening(process.pid for process in below)
     assert len(found) >= 3
-    assert set.union(*found.values()) == {"0100007F"}
+    assert set.union(*found.values()) == {LOOPBACK}
 
 
 @pytest.fixture(autouse=True)

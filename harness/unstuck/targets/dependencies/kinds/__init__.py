@@ -1,0 +1,10 @@
+"""Every kind of dependency, by its name in a target file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from unstuck.targets.dependencies.kinds import redis
+from unstuck.targets.dependencies.port import KindModule
+
+KINDS: Mapping[str, KindModule] = {kind.KIND: kind for kind in (redis,)}

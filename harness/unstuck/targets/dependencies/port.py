@@ -1,0 +1,107 @@
+"""The words of dependencies: what is wanted, what a kind has to offer, and what is open then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from unstuck.worlds.port import World
+from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.wire import Launch
+
+Framer = Literal["resp", "postgres", "amqp", "http1", "raw"]
+"""Who cuts the bytes of a link to it into messages."""
+
+Shape = Literal["whole", "seconds", "text", "texts", "flag", "settings"]
+"""Of an option's value: a whole number; a number; a text; a text or a list of them; true or false; texts
+or numbers by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A dependency as a target file names it. `name` is its role, and its process, in the run."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What a kind lets a target file say. `means` is the row of the documentation."""
+
+    shape: Shape
+    means: str
+    at_least: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where one dependency is made."""
+
+    world: World
+    session: Session
+    data: Path  # of its own, empty, mode 0700, gone with the world
+    log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Ready to be started: the data is there, nothing runs.
+
+    `launch` makes the process for a port; it is asked again, with another one, when somebody took the
+    first. What it names besides (data, other ports) may change then, too, but not after the start.
+    """
+
+    launch: Callable[[int], Launch]
+    url: Callable[[str, int], str]
+    values: Mapping[str, str] = field(default_factory=dict)  # the kind's own, for templates
+    framer: Framer | None = None  # None: the kind's
+
+
+class KindModule(Protocol):
+    """One kind: a module of `kinds`."""
+
+    @property
+    def KIND(self) -> str: ...  # noqa: N802  a module's constants
+
+    @property
+    def FRAMER(self) -> Framer: ...  # noqa: N802  same
+
+    @property
+    def OPTIONS(self) -> Mapping[str, Option]: ...  # noqa: N802  same
+
+    @property
+    def INSTALL(self) -> str: ...  # noqa: N802  same
+
+    def prepare(self, wanted: Wanted, ground: Ground) -> Prepared:
+        """Makes its data. Raises `TargetError`, with `INSTALL` where nothing can run it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """One that runs, and was ready. The world ends it.
+
+    `spec` is how it was started: `world.start(spec)`, once it has been stopped, starts it again on the
+    same port and data; so does the supervisor after a kill.
+    """
+
+    name: str
+    kind: str
+    host: str
+    port: int
+    framer: Framer
+    spec: Launch
+    prepared: Prepared
+
+    def url(self, host: str, port: int) -> str:
+        """What a role is told that reaches it by this address: that of the role's link, or its own."""
+        return self.prepared.url(host, port)
+
+    def values(self, host: str, port: int) -> Mapping[str, str]:
+        """What templates of a target file can name: `url`, `host`, `port`, and what its kind adds."""
+        return {"url": self.url(host, port), "host": host, "port": str(port), **self.prepared.values}
