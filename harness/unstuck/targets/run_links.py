@@ -101,9 +101,7 @@ class RunLinks:
     def _on_event(self, event: LinkEvent) -> None:
         if event.event == "broken":
             self._broken = event
-        facts: dict[str, Any] = {
-            key: value for key in _FACTS if (value := getattr(event, key)) is not None
-        }
+        facts: dict[str, Any] = {key: value for key in _FACTS if (value := getattr(event, key)) is not None}
         self._emit(
             "message",
             event.event,

@@ -5,8 +5,9 @@ Texts may hold `{names}` (see `unstuck.targets.declared.templates`). Nothing her
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ class DependencyOptions:
     """One dependency: its kind, and what the kind takes."""
 
     kind: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,10 @@ class Stop:
     grace_s: float = 10.0
 
 
+RESTART = Restart(delay_s=0.5, starts_max=30)
+"""A service manager's usual: always, after half a second; a crash loop ends after thirty starts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """One kind of process of the service. `command` is executed without a shell."""
@@ -59,11 +64,11 @@ class Role:
     name: str
     command: tuple[str, ...]
     replicas: int = 1
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     folder: str = "."  # relative to the target's folder
     ready: Ready = Ready()
     stop: Stop = Stop()
-    restart: Restart = Restart(delay_s=0.5, starts_max=30)
+    restart: Restart = RESTART
     memory_limit_mib: int | None = None
 
 
@@ -81,7 +86,7 @@ class HttpCall:
     url: str
     method: str = "POST"
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,7 @@ class Submission:
     call: Call
     job: str | None = None
     chosen: bool = False
-    values: Mapping[str, Setting] = field(default_factory=dict)
+    values: Mapping[str, Setting] = dataclasses.field(default_factory=dict)
     timeout_s: float = 10.0
 
 
@@ -136,7 +141,7 @@ class Look:
 
     key: str
     field: str | None = None
-    states: Mapping[str, str | None] = field(default_factory=dict)
+    states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     state: str | None = None
     held: str | None = None
 
@@ -162,8 +167,8 @@ class RowsSource:
     state: str | None = "state"
     held: str | None = "held"
     rows: str | None = None
-    states: Mapping[str, str | None] = field(default_factory=dict)
-    says_held: Mapping[str, str] = field(default_factory=dict)  # by the canonical state
+    states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by the canonical state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +177,8 @@ class JobSource:
 
     call: Call
     state: str | None = None  # a JSONPath; None: the answer is the state
-    states: Mapping[str, str | None] = field(default_factory=dict)
-    says_held: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 Source = RedisSource | RowsSource | JobSource
@@ -206,8 +211,8 @@ class Variant:
     """A configuration, or a defence that is off: what it changes of the environment and the settings."""
 
     summary: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, Setting] = dataclasses.field(default_factory=dict)
     promise: Promise | None = None
     timings: Timings | None = None
 
@@ -230,9 +235,9 @@ class TargetFile:
     summary: str = ""
     promise: Promise = "at_least_once"
     python: str | None = None  # for `python:` calls and `{python}`; None: the one that runs Unstuck
-    environment: Mapping[str, str] = field(default_factory=dict)
-    dependencies: Mapping[str, DependencyOptions] = field(default_factory=dict)
-    roles: Mapping[str, Role] = field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    dependencies: Mapping[str, DependencyOptions] = dataclasses.field(default_factory=dict)
+    roles: Mapping[str, Role] = dataclasses.field(default_factory=dict)
     submit: Submission
     cancel: Call | None = None
     observe: Observation
@@ -240,8 +245,8 @@ class TargetFile:
     effects: Source | None = None  # or: rows that are effects, one each
     rescue: Call | None = None  # asks the system to take up one job again
     timings: Timings = Timings()
-    settings: Mapping[str, SettingOption] = field(default_factory=dict)
-    configurations: Mapping[str, Variant] = field(default_factory=dict)
-    defences: Mapping[str, Variant] = field(default_factory=dict)
+    settings: Mapping[str, SettingOption] = dataclasses.field(default_factory=dict)
+    configurations: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
+    defences: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
     allow_hosts: frozenset[str] = frozenset()
     text: str = ""

@@ -10,10 +10,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from unstuck import yaml_source
-from unstuck.errors import ScenarioError, did_you_mean
+from unstuck.errors import ScenarioError, TargetError, did_you_mean
 from unstuck.loading.fields import build, one_of, typed
 from unstuck.loading.spot import Spot
 from unstuck.scenario import Promise
@@ -28,7 +28,7 @@ from unstuck.targets.declared.file import (
     Variant,
 )
 from unstuck.targets.declared.reading_calls import CallReader
-from unstuck.targets.declared.templates import check_templates
+from unstuck.targets.declared.templates import OF_PROCESS, check_templates
 from unstuck.targets.declared.words import (
     TargetWords,
     plain,
@@ -36,18 +36,23 @@ from unstuck.targets.declared.words import (
     read_settings,
     read_texts,
 )
-from unstuck.targets.dependencies import KINDS
+from unstuck.targets.dependencies import KINDS, Wanted, check
 from unstuck.worlds.port import Restart
 from unstuck.yaml_source import Node
 
+T = TypeVar("T")
 KEYS = (
-    "name", "summary", "promise", "python", "folder", "environment", "dependencies", "roles", "submit", "cancel",
-    "observe", "effects", "rescue", "timings", "settings", "configurations", "defences", "allow_hosts",
+    "name", "summary", "promise", "python", "folder", "environment", "dependencies", "roles", "submit",
+    "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
+    "allow_hosts",
+)  # fmt: skip
+ROLE_KEYS = (
+    "command", "replicas", "environment", "folder", "ready", "stop", "restart", "memory_limit_mib",
 )  # fmt: skip
 PROMISES: tuple[Any, ...] = get_args(Promise)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_OURS = frozenset({"client", "links", "harness", "job", "process", "role", "port", "folder", "python", "ledger"})
+_OURS = frozenset({"client", "harness", "links", "ledger", "job", *OF_PROCESS})
 _WORDS = TargetWords()
 
 
@@ -84,7 +89,7 @@ def _read(root: Spot, path: Path, text: str) -> TargetFile:
     found = _read_plain(found, entries)
     for key in ("cancel", "rescue"):
         if key in entries:
-            found = replace(found, **{key: calls.one_call(entries[key])})
+            found = _with(found, key, calls.one_call(entries[key]))
     if "effects" in entries:
         found = _read_effects(found, entries["effects"], calls)
     found = _read_variants(found, entries)
@@ -120,16 +125,17 @@ def _read_dependencies(spot: Spot) -> dict[str, DependencyOptions]:
         if not isinstance(kind, str) or kind not in KINDS:
             raise entries["kind"].unknown("a kind of dependency", KINDS)
         options: dict[str, Any] = {}
-        known: Mapping[str, Any] = KINDS[kind].OPTIONS
         for key, value in entries.items():
             if key == "kind":
                 continue
-            if key not in known:
-                hint = did_you_mean(key, known)
+            if key not in KINDS[kind].OPTIONS:
+                hint = did_you_mean(key, KINDS[kind].OPTIONS)
                 raise one.key_error(value, key, f"is not an option of {kind}.{hint}")
-            if not isinstance(value.node.value, tuple | Mapping):
-                typed(value, known[key])
             options[key] = plain(value)
+        try:
+            check(Wanted(name=name, kind=kind, options=options))
+        except TargetError as error:
+            raise ScenarioError(f"{one.file}:{one.line}: {error}.") from None
         found[name] = DependencyOptions(kind=kind, options=options)
     return found
 
@@ -140,8 +146,7 @@ def _read_roles(spot: Spot, dependencies: Mapping[str, DependencyOptions]) -> di
         _check_name(spot, one, name)
         if name in dependencies:
             raise spot.key_error(one, name, "is also a dependency. Name one of them otherwise.")
-        keys = ("command", "replicas", "environment", "folder", "ready", "stop", "restart", "memory_limit_mib")
-        entries = one.entries(keys)
+        entries = one.entries(ROLE_KEYS)
         if "command" not in entries:
             raise one.error("lacks 'command'. Write the program and its arguments.")
         role = Role(name=name, command=read_command(entries["command"]))
@@ -154,12 +159,12 @@ def _read_roles(spot: Spot, dependencies: Mapping[str, DependencyOptions]) -> di
         }
         for key, read in readers.items():
             if key in entries:
-                role = replace(role, **{key: read(entries[key])})
+                role = _with(role, key, read(entries[key]))
         for key in ("replicas", "memory_limit_mib"):
             if key in entries:
                 number = typed(entries[key], (int,))
                 _WORDS.check(key, entries[key])
-                role = replace(role, **{key: number})
+                role = _with(role, key, number)
         roles[name] = role
     if not roles:
         raise spot.error("names no role. Add one: `worker: {command: …}`.")
@@ -193,7 +198,8 @@ def _read_variants(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile
             for key in ("value", "variable"):
                 if key not in inner:
                     raise one.error(f"lacks {key!r}. Write {{value: 5, variable: NAME}}.")
-            value = read_settings(Spot(one.file, one.way, one.node))["value"]
+            value = typed(inner["value"], (str, int, float, bool))
+            assert value is not None  # not among the types
             settings[name] = SettingOption(value=value, variable=_text(inner["variable"]))
         found = replace(found, settings=settings)
     for key in ("configurations", "defences"):
@@ -201,7 +207,7 @@ def _read_variants(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile
             variants = {
                 name: _read_variant(one, found.settings) for name, one in entries[key].entries().items()
             }
-            found = replace(found, **{key: variants})
+            found = _with(found, key, variants)
     return found
 
 
@@ -228,6 +234,12 @@ def _check_name(spot: Spot, entry: Spot, name: str) -> None:
         raise spot.key_error(entry, name, "is no name. Write a word of small letters, digits and _.")
     if name in _OURS:
         raise spot.key_error(entry, name, "means something else already. Take another name.")
+
+
+def _with(data: T, field: str, value: Any) -> T:
+    """The same frozen data with one field changed, named by its key in the file."""
+    changed: dict[str, Any] = {field: value}
+    return replace(data, **changed)  # type: ignore[type-var]  # the three callers hand in dataclasses
 
 
 def _text(spot: Spot) -> str:

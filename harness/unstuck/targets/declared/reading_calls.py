@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from unstuck.errors import did_you_mean
 from unstuck.loading.fields import build, one_of, typed
@@ -95,9 +96,7 @@ class CallReader:
         return RedisCall(dependency=self._on(spot, entries, _REDIS_KINDS), command=read_command(spot))
 
     def _sql(self, spot: Spot, entries: Mapping[str, Spot]) -> SqlCall:
-        return SqlCall(
-            dependency=self._on(spot, entries, _SQL_KINDS), statement=str(typed(spot, (str,)))
-        )
+        return SqlCall(dependency=self._on(spot, entries, _SQL_KINDS), statement=str(typed(spot, (str,))))
 
     def _on(self, spot: Spot, entries: Mapping[str, Spot], kinds: frozenset[str]) -> str:
         """The dependency that a call goes to: `on: NAME`, or the only one of its kind."""
@@ -162,9 +161,7 @@ class CallReader:
         if not looks:
             raise entries["looks"].error("is empty. Name a key.")
         database = int(str(typed(entries["database"], (int,)))) if "database" in entries else 0
-        return RedisSource(
-            dependency=self._on(spot, entries, _REDIS_KINDS), looks=looks, database=database
-        )
+        return RedisSource(dependency=self._on(spot, entries, _REDIS_KINDS), looks=looks, database=database)
 
     def _look(self, spot: Spot) -> Look:
         look = build(
@@ -192,7 +189,8 @@ class CallReader:
         source = RowsSource(call=self.call(entries, spot))
         for key in ("job", "state", "held", "rows"):
             if key in entries:
-                source = replace(source, **{key: str(typed(entries[key], (str,)))})
+                changed: dict[str, Any] = {key: str(typed(entries[key], (str,)))}
+                source = replace(source, **changed)
         if "states" in entries:
             source = replace(source, states=read_states(entries["states"]))
         if "says_held" in entries:

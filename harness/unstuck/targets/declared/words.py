@@ -37,7 +37,7 @@ class TargetWords(Vocabulary):
 
 
 def read_command(spot: Spot) -> tuple[str, ...]:
-    """A list of words, or one text that is split as a shell would; no shell runs it. Raises `ScenarioError`."""
+    """A list of words, or one text that is split as a shell would; no shell runs it."""
     if isinstance(spot.node.value, tuple):
         words = tuple(str(typed(item, (str, int, float))) for item in spot.items())
     else:

@@ -75,6 +75,11 @@ class KindModule(Protocol):
     def OPTIONS(self) -> Mapping[str, Option]: ...  # noqa: N802  same
 
     @property
+    def VALUES(self) -> tuple[str, ...]:  # noqa: N802  same
+        """What its `values` hold beside url, host and port."""
+        ...
+
+    @property
     def INSTALL(self) -> str: ...  # noqa: N802  same
 
     def prepare(self, wanted: Wanted, ground: Ground) -> Prepared:

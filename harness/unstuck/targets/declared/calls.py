@@ -1,0 +1,204 @@
+"""Carries out the calls of a target file, and reads their answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from unstuck.errors import TargetError, UsageError
+from unstuck.targets.declared.agent_client import Agent, CallError
+from unstuck.targets.declared.file import Call, CommandCall, HttpCall, PythonCall, RedisCall, SqlCall
+from unstuck.targets.declared.templates import fill, fill_all
+
+Address = tuple[str, int]
+BODY_BYTES_MAX = 16 * 1024 * 1024
+
+
+class Caller:
+    """Performs calls with the addresses that `address_of` gives; used from many threads.
+
+    `values_of` knows the names of templates that are the same for all calls (it raises `KeyError`).
+    """
+
+    def __init__(
+        self,
+        *,
+        address_of: Callable[[str], Address],
+        values_of: Callable[[str], str],
+        databases: Mapping[str, str],
+        agent: Agent | None,
+    ) -> None:
+        """`databases`: the database of each SQL dependency."""
+        self._address_of = address_of
+        self._values_of = values_of
+        self._databases = databases
+        self._agent = agent
+        self._here = threading.local()
+        self._redis: dict[tuple[str, int], Any] = {}
+        self._lock = threading.Lock()
+
+    def perform(self, call: Call, values: Mapping[str, Any], timeout_s: float) -> Any:
+        """The answer: a text, or what JSON carried. Raises `CallError`."""
+
+        def value_of(name: str) -> str:
+            if name in values:
+                value = values[name]
+                return str(value).lower() if isinstance(value, bool) else str(value)
+            return self._values_of(name)
+
+        match call:
+            case CommandCall(command=command):
+                assert self._agent is not None
+                return self._agent.run([fill(word, value_of) for word in command], timeout_s)
+            case PythonCall(function=function):
+                assert self._agent is not None
+                return self._agent.call(function, values, timeout_s)
+            case HttpCall():
+                return self._http(call, value_of, timeout_s)
+            case RedisCall(dependency=name, command=command):
+                return self._run_redis(name, [fill(word, value_of) for word in command], timeout_s)
+            case SqlCall(dependency=name, statement=statement):
+                return self._run_sql(name, fill(statement, value_of), timeout_s)
+
+    def redis(self, name: str, database: int, timeout_s: float) -> Any:
+        """A client of a Redis of the target; its own errors are the caller's."""
+        library = _library("redis")
+        key = (name, database)
+        with self._lock:
+            if key not in self._redis:
+                host, port = self._address_of(name)
+                self._redis[key] = library.Redis(
+                    host=host, port=port, db=database, socket_timeout=timeout_s, socket_connect_timeout=2.0
+                )
+        return self._redis[key]
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._redis.values():
+                client.close()
+            self._redis.clear()
+
+    def _run_redis(self, name: str, words: list[str], timeout_s: float) -> Any:
+        library = _library("redis")
+        client = self.redis(name, 0, timeout_s)
+        try:
+            return plain(client.execute_command(*words))
+        except library.exceptions.TimeoutError as error:
+            raise CallError(f"{name}: {words[0]}: {error}", maybe=True) from None
+        except library.exceptions.ConnectionError as error:
+            raise CallError(f"{name}: {words[0]}: {error}", maybe=not _refused(error)) from None
+        except library.exceptions.RedisError as error:
+            raise CallError(f"{name}: {words[0]}: {error}", maybe=False) from None
+
+    def _run_sql(self, name: str, statement: str, timeout_s: float) -> Any:
+        library = _library("psycopg")
+        from psycopg.rows import dict_row  # noqa: PLC0415  with the library
+
+        host, port = self._address_of(name)
+        try:
+            connection = library.connect(
+                host=host, port=port, user="postgres", dbname=self._databases[name], autocommit=True,
+                connect_timeout=max(2, int(timeout_s)), row_factory=dict_row,
+                options=f"-c statement_timeout={int(timeout_s * 1000)}",
+            )  # fmt: skip
+        except library.Error as error:
+            raise CallError(f"{name}: {_one_line(error)}", maybe=False) from None
+        try:
+            with connection:
+                cursor = connection.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        except library.OperationalError as error:
+            raise CallError(f"{name}: {_one_line(error)}", maybe=True) from None
+        except library.Error as error:
+            raise CallError(f"{name}: {_one_line(error)}", maybe=False) from None
+
+    def _http(self, call: HttpCall, value_of: Callable[[str], str], timeout_s: float) -> Any:
+        library = _library("urllib3")
+        pool = _pool()
+        url = fill(call.url, value_of)
+        body = None if call.body is None else json.dumps(fill_all(call.body, value_of)).encode()
+        headers = {name: fill(value, value_of) for name, value in call.headers.items()}
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        timeout = library.Timeout(connect=2.0, read=timeout_s)
+        try:
+            answer = pool.request(
+                call.method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
+            )
+        except (library.exceptions.NewConnectionError, library.exceptions.ConnectTimeoutError) as error:
+            raise CallError(f"{call.method} {url}: {error}", maybe=False) from None
+        except library.exceptions.HTTPError as error:
+            raise CallError(f"{call.method} {url}: {error}", maybe=True) from None
+        text = answer.data[:BODY_BYTES_MAX].decode(errors="replace")
+        if not 200 <= answer.status < 300:
+            said = _one_line(text)[:200]
+            raise CallError(
+                f"{call.method} {url}: answered {answer.status} {said}", maybe=answer.status >= 500
+            )
+        return text
+
+
+def find(path: str | None, answer: Any) -> Any:
+    """What a JSONPath (or the name of a field) leads to in an answer; None: nothing. A text is JSON first.
+
+    Raises `UsageError` for what is no JSONPath, `ValueError` for a text that is not JSON.
+    """
+    if path is None:
+        return answer
+    if isinstance(answer, str):
+        answer = json.loads(answer)
+    if not path.startswith("$"):
+        return answer.get(path) if isinstance(answer, Mapping) else None
+    values = _query(path).find(answer).values()
+    return values[0] if values else None
+
+
+@cache
+def _query(path: str) -> Any:
+    library = _library("jsonpath_rfc9535")
+    try:
+        return library.compile(path)
+    except library.JSONPathError as error:
+        why = _one_line(error)
+        raise UsageError(f"target: {path!r} is no JSONPath ({why}). Write it as `$.id`.") from None
+
+
+def plain(value: Any) -> Any:
+    """A reply of Redis as texts, lists and mappings."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    return value
+
+
+@cache
+def _pool() -> Any:
+    return _library("urllib3").PoolManager(num_pools=16, maxsize=16)
+
+
+@cache
+def _library(name: str) -> Any:
+    """A library that only targets of one's own need. Raises `TargetError` with what to install."""
+    import importlib  # noqa: PLC0415  only here
+
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise TargetError(
+            f"the package {name!r} is missing, which this target file needs. "
+            "Install it: pip install 'unstuck[targets]'."
+        ) from None
+
+
+def _refused(error: Exception) -> bool:
+    return "refused" in str(error).lower()
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,204 @@
+"""Looks at a system through the sources of its target file: job -> what was seen, all at about one moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from unstuck.targets.declared.agent_client import CallError
+from unstuck.targets.declared.calls import Caller, find
+from unstuck.targets.declared.file import JobSource, Look, RedisSource, RowsSource, Source
+from unstuck.targets.declared.templates import fill
+from unstuck.targets.declared.tracker import NOWHERE, Seen
+
+LONG_ID = 8  # characters
+LOOK = """
+local function members(key)
+  local kind = redis.call('TYPE', key)['ok']
+  if kind == 'list' then return redis.call('LRANGE', key, 0, -1) end
+  if kind == 'set' then return redis.call('SMEMBERS', key) end
+  if kind == 'zset' then return redis.call('ZRANGE', key, 0, -1) end
+  if kind == 'string' then return {redis.call('GET', key)} end
+  if kind == 'hash' then return redis.call('HGETALL', key) end
+  if kind == 'stream' then
+    local flat = {}
+    for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
+      flat[#flat + 1] = entry[1]
+      for _, part in ipairs(entry[2]) do flat[#flat + 1] = part end
+    end
+    return flat
+  end
+  return {}
+end
+local found = {}
+for at = 1, #ARGV, 3 do
+  local how, key, field = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local keys = {key}
+  if how == 'glob' then keys = redis.call('KEYS', key) end
+  local values = {}
+  for _, name in ipairs(keys) do
+    if how == 'hash' then
+      local kind = redis.call('TYPE', name)['ok']
+      if kind == 'hash' then values[1] = redis.call('HGET', name, field) end
+    else
+      for _, member in ipairs(members(name)) do values[#values + 1] = member end
+    end
+  end
+  found[#found + 1] = values
+end
+return found
+"""
+"""Everything at one moment: between two commands of a client, a job moves from one list to the next."""
+
+
+class Sources:
+    """All sources of a target. `look` may be called from one thread at a time."""
+
+    def __init__(self, sources: Sequence[Source], caller: Caller, timeout_s: float) -> None:
+        self._caller = caller
+        self._timeout_s = timeout_s
+        self._readers: list[Callable[[Sequence[str]], Mapping[str, Seen]]] = [
+            self._reader(source) for source in sources
+        ]
+
+    def look(self, jobs: Sequence[str]) -> dict[str, Seen]:
+        """What is seen of each of `jobs`: its state by the first source that knows one, and so where it is
+        held. Raises `CallError` when a source cannot be asked.
+        """
+        seen = dict.fromkeys(jobs, NOWHERE)
+        for read in self._readers:
+            for job, found in read(jobs).items():
+                if job in seen:
+                    seen[job] = _merged(seen[job], found)
+        return seen
+
+    def _reader(self, source: Source) -> Callable[[Sequence[str]], Mapping[str, Seen]]:
+        match source:
+            case RedisSource():
+                return lambda jobs: self._redis(source, jobs)
+            case RowsSource():
+                return lambda _: self._rows(source)
+            case JobSource():
+                return lambda jobs: {job: self._job(source, job) for job in jobs}
+
+    # Redis
+
+    def _redis(self, source: RedisSource, jobs: Sequence[str]) -> Mapping[str, Seen]:
+        asked: list[tuple[Look, str | None]] = []
+        words: list[str] = []
+        for look in source.looks:
+            for job in jobs if "{job}" in look.key else (None,):
+                asked.append((look, job))
+                words += _look_words(look, job)
+        client = self._caller.redis(source.dependency, source.database, self._timeout_s)
+        try:
+            answers = client.eval(LOOK, 0, *words)
+        except Exception as error:  # noqa: BLE001  of a library that may not be installed: all the same to us
+            raise CallError(f"{source.dependency}: {error}", maybe=False) from None
+        seen: dict[str, Seen] = {}
+        for (look, job), values in zip(asked, answers, strict=True):
+            texts = [_text(value) for value in values if value is not None]
+            for about in jobs if job is None else (job,):
+                found = _found(look, about, texts, own=job is not None)
+                if found is not None:
+                    seen[about] = _merged(seen.get(about, NOWHERE), found)
+        return seen
+
+    # Calls
+
+    def _rows(self, source: RowsSource) -> Mapping[str, Seen]:
+        answer = self._caller.perform(source.call, {}, self._timeout_s)
+        try:
+            rows = find(source.rows, answer) if source.rows else _parsed(answer)
+        except ValueError as error:
+            raise CallError(f"a source's answer is not JSON ({error})", maybe=False) from None
+        if isinstance(rows, Mapping):
+            rows = [
+                {"job": job, **(row if isinstance(row, Mapping) else {"state": row})}
+                for job, row in rows.items()
+            ]
+        seen: dict[str, Seen] = {}
+        for row in rows if isinstance(rows, list) else ():
+            job = find(source.job, row)
+            if job is not None:
+                raw = None if source.state is None else find(source.state, row)
+                found = seen_of(raw, source.states, source.says_held)
+                held = None if source.held is None else find(source.held, row)
+                if isinstance(held, str):
+                    found = Seen(state=found.state, held=held, raw=found.raw, unmapped=found.unmapped)
+                seen[str(job)] = found
+        return seen
+
+    def _job(self, source: JobSource, job: str) -> Seen:
+        try:
+            answer = self._caller.perform(source.call, {"job": job}, self._timeout_s)
+        except CallError as error:
+            if "answered 404" in str(error):
+                return NOWHERE
+            raise
+        try:
+            raw = find(source.state, answer)
+        except ValueError:
+            raw = None
+        if isinstance(raw, str):
+            raw = raw.strip()
+        return seen_of(raw or None, source.states, source.says_held)
+
+
+def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, str]) -> Seen:
+    """A word of the system in ours; without a map, its words are ours already."""
+    if raw is None:
+        return NOWHERE
+    word = str(raw).lower() if isinstance(raw, bool) else str(raw)
+    if states and word not in states:
+        return Seen(raw=word, unmapped=word)
+    state = states[word] if states else word
+    return Seen(state=state, held=None if state is None else says_held.get(state), raw=word)
+
+
+def _look_words(look: Look, job: str | None) -> tuple[str, str, str]:
+    key = look.key if job is None else fill(look.key, {"job": job}.__getitem__)
+    if look.field is not None and not look.field.startswith("$"):
+        return "hash", key, look.field
+    return ("glob" if job is None and any(char in key for char in "*?[") else "key"), key, ""
+
+
+def _found(look: Look, job: str, texts: Sequence[str], *, own: bool) -> Seen | None:
+    """What a look says of a job; None: nothing."""
+    if own and look.field is not None:
+        if not texts:
+            return None
+        raw: Any = texts[0]
+        if look.field.startswith("$"):
+            try:
+                raw = find(look.field, texts[0])
+            except ValueError:
+                return Seen(raw=texts[0][:100], unmapped=texts[0][:100])
+        found = seen_of(raw, look.states, {})
+        return Seen(state=found.state, held=look.held, raw=found.raw, unmapped=found.unmapped)
+    there = bool(texts) if own else any(_holds(text, job) for text in texts)
+    return Seen(state=look.state, held=look.held, raw=None) if there else None
+
+
+def _holds(text: str, job: str) -> bool:
+    """A member is the id, or has it somewhere in it; a short id (`7`) could stand there for anything."""
+    return text == job or (len(job) >= LONG_ID and job in text)
+
+
+def _merged(first: Seen, second: Seen) -> Seen:
+    """The first that knows decides; each of the two things for itself."""
+    return Seen(
+        state=first.state if first.state is not None else second.state,
+        held=first.held if first.held is not None else second.held,
+        raw=first.raw if first.raw is not None else second.raw,
+        unmapped=first.unmapped if first.unmapped is not None else second.unmapped,
+    )
+
+
+def _parsed(answer: Any) -> Any:
+    return json.loads(answer) if isinstance(answer, str) else answer
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

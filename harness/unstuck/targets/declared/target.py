@@ -1,0 +1,68 @@
+"""The target that a file declares: starts its dependencies and roles, hands it jobs, and looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from unstuck.plan import Plan
+from unstuck.scenario import Scenario
+from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.roles import variants_of
+from unstuck.targets.declared.running import RunningDeclared
+from unstuck.targets.port import Emit, PointReached
+from unstuck.worlds.port import World
+from unstuck.worlds.process.session import Session
+
+
+class DeclaredTarget:
+    """Many runs at a time, each with dependencies of its own."""
+
+    def __init__(
+        self,
+        file: TargetFile,
+        session: Session,
+        *,
+        configuration: str | None = None,
+        see_messages: bool = False,
+    ) -> None:
+        """`see_messages`: every message on the links is recorded. Raises `TargetError` for a configuration
+        that the file lacks."""
+        variants_of(file, configuration, ())
+        self.file = file
+        self.configuration = configuration
+        self.name = file.name if configuration is None else f"{file.name}:{configuration}"
+        self.capabilities = frozenset({"links", *({"points"} if file.ledger else ())})
+        self._session = session
+        self._see_messages = see_messages
+
+    def start(
+        self,
+        *,
+        world: World,
+        scenario: Scenario,
+        plan: Plan,
+        folder: str,
+        emit: Emit,
+        on_point: Callable[[PointReached], None],
+        defences_off: Sequence[str],
+    ) -> RunningDeclared:
+        """Raises `TargetError` when something does not start; nothing is left running then."""
+        running = RunningDeclared(
+            file=self.file,
+            variants=variants_of(self.file, self.configuration, tuple(defences_off)),
+            session=self._session,
+            world=world,
+            scenario=scenario,
+            watch=frozenset(plan.watch),
+            folder=Path(folder),
+            emit=emit,
+            on_point=on_point,
+            see_messages=self._see_messages,
+        )
+        try:
+            running.start()
+        except BaseException:
+            running.close()
+            raise
+        return running
