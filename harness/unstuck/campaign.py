@@ -22,7 +22,7 @@ from unstuck.plan import Plan, make_plan
 from unstuck.runner import RunRequest, run_scenario
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Scenario
-from unstuck.targets.port import Target
+from unstuck.targets.port import Target, TargetSource
 from unstuck.targets.reference.target import ReferenceTarget
 from unstuck.worlds.port import ProcessEvent, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
@@ -69,6 +69,7 @@ class Stage(Protocol):
 
     name: str
     target: Target
+    source: TargetSource
 
     def now_ns(self) -> int:
         """The clock of the run that the calling thread is at; what a history's stamps are read from."""
@@ -81,9 +82,16 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
     """Real processes on this machine, with dependencies that the runs of the campaign share."""
 
     name: str = "processes"
+    source = TargetSource()
 
-    def __init__(self, *, stop: threading.Event, emulator: EmulatorName = "ministack") -> None:
-        self._session = Session(preload=PRELOAD, interrupted=stop.is_set)
+    def __init__(
+        self,
+        *,
+        stop: threading.Event,
+        emulator: EmulatorName = "ministack",
+        preload: Sequence[str] = PRELOAD,
+    ) -> None:
+        self._session = Session(preload=preload, interrupted=stop.is_set)
         self._emulator = emulator
 
     def __enter__(self) -> Self:
@@ -91,10 +99,15 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         check_space(self._session.folder.parent)
         # Nothing is started yet: a session begins at its first world.
         self._session.__enter__()
-        self.target: Target = ReferenceTarget(
-            self._session, emulator=self._emulator, videos=self._session.folder / "videos"
-        )
+        self.target: Target = self._target()
         return self
+
+    def _target(self) -> Target:
+        return ReferenceTarget(self._session, emulator=self._emulator, videos=self._videos)
+
+    @property
+    def _videos(self) -> Path:
+        return self._session.folder / "videos"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -120,6 +133,7 @@ def run_many(
     stop: threading.Event | None = None,
     emulator: EmulatorName = "ministack",
     place: AbstractContextManager[Stage] | None = None,
+    follow_s: float = 0.0,
 ) -> list[RunRecord]:
     """Runs every case, `jobs` at a time, and returns their records in the order of `cases`.
 
@@ -141,7 +155,7 @@ def run_many(
                 return excluded(case, f"the time budget of {time_budget_s:g} s was used up")
             return run_one(
                 case, stage=stage, reports=reports, seed=seed,
-                defences_off=defences_off, progress=progress, stop=stop, emulator=emulator,
+                defences_off=defences_off, progress=progress, stop=stop, emulator=emulator, follow_s=follow_s,
             )  # fmt: skip
 
         def told(case: Scenario) -> RunRecord:
@@ -175,13 +189,14 @@ def run_one(
     defences_off: tuple[str, ...] = (),
     progress: Tell = lambda _: None,
     emulator: EmulatorName = "ministack",
+    follow_s: float = 0.0,
 ) -> RunRecord:
     """Runs one case and judges it from what it recorded. Never raises for what the run met."""
     started_ns = monotonic_ns()
     folder: rundir.RunFolder | None = None
     try:
         folder = rundir.create(reports, case, seed=seed)
-        _run_in(folder, case, stage, seed, defences_off, progress, stop, emulator)
+        _run_in(folder, case, stage, seed, defences_off, progress, stop, emulator, follow_s)
         error = None
     except UnstuckError as caught:
         error = caught
@@ -199,6 +214,7 @@ def _run_in(
     progress: Tell,
     stop: threading.Event,
     emulator: EmulatorName,
+    follow_s: float,
 ) -> None:
     """Plans, records and runs one case; closes all that it opened, in whatever state."""
 
@@ -219,9 +235,12 @@ def _run_in(
         rundir.RecordedPlan(
             scenario=case.name, case=case.case, seed=seed, defences_off=defences_off,
             emulator=emulator, world=stage.name, source=str(case.source) if case.source else None,
+            target=stage.source.word, configuration=stage.source.configuration, follow_s=follow_s,
             steps=describe(case),
         ),
     )  # fmt: skip
+    if stage.source.text:
+        rundir.write(folder.target, stage.source.text)
     start_ns = stage.now_ns()
     with ExitStack() as closing:
         recorder = Recorder(folder.history, start_ns, now_ns=stage.now_ns)
@@ -233,6 +252,7 @@ def _run_in(
         run_scenario(
             RunRequest(
                 scenario=case, plan=plan, folder=str(folder.path), defences_off=defences_off,
+                follow_s=follow_s,
                 facts={"version": __version__, "date": utc_date().isoformat(timespec="seconds")},
             ),
             world=world, target=stage.target, recorder=recorder, interrupted=stop.is_set,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from unstuck.scenario import Promise
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
@@ -28,6 +30,7 @@ class Catalogue:
     on_message: frozenset[str] = frozenset()  # faults that a link does itself, at their trigger's message
     at_point: frozenset[str] = frozenset()  # faults that befall who stands at their trigger's test point
     settings: Mapping[str, type] = field(default_factory=dict)  # the target's own settings
+    promise: Promise = "effectively_once"  # of deliveries, where a scenario says nothing
     values: Mapping[str, type] | None = None  # of a job that is submitted; None: the target takes uploads
     refuse_settings: Callable[[Mapping[str, object]], tuple[str | None, str] | None] = lambda _: None
     """What the target says of these settings over its own: the setting (None: it lies in several) and the

@@ -28,12 +28,14 @@ PLAN_FORMAT: Final = 1
 
 RUN_FILES: Final[Mapping[str, str]] = {
     "scenario.yaml": "the scenario's file, byte for byte as it was; made anew if it came from none",
+    "target.yaml": "the target file, as it was; not there for the reference service",
     "plan.json": "which case of it was run, with which seed, defences and version; what `replay` reads",
     "history.jsonl": "everything that was seen to happen, one event a line; what `check` reads",
     "verdict.json": "the verdict and its evidence, for programs",
     "junit.xml": "the verdict for a CI server",
     "summary.md": "the verdict in Markdown",
     "report.html": "the verdict with evidence and timeline, one self-contained page",
+    "ledger.jsonl": "what jobs of a declared target reported: begin and end, one report a line",
     "logs": "a folder: stdout and stderr of each process, `<process>.log`",
 }
 
@@ -74,6 +76,10 @@ class RunFolder(_Folder):
     @property
     def scenario(self) -> Path:
         return self.path / "scenario.yaml"
+
+    @property
+    def target(self) -> Path:
+        return self.path / "target.yaml"
 
     @property
     def plan(self) -> Path:
@@ -122,6 +128,9 @@ class RecordedPlan:
     defences_off: tuple[str, ...] = ()
     emulator: str = "ministack"
     world: str = "processes"
+    target: str = "reference"
+    configuration: str | None = None
+    follow_s: float = 0.0
     version: str = __version__
     date: str | None = None
     source: str | None = None  # where the file lay, for people; replay does not read it
@@ -193,6 +202,9 @@ def write_plan(folder: RunFolder, plan: RecordedPlan) -> None:
         "defences_off": list(plan.defences_off),
         "emulator": plan.emulator,
         "world": plan.world,
+        "target": plan.target,
+        "configuration": plan.configuration,
+        "follow_s": plan.follow_s,
         "version": plan.version,
         "date": plan.date or clock.utc_date().isoformat(timespec="seconds"),
         "source": plan.source,
@@ -219,6 +231,9 @@ def read_plan(folder: RunFolder) -> RecordedPlan:
             defences_off=tuple(map(str, data["defences_off"])),
             emulator=str(data["emulator"]),
             world=str(data.get("world", "processes")),  # what is older knew no other
+            target=str(data.get("target", "reference")),  # the same
+            configuration=data.get("configuration"),
+            follow_s=float(data.get("follow_s", 0.0)),
             version=str(data["version"]),
             date=data["date"],
             source=data["source"],

@@ -136,7 +136,7 @@ def _read_case(
     if "budget_s" in body:
         budget_s = cast("float", typed(body["budget_s"], (float,)))
         words.check("budget_s", body["budget_s"])
-    promise: Promise = "effectively_once"
+    promise = catalogue.promise
     if "promise" in body:
         promise = cast("Promise", one_of(body["promise"], get_args(Promise)))
     settings = read_settings(body["settings"], words) if "settings" in body else {}

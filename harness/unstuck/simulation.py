@@ -14,7 +14,7 @@ from unstuck.history import Recorder, read_history
 from unstuck.plan import make_plan
 from unstuck.runner import RunRequest, run_scenario
 from unstuck.scenario import Scenario
-from unstuck.targets.port import Target
+from unstuck.targets.port import Target, TargetSource
 from unstuck.targets.reference.simulated.target import SimulatedTarget
 from unstuck.worlds.port import ProcessEvent
 from unstuck.worlds.sim import SimWorld
@@ -26,6 +26,7 @@ class SimStage:
     """Where the runs of a campaign take place: as `campaign.Stage`, each run in the thread that runs it."""
 
     name = "sim"
+    source = TargetSource()
 
     def __init__(self, *, seed: int) -> None:
         self._simulated = SimulatedTarget()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
 
 from unstuck.campaign import ProcessStage, Stage
+from unstuck.errors import CapabilityError
 from unstuck.simulation import SimStage
-from unstuck.targets.port import Target
+from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.target import DeclaredTarget
+from unstuck.targets.port import Target, TargetSource
 from unstuck.targets.reference.target import ReferenceTarget
 from unstuck.worlds.container.session import ContainerSession
 from unstuck.worlds.port import ProcessEvent, World, WorldName
@@ -41,6 +43,54 @@ def open_stage(
             assert_never(world)
 
 
+def open_declared(
+    world: WorldName,
+    file: TargetFile,
+    configuration: str | None,
+    *,
+    word: str,
+    stop: threading.Event,
+    see_messages: bool = False,
+) -> AbstractContextManager[Stage]:
+    """The stage of a target that a file declares. `word`: how a user names it.
+
+    Raises `CapabilityError` for a world that cannot run it: the sim has no processes of others, and what
+    runs in containers is declared by a command that starts one.
+    """
+    if world != "processes":
+        raise CapabilityError(
+            f"--world {world}: the target {file.name!r} runs as processes only. Leave --world out."
+        )
+    return DeclaredStage(file, configuration, word=word, stop=stop, see_messages=see_messages)
+
+
+class DeclaredStage(ProcessStage):
+    """A user's own service on real processes; each run has dependencies of its own."""
+
+    def __init__(
+        self,
+        file: TargetFile,
+        configuration: str | None,
+        *,
+        word: str,
+        stop: threading.Event,
+        see_messages: bool = False,
+    ) -> None:
+        super().__init__(stop=stop, preload=("unstuck.links.__main__",))
+        self._file = file
+        self._configuration = configuration
+        self._see_messages = see_messages
+        self.source = TargetSource(word=word, configuration=configuration, text=file.text)
+
+    def _target(self) -> Target:
+        return DeclaredTarget(
+            self._file,
+            self._session,
+            configuration=self._configuration,
+            see_messages=self._see_messages,
+        )
+
+
 class ContainerStage(ProcessStage):
     """The service in containers; links, dependencies and all that is the harness's own beside them."""
 
@@ -53,11 +103,13 @@ class ContainerStage(ProcessStage):
         self._stop = stop
         self._tell = tell
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self.target: Target = ReferenceTarget(
+    def _target(self) -> Target:
+        return ReferenceTarget(
             self._session, emulator=self._emulator, videos=self._videos, old_versions=False
         )
+
+    def __enter__(self) -> Self:
+        super().__enter__()
         self._containers = ContainerSession(self._session, tell=self._tell, interrupted=self._stop.is_set)
         return self
 
@@ -71,7 +123,3 @@ class ContainerStage(ProcessStage):
 
     def world(self, name: str, on_event: Callable[[ProcessEvent], None], start_ns: int) -> World:
         return self._containers.world(name, on_event=on_event, start_ns=start_ns)
-
-    @property
-    def _videos(self) -> Path:
-        return self._session.folder / "videos"

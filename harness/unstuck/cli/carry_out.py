@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from unstuck import __version__, rundir
+from unstuck.cli.choosing import ChosenTarget
 from unstuck.cli.console import screen_width
 from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import reference_packages
@@ -42,6 +43,8 @@ class Order:
     jobs: int
     emulator: EmulatorName
     world: WorldName = "processes"
+    target: ChosenTarget = field(default_factory=ChosenTarget)
+    follow_s: float = 0.0  # how long to look on after a recovery budget that was not enough
     defences_off: tuple[str, ...] = ()
     time_budget_s: float | None = None
     excluded: Sequence[tuple[Scenario, str]] = ()  # with the reason, for the screen and the counts
@@ -95,6 +98,7 @@ def carry_out(order: Order) -> Group:
                 stop=stop,
                 emulator=order.emulator,
                 place=_stage(order, stop, reporter),
+                follow_s=order.follow_s,
             )
 
         records = run(order.cases, reporter)
@@ -234,11 +238,14 @@ def report_on(record: RunRecord, title: str, troubles: list[str]) -> RunLine:
 def _stage(order: Order, stop: threading.Event, reporter: Reporter) -> AbstractContextManager[Stage]:
     """Where the order's runs take place. What takes long before the first one is told as a step of it."""
     from unstuck.campaign import Progress  # noqa: PLC0415  heavy
-    from unstuck.stages import open_stage  # noqa: PLC0415  same
+    from unstuck.stages import open_declared, open_stage  # noqa: PLC0415  same
 
     def tell(note: str) -> None:
         reporter.hear(Progress(title=order.cases[0].title, phase="starting", note=note))
 
+    chosen = order.target
+    if chosen.file is not None:
+        return open_declared(order.world, chosen.file, chosen.configuration, word=chosen.word, stop=stop)
     return open_stage(order.world, stop=stop, seed=order.seed, emulator=order.emulator, tell=tell)
 
 

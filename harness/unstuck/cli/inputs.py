@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,17 +43,20 @@ def bundled() -> dict[str, Path]:
     return {path.stem: path for path in sorted(bundled_folder().rglob("*.yaml"))}
 
 
-def find_scenarios(words: Sequence[str], *, base: Path | None = None) -> list[Named]:
+def find_scenarios(
+    words: Sequence[str], *, base: Path | None = None, known: Mapping[str, Path] | None = None
+) -> list[Named]:
     """What the words mean: a file, a folder of `*.yaml`, a glob, or the name of a bundled scenario.
 
-    Paths are relative to `base` (default: the current folder). Each file occurs once for each
-    selection. Raises `UsageError`.
+    `known`: those that can be named, by name (None: the bundled ones of the reference service). Paths are
+    relative to `base` (default: the current folder). Each file occurs once for each selection. Raises
+    `UsageError`.
     """
     base = base or Path()
     found: list[Named] = []
     for word in words:  # a name may be too long for a file system, or lie behind a folder that is closed
         with disk(base / word, doing="read", advice="Give a scenario, or a folder of scenarios."):
-            found += _find(word, base)
+            found += _find(word, base, bundled() if known is None else known)
     once: list[Named] = []
     for named in found:
         if named not in once:
@@ -147,7 +150,7 @@ def target_catalogue() -> Catalogue:
         return catalogue()
 
 
-def _find(word: str, base: Path) -> Iterator[Named]:
+def _find(word: str, base: Path, known: Mapping[str, Path]) -> Iterator[Named]:
     if not word:
         raise UsageError("a scenario's name is empty. `unstuck scenarios list` shows those that are bundled.")
     path = base / word
@@ -159,12 +162,11 @@ def _find(word: str, base: Path) -> Iterator[Named]:
             raise UsageError(f"{word}: holds no *.yaml. Give a scenario, or a folder of scenarios.")
         yield from (Named(path=one, selection={}) for one in inside)
     else:
-        yield from _named_or_glob(word, base)
+        yield from _named_or_glob(word, base, known)
 
 
-def _named_or_glob(word: str, base: Path) -> Iterator[Named]:
+def _named_or_glob(word: str, base: Path, known: Mapping[str, Path]) -> Iterator[Named]:
     name, bracket, case = word.partition("[")
-    known = bundled()
     if name in known and (not bracket or case.endswith("]")):
         yield Named(path=known[name], selection=parse_selection(case.removesuffix("]")))
         return

@@ -149,6 +149,18 @@ def _world(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target",
+        metavar="TARGET",
+        help="a target file, a ready-made target (`unstuck targets`), or `reference` (default: the project's "
+        "unstuck.yaml or [tool.unstuck], else the bundled reference service)",
+    )
+    parser.add_argument(
+        "--configuration", metavar="NAME", help="one of the configurations that the target file declares"
+    )
+
+
 def _files(parser: argparse.ArgumentParser, *, some: bool) -> None:
     parser.add_argument(
         "files",
@@ -182,6 +194,13 @@ def _run(parser: argparse.ArgumentParser) -> None:
         help="weaken the reference service: a promise should break; repeatable",
     )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument(
+        "--follow",
+        metavar="SECONDS",
+        type=seconds,
+        help="look on so long after the recovery budget: jobs that end then are still stuck, but it is told",
+    )
+    _target(parser)
     _world(parser)
     _running(parser)
 

@@ -65,7 +65,7 @@ def load_policy(path: Path | None) -> Policy:
         return Policy()
     tool = _read(path).get("tool", {})
     table = tool.get("unstuck", {}) if isinstance(tool, dict) else {}
-    whole = _Table(path, "tool.unstuck", table, {"reports", "gate", "baseline"})
+    whole = _Table(path, "tool.unstuck", table, {"reports", "gate", "baseline", "target"})
     gate = _Table(
         path,
         "tool.unstuck.gate",
@@ -85,6 +85,26 @@ def load_policy(path: Path | None) -> Policy:
         baseline=path.parent / baseline if baseline else None,
         source=path,
     )
+
+
+def policy_target(path: Path | None) -> str | None:
+    """The target that a project's [tool.unstuck] names: a path, a ready-made one, or the file itself.
+
+    Raises `UsageError` for a `target` that is neither text nor a table.
+    """
+    if path is None:
+        return None
+    tool = _read(path).get("tool", {})
+    table = tool.get("unstuck", {}) if isinstance(tool, dict) else {}
+    target = table.get("target") if isinstance(table, dict) else None
+    if target is None:
+        return None
+    if isinstance(target, dict):
+        return str(path)
+    if not isinstance(target, str) or not target:
+        raise UsageError(f"{path}: [tool.unstuck] target={target!r} must be text, or a table.")
+    beside = path.parent / target
+    return str(beside) if beside.exists() else target
 
 
 def override(policy: Policy, **flags: Any) -> Policy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unstuck.cli.inputs import target_catalogue
+from unstuck.cli.choosing import choose_target
 from unstuck.errors import UsageError
 from unstuck.rundir import RecordedPlan, RunFolder, disk, read_plan
 from unstuck.scenario import Scenario
@@ -16,7 +16,8 @@ def recorded_case(folder: RunFolder) -> tuple[Scenario, RecordedPlan]:
     plan = read_plan(folder)
     with disk(folder.scenario, doing="read", advice="Give the folder of a run."):
         text = folder.scenario.read_text(encoding="utf-8", errors="replace")
-    case = loads(text, folder.scenario, target_catalogue()).case(plan.case)
+    target = choose_target(plan.target, plan.configuration)
+    case = loads(text, folder.scenario, target.catalogue()).case(plan.case)
     if dict(case.case) != dict(plan.case):
         raise UsageError(
             f"{folder.plan}: case={dict(plan.case)!r} is not a case of the scenario beside it, "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from unstuck import __version__
 from unstuck.cli.carry_out import Order, carry_out, screen_of
+from unstuck.cli.choosing import choose_target
 from unstuck.cli.console import show
 from unstuck.cli.inputs import reports_folder
 from unstuck.cli.recorded import recorded_case
@@ -33,6 +34,8 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             emulator=_emulator(folder, plan.emulator),
             world=_world(folder, plan.world),
             defences_off=plan.defences_off,
+            target=choose_target(plan.target, plan.configuration),
+            follow_s=plan.follow_s,
         )
     )
     sheet = screen_of(group)

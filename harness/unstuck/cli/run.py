@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from unstuck.cli.carry_out import Order, carry_out, screen_of
+from unstuck.cli.choosing import choose_target
 from unstuck.cli.console import show
 from unstuck.cli.explaining import plan_sheet
 from unstuck.cli.inputs import (
@@ -17,7 +18,6 @@ from unstuck.cli.inputs import (
     load_all,
     parse_selections,
     reports_folder,
-    target_catalogue,
 )
 from unstuck.errors import ExitCode
 from unstuck.scenario import Scenario
@@ -25,10 +25,11 @@ from unstuck.scenario import Scenario
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
     """Runs, reports, and returns what it came to."""
-    catalogue = target_catalogue()
+    target = choose_target(chosen.target, chosen.configuration)
+    catalogue = target.catalogue()
     defences_off = check_defences(chosen.defence_off, catalogue)
     selections = parse_selections(chosen.case)
-    named = find_scenarios(chosen.files)
+    named = find_scenarios(chosen.files, known=target.scenarios())
     files = load_all(named, catalogue)
     cases: list[Scenario] = []
     for one in named:
@@ -47,6 +48,8 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             emulator=chosen.emulator,
             world=chosen.world,
             defences_off=defences_off,
+            target=target,
+            follow_s=chosen.follow or 0.0,
         )
     )
     show(screen_of(group))

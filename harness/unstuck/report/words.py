@@ -25,6 +25,7 @@ from unstuck.scenario import (
     Put,
     PutParts,
     Step,
+    Submit,
     Trigger,
     Upload,
     Wait,
@@ -98,7 +99,8 @@ def workload(upload: Upload) -> str:
     """What some clients do: `6 clients (job): upload tiny.mp4: initiate, put, complete`."""
     steps = ", ".join(_step(step) for step in upload.steps)
     pace = f", one every {span(upload.every_s)}" if upload.every_s and upload.count > 1 else ""
-    return f"{plural(upload.count, 'client')} ({upload.tag}{pace}) with {upload.video}: {steps}"
+    video = f" with {upload.video}" if upload.video else ""
+    return f"{plural(upload.count, 'client')} ({upload.tag}{pace}){video}: {steps}"
 
 
 def event_text(event: Event) -> str:
@@ -260,6 +262,8 @@ def _step(step: Step) -> str:
             text = f"wait {'past the deadline' if past_deadline else until}"
         case Cancel():
             text = "cancel"
+        case Submit(values=values):
+            text = "submit" + (f" ({facts_text(values)})" if values else "")
         case PublishEvent(times=times):
             text = f"publish the event again{'' if times == 1 else f' {times} times'}"
     return text

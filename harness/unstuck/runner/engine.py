@@ -166,8 +166,14 @@ class Engine:
         return self._waiters.until(seen, timeout_s)
 
     def start_like(self, name: str, *, version: str | None = None) -> str:
-        """Starts a process like `name` under the next free name of its role; returns it when ready."""
-        role = name.rsplit(ROLE_SEPARATOR, 1)[0]
+        """Starts a process like `name` under the next free name of its role; returns it when ready.
+
+        One without a number is the only one of its kind, a dependency: it comes back as itself.
+        """
+        role, _, number = name.rpartition(ROLE_SEPARATOR)
+        if not number.isdecimal():
+            self.world.start(self.running.spec(name, like=name, version=version))
+            return name
         with self._lock:  # two faults may replace at once
             used = self._names.get(role) or max(
                 int(spec.name.rsplit(ROLE_SEPARATOR, 1)[1])

@@ -47,6 +47,7 @@ class Live:
     tags: dict[str, str] = field(default_factory=dict)
     ready: dict[str, Ready] = field(default_factory=dict)  # by the name of the process
     signalled: set[str] = field(default_factory=set)  # processes that ever got a signal of ours
+    crashes: Counter[str] = field(default_factory=Counter)  # by role: exits that nobody asked for
     stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
 
     def apply(self, event: Event) -> None:
@@ -66,6 +67,8 @@ class Live:
             self.ready[process] = Ready(role=str(data.get("role")), pid=data.get("pid"))
         elif event.phase in ("start", "exit"):
             self.ready.pop(process, None)
+            if event.phase == "exit" and data.get("expected") is False:
+                self.crashes[str(data.get("role"))] += 1
         elif event.phase == "signal":
             self.signalled.add(process)
             if data.get("scope") == "main" and data.get("signal") not in _NO_STOP:

@@ -20,7 +20,6 @@ from unstuck.targets.port import Running, Target
 from unstuck.worlds.port import Task, World
 
 ROLES_UP_WITHIN_S = 15.0
-QUIET_WITHIN_S = 3.0
 QUIET_EVERY_S = 0.03
 CLOCK_STEP_S = 0.5
 SLACK_S = 30.0  # beyond the plan's own length, for faults to fire
@@ -42,6 +41,7 @@ class RunRequest:
     plan: Plan
     folder: str
     defences_off: Sequence[str] = ()
+    follow_s: float = 0.0  # how long to look on after a recovery budget that was not enough
     facts: dict[str, object] | None = None
 
 
@@ -151,6 +151,8 @@ class _Run:
         if not self.over():
             self._strike(running)
         reason = None if self.over() else self._settle(running)
+        if reason == "budget":
+            self._follow()
         if reason is None or self.over():
             return "interrupted" if self._interrupted() else "error"
         self._note("judging", "looking at every job")
@@ -176,6 +178,7 @@ class _Run:
             "target": self._target.name,
             "defences_off": list(request.defences_off),
             "faults": [{"name": fault.name, "line": fault.line} for fault in scenario.faults],
+            **self._target.facts,
             **(request.facts or {}),
         }
 
@@ -274,6 +277,13 @@ class _Run:
                     break
         return "settled" if engine.live.all_terminal() else "budget"
 
+    def _follow(self) -> None:
+        """Looks on after the budget: what ends now is late all the same, but it is known when it ended."""
+        if self._request.follow_s > 0:
+            self.emit("run", "follow", for_s=self._request.follow_s)
+            self._note("settling", f"looking on, open jobs: {self.engine.live.count('open_jobs')}")
+            self.engine.until(partial(self._settled, None), self._request.follow_s)
+
     def _settled(self, blows: int | None) -> bool:
         """True also when a fault has struck or was healed since there were `blows` (None: no matter)."""
         engine = self.engine
@@ -299,20 +309,29 @@ class _Run:
                 if len(live.ready_of(role)) < count
             ]
 
-        if not self.engine.until(lambda: self.over() or not missing(), ROLES_UP_WITHIN_S):
-            raise HarnessError(
-                f"roles: {', '.join(missing())} {ROLES_UP_WITHIN_S:g} s after the last fault was healed. "
-                "The recovery budget cannot begin without them; read their logs in the run's folder."
-            )
+        slowest_s = max((spec.ready_timeout_s for spec in running.specs()), default=0.0)
+        within_s = max(ROLES_UP_WITHIN_S, slowest_s)
+        if self.engine.until(lambda: self.over() or not missing(), within_s):
+            return
+        down = [role for role, count in wanted.items() if len(live.ready_of(role)) < count]
+        if all(live.crashes[role] for role in down):
+            # They ended by themselves, again and again: that is the service's doing, and is judged.
+            self.emit("evidence", "roles_down", roles=down, after_s=within_s)
+            return
+        raise HarnessError(
+            f"roles: {', '.join(missing())} {within_s:g} s after the last fault was healed. "
+            "The recovery budget cannot begin without them; read their logs in the run's folder."
+        )
 
     def _wait_until_quiet(self, running: Running) -> None:
         """Late events are let in before the final look: they must change nothing, and have had the chance."""
         scheduler = self.engine.scheduler
-        deadline_ns = scheduler.now_ns() + int(QUIET_WITHIN_S * 1e9)
+        within_s = running.quiet_within_s
+        deadline_ns = scheduler.now_ns() + int(within_s * 1e9)
         try:
             while not running.quiet() and not self.over():
                 if scheduler.now_ns() >= deadline_ns:
-                    self.emit("evidence", "not_quiet", after_s=QUIET_WITHIN_S)
+                    self.emit("evidence", "not_quiet", after_s=within_s)
                     return
                 scheduler.sleep(QUIET_EVERY_S)
         except UnstuckError:

@@ -57,6 +57,8 @@ class Emit(Protocol):
 class Running(Protocol):
     """One running system under test: its own database, bucket, queues and processes."""
 
+    quiet_within_s: float  # how long to wait for `quiet` once every job has ended
+
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         """Performs one op as a client would, over the wire. Never raises for what the service does."""
         ...
@@ -92,11 +94,21 @@ class Running(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSource:
+    """Where a target comes from, to find it again. `text`: its file as it was; empty: it has none."""
+
+    word: str = "reference"
+    configuration: str | None = None
+    text: str = ""
+
+
 class Target(Protocol):
     """A system that can be run. One `Target` serves many runs, several at a time."""
 
     name: str
     capabilities: frozenset[str]
+    facts: Mapping[str, Any]  # what checks and reports should know of it; goes into a run's first event
 
     def start(
         self,

@@ -26,6 +26,7 @@ class FakeTarget:
 
     name = "fake"
     capabilities = frozenset({"points"})
+    facts: dict[str, object] = {}
 
     def __init__(self, world: FakeWorld) -> None:
         self.world = world

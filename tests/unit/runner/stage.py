@@ -101,6 +101,8 @@ class FakeWorld:
 class FakeRunning:
     """A service that is not there: it answers as it was told to, and remembers what was asked."""
 
+    quiet_within_s = 3.0
+
     def __init__(self, world: FakeWorld) -> None:
         self.world = world
         self.done: list[tuple[Any, ...]] = []

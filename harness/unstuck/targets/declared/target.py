@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.declared.file import TargetFile
-from unstuck.targets.declared.roles import variants_of
+from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.declared.running import RunningDeclared
 from unstuck.targets.port import Emit, PointReached
 from unstuck.worlds.port import World
@@ -32,6 +34,13 @@ class DeclaredTarget:
         self.file = file
         self.configuration = configuration
         self.name = file.name if configuration is None else f"{file.name}:{configuration}"
+        timings = timings_of(file, variants_of(file, configuration, ()))
+        self.facts: Mapping[str, Any] = {
+            "sampled": True,  # states are seen by looks, from time to time
+            "effects_seen": file.ledger or file.effects is not None,
+            "absent": file.observe.absent,
+            "timings": {key: value for key, value in asdict(timings).items() if value is not None},
+        }
         self.capabilities = frozenset({"links", *({"points"} if file.ledger else ())})
         self._session = session
         self._see_messages = see_messages

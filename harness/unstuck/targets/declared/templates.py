@@ -106,6 +106,15 @@ def texts_of_call(call: Call) -> Iterator[str]:
             return
 
 
+def named_by(call: Call) -> set[str]:
+    """Dependencies and roles that a call goes to or names. A Python function may reach every dependency
+    by its environment, which says so itself."""
+    named = {name.partition(".")[0] for text in texts_of_call(call) for name in names_in(text)}
+    if isinstance(call, RedisCall | SqlCall):
+        named.add(call.dependency)
+    return named
+
+
 def all_calls(target: TargetFile) -> Iterator[Call]:
     """Every call that a run may carry out."""
     yield target.submit.call

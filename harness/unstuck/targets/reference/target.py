@@ -37,6 +37,7 @@ class ReferenceTarget:
     """The bundled service on shared dependencies; many runs at a time."""
 
     name = "reference_service"
+    facts: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -96,6 +97,8 @@ class ReferenceTarget:
 
 class RunningReference:
     """One run of the service. `close` is idempotent and also follows a start that failed."""
+
+    quiet_within_s = 3.0
 
     def __init__(
         self,

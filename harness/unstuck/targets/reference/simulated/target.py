@@ -60,6 +60,7 @@ class SimulatedTarget:
 
     name = "reference_service"
     capabilities = frozenset({"points", "notifications", "artefacts"})
+    facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
         self._free: list[MemoryDatabase] = []
@@ -106,6 +107,8 @@ class SimulatedTarget:
 
 class RunningSimulated:
     """One run: what all processes share, and how each of them is made."""
+
+    quiet_within_s = 3.0
 
     def __init__(
         self,

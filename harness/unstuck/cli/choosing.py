@@ -1,0 +1,90 @@
+"""Which target a command is about: `--target`, else the project's own, else the reference service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from unstuck.catalogue import Catalogue
+from unstuck.cli.inputs import bundled, target_catalogue
+from unstuck.cli.policy import find_policy, policy_target
+from unstuck.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from unstuck.targets.declared.file import TargetFile
+
+REFERENCE: Final = "reference"
+FILE: Final = "unstuck.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenTarget:
+    """A target, as a user names it. `file` None: the bundled reference service.
+
+    `word` names it again, for `replay`: a path, or the name of a ready-made one.
+    """
+
+    word: str = REFERENCE
+    file: TargetFile | None = None
+    configuration: str | None = None
+
+    def catalogue(self) -> Catalogue:
+        """What scenarios for it may name. Raises `UsageError`."""
+        if self.file is None:
+            return target_catalogue()
+        from unstuck.targets.declared.names import catalogue_of  # noqa: PLC0415  heavy
+
+        return catalogue_of(self.file)
+
+    def scenarios(self) -> Mapping[str, Path]:
+        """Those that come with Unstuck and fit it, by name; those beside its file, too."""
+        if self.file is None:
+            return bundled()
+        from unstuck.targets.ready import scenario_files  # noqa: PLC0415  only for such targets
+
+        own = sorted((self.file.path.parent / "scenarios").glob("*.yaml"))
+        return {path.stem: path for path in [*scenario_files(), *own]}
+
+
+def choose_target(
+    word: str | None = None, configuration: str | None = None, *, here: Path | None = None
+) -> ChosenTarget:
+    """`word`: a path, the name of a ready-made target, or `reference`; None: what the project says.
+
+    Raises `UsageError` for none of these, `ScenarioError` for a target file that is not right.
+    """
+    here = here or Path()
+    word = word or policy_target(find_policy(here.absolute())) or _project_file(here)
+    if word is None or word == REFERENCE:
+        if configuration is not None:
+            raise UsageError("--configuration is for targets of your own. Give one with --target.")
+        return ChosenTarget()
+    path = _path(word, here)
+    from unstuck.targets.declared.reading import load_target  # noqa: PLC0415  heavy
+
+    file = load_target(path)
+    if configuration is not None and configuration not in file.configurations:
+        known = did_you_mean(configuration, file.configurations)
+        raise UsageError(f"{path}: has no configuration {configuration!r}.{known}")
+    return ChosenTarget(word=word, file=file, configuration=configuration)
+
+
+def _project_file(here: Path) -> str | None:
+    return FILE if (here / FILE).is_file() else None
+
+
+def _path(word: str, here: Path) -> Path:
+    from unstuck.targets.ready import ready_targets  # noqa: PLC0415  only for such targets
+
+    path = here / word
+    if path.is_dir():
+        path = path / FILE
+    if path.is_file():
+        return path
+    ready = ready_targets()
+    if word in ready:
+        return ready[word]
+    hint = did_you_mean(word, [*ready, REFERENCE])
+    raise UsageError(f"--target {word!r}: no such file, and no ready-made target.{hint}")
