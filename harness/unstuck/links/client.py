@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from unstuck.errors import HarnessError, UsageError
+from unstuck.links.messages import Kind
 from unstuck.links.rules import LinkState, On, Rule, Then, encode_rule
 
 REPLY_TIMEOUT_S = 10.0
@@ -30,6 +31,8 @@ class LinkEvent:
               (another rule had the message: facts say which), `failed` (facts say why)
     at_ns     the machine's monotonic clock
     exchange  number of the request within its connection, from 1
+    kind      of `seen`: what matters in it (`unstuck.links.messages.Kind`)
+    idle      of `seen`: the reply to a poll, and no work in it; never judged
     """
 
     event: str
@@ -40,6 +43,8 @@ class LinkEvent:
     action: str | None = None
     on: On | None = None
     label: str | None = None
+    kind: Kind | None = None
+    idle: bool | None = None
     nth: int | None = None
     exchange: int | None = None
     outcome: str | None = None
@@ -49,9 +54,15 @@ class LinkEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSnapshot:
-    """What came through a link so far: requests by label, connections ever, connections now."""
+    """What came through a link so far: requests by label and by kind, connections ever, connections now.
+
+    `matter` counts by label what an enumeration has to cover: requests that write, and replies that bring
+    work (of a dependency that sends unasked: messages that do).
+    """
 
     counts: Mapping[str, int]
+    kinds: Mapping[str, int]
+    matter: Mapping[str, int]
     connections: int
     open: int
 

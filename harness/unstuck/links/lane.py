@@ -134,8 +134,13 @@ class Lane:
 
     def _judge(self, exchange: Exchange, piece: Piece) -> bool:
         """Lets the rules look at a message whose turn it is; False when it is not whole yet."""
+        if exchange.is_part or (self.on == "request" and not self.pair.framer.admits(exchange)):
+            self._judged = exchange
+            self._turn = None
+            self.swallowing = not exchange.is_part
+            return True
         host = self.pair.host
-        rules = host.rules.rules_for(host.name, self.on)
+        rules = () if self.on == "reply" and exchange.idle else host.rules.rules_for(host.name, self.on)
         data, whole = piece.data, piece.last
         if rules and self.on == "reply" and not whole and host.rules.may_fire(host.name, self.on, exchange):
             gathered = self._gathered(exchange)
@@ -145,8 +150,7 @@ class Lane:
         self._judged = exchange
         self._turn = None
         self.swallowing = False
-        if self.on == "request":
-            host.count(exchange)
+        host.count(self.on, exchange)
         if host.reports_all:
             self.pair.report_seen(self.on, exchange)
         if rules and not self.muted:

@@ -28,7 +28,7 @@ class PairHost(Protocol):
 
     def report(self, event: dict[str, Any]) -> None: ...
 
-    def count(self, exchange: Exchange) -> None: ...
+    def count(self, on: On, exchange: Exchange) -> None: ...
 
     def hold(self, turn: Turn) -> None: ...
 
@@ -237,9 +237,11 @@ class Pair:
                 "link": self.link_name,
                 "on": on,
                 "label": exchange.label,
+                "kind": exchange.kind,
+                "idle": on == "reply" and exchange.idle,
                 "connection": self.number,
                 "exchange": exchange.number,
                 "at_ns": monotonic_ns(),
-                "facts": {**exchange.facts, **exchange.reply_facts, "offset": exchange.offset},
+                "facts": exchange.told(),
             }
         )

@@ -15,7 +15,7 @@ from unstuck.links.actions.hold import release
 from unstuck.links.framers import FRAMERS, UNABLE
 from unstuck.links.messages import Exchange
 from unstuck.links.pair import Pair
-from unstuck.links.rules import UP, LinkState, Rule, RuleBook, Then
+from unstuck.links.rules import UP, LinkState, On, Rule, RuleBook, Then
 from unstuck.links.turn import Turn
 from unstuck.rng import split
 
@@ -57,6 +57,8 @@ class Link:
         self.state = UP
         self.reports_all = False
         self.counts: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.matter: Counter[str] = Counter()
         self.connections = 0
         self._seed = seed
         self._pairs: set[Pair] = set()
@@ -103,7 +105,10 @@ class Link:
 
     def snapshot(self) -> dict[str, Any]:
         """What has come through so far."""
-        return {"counts": dict(self.counts), "connections": self.connections, "open": len(self._pairs)}
+        return {
+            "counts": dict(self.counts), "kinds": dict(self.kinds), "matter": dict(self.matter),
+            "connections": self.connections, "open": len(self._pairs),
+        }  # fmt: skip
 
     def release(self, rule_id: str, then: Then) -> int:
         """Releases the messages that the rule holds; how many there were."""
@@ -114,8 +119,13 @@ class Link:
 
     # --- for pairs
 
-    def count(self, exchange: Exchange) -> None:
-        self.counts[exchange.label] += 1
+    def count(self, on: On, exchange: Exchange) -> None:
+        """Of a write the request matters, of a poll the reply that brings work."""
+        if on == "request":
+            self.counts[exchange.label] += 1
+            self.kinds[exchange.kind] += 1
+        if exchange.kind == ("write" if on == "request" else "poll") and not exchange.idle:
+            self.matter[exchange.label] += 1
 
     def hold(self, turn: Turn) -> None:
         waiting = [one for one in self._held.get(turn.rule.id, ()) if not one.is_done]  # others were cut

@@ -77,13 +77,14 @@ class Cut:
 class Error:
     """The proxy replies with an error in the dependency's own words; the dependency sees nothing.
 
-    `status` and `code` are for HTTP (`code` is AWS's name of it), `sqlstate` is for PostgreSQL.
+    `status` is for HTTP. `code` is what else the protocol calls an error by: AWS's name of it
+    (ServiceUnavailable), the SQLSTATE (57P03), the first word of a Redis error (ERR), the number of an AMQP
+    reply (541); None: the one in brackets.
     """
 
     kind: ClassVar[str] = "error"
     status: int = 503
-    code: str = "ServiceUnavailable"
-    sqlstate: str = "57P03"
+    code: str | None = None
     message: str = "injected by a fault"
 
 

@@ -57,8 +57,7 @@ class Turn:
         )
 
     def matched(self) -> None:
-        facts = {**self.exchange.facts, **self.exchange.reply_facts, "offset": self.exchange.offset}
-        self.report("matched", facts=facts)
+        self.report("matched", facts=self.exchange.told())
 
     def done(self, outcome: str, **facts: Any) -> None:
         """What became of the message; later calls change nothing."""

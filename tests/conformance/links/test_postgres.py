@@ -173,7 +173,7 @@ def test_cut_instead_of_the_reply_of_commit_keeps_the_transaction(link: OpenLink
 
 def test_contains_finds_parameters(link: OpenLink, session: Session) -> None:
     """The update of one job is hit, others of the same label pass."""
-    rule = link.rule(Error(sqlstate="40001"), label="UPDATE jobs", contains="j-2")
+    rule = link.rule(Error(code="40001"), label="UPDATE jobs", contains="j-2")
     with connect(link, autocommit=True) as connection:
         for job in ("j-1", "j-2", "j-3"):
             connection.execute("INSERT INTO jobs VALUES (%s, 'queued')", [job])
@@ -187,7 +187,7 @@ def test_contains_finds_parameters(link: OpenLink, session: Session) -> None:
 
 def test_an_injected_error_fails_the_transaction(link: OpenLink, session: Session) -> None:
     """The client sees a failed transaction, rolls back, and the server does too."""
-    link.rule(Error(sqlstate="40001"), label="COMMIT")
+    link.rule(Error(code="40001"), label="COMMIT")
     with connect(link) as connection:
         connection.execute("INSERT INTO jobs VALUES ('j-1', 'queued')")
         with pytest.raises(psycopg.errors.SerializationFailure):
@@ -199,7 +199,7 @@ def test_an_injected_error_fails_the_transaction(link: OpenLink, session: Sessio
 
 def test_a_session_can_be_refused(link: OpenLink) -> None:
     """An error on STARTUP is what a server says that is starting up or shutting down."""
-    link.rule(Error(sqlstate="57P03", message="the database system is starting up"), label="STARTUP")
+    link.rule(Error(code="57P03", message="the database system is starting up"), label="STARTUP")
     with pytest.raises(psycopg.OperationalError, match="starting up"):
         connect(link)
     with connect(link) as connection:

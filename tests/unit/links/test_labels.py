@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from unstuck.links.framers.http1_labels import label_of, path_template
+from unstuck.links.framers.http1_labels import label_of
+from unstuck.links.framers.identities import path_template
 from unstuck.links.framers.sql_labels import label_of_sql
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from unstuck.links.messages import Exchange, Piece
+from unstuck.links.messages import Piece
 
 if TYPE_CHECKING:
     from unstuck.links.framers import Framer
@@ -21,19 +19,23 @@ def apply(turn: Turn, action: Duplicate) -> None:
     if not turn.whole:
         turn.done("failed", why=f"the request of {len(turn.data)} bytes and more is too large to be kept")
         return
-    turn.on_forwarded = lambda: _send_copy(turn, action.after_s)
+    data = turn.pair.framer.copy_of(turn.exchange, turn.data)
+    if data is None:
+        turn.done("failed", why=f"{turn.exchange.label} has no meaning on a connection of its own")
+        return
+    turn.on_forwarded = lambda: _send_copy(turn, data, action.after_s)
     turn.proceed()
 
 
-def _send_copy(turn: Turn, after_s: float) -> None:
+def _send_copy(turn: Turn, data: bytes, after_s: float) -> None:
     turn.pair.turns.discard(turn)  # the copy may outlive the connection that the original came on
-    turn.pair.host.run(_copy(turn, after_s))
+    turn.pair.host.run(_copy(turn, data, after_s))
 
 
-async def _copy(turn: Turn, after_s: float) -> None:
+async def _copy(turn: Turn, data: bytes, after_s: float) -> None:
     host = turn.pair.host
     await asyncio.sleep(after_s)
-    connection = _Copy(turn.pair.new_framer, turn.exchange, turn.data)
+    connection = _Copy(turn.pair.new_framer(), data)
     try:
         async with asyncio.timeout(REPLY_TIMEOUT_S):
             await asyncio.get_running_loop().create_connection(
@@ -49,21 +51,23 @@ async def _copy(turn: Turn, after_s: float) -> None:
 
 
 class _Copy(asyncio.Protocol):
-    """Sends once, reads one reply."""
+    """Sends once, reads until the reply to the last request in it."""
 
-    def __init__(self, new_framer: Callable[[], Framer], exchange: Exchange, data: bytes) -> None:
-        self.exchange = copy.copy(exchange)
-        self.exchange.reply_facts = {}
-        self.exchange.followers = None
+    def __init__(self, framer: Framer, data: bytes) -> None:
+        begun = [
+            piece.exchange for piece in framer.request(data) if piece.first and piece.exchange is not None
+        ]
+        for exchange in begun:
+            framer.forwarded(exchange)
+        self.exchange = begun[-1]
         self.replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._framer = new_framer()
+        self._framer = framer
         self._data = data
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._framer.forwarded(self.exchange)
         transport.write(self._data)
 
     def data_received(self, data: bytes) -> None:
@@ -73,7 +77,10 @@ class _Copy(asyncio.Protocol):
         self._look(self._framer.reply_end())
 
     def _look(self, pieces: list[Piece]) -> None:
-        if any(piece.last for piece in pieces) and not self.replied.done():
+        if (
+            any(piece.last and piece.exchange is self.exchange for piece in pieces)
+            and not self.replied.done()
+        ):
             self.replied.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,6 +11,7 @@ from unstuck.links.actions.http_reply import http_reply
 from unstuck.links.framers.http1 import HttpExchange
 from unstuck.links.framers.postgres import PostgresFramer
 from unstuck.links.framers.postgres_frames import PostgresExchange
+from unstuck.links.framers.resp import RespExchange, RespFramer
 
 if TYPE_CHECKING:
     from unstuck.links.rules import Error
@@ -26,17 +27,20 @@ def apply(turn: Turn, action: Error) -> None:
         if exchange.label == "STARTUP":  # a server that refuses a session closes it
             pair = turn.pair
             pair.replies.outlet.when_sent(lambda _: pair.cut(with_reset=False))
+    elif isinstance(exchange, RespExchange):
+        _resp_error(turn, exchange, action)
 
 
 def _http_error(exchange: HttpExchange, action: Error) -> bytes:
     """AWS clients read the code from their protocol's own envelope; others get JSON."""
+    code = action.code or "ServiceUnavailable"
     if "x-amz-target" in exchange.headers:
-        body = json.dumps({"__type": action.code, "message": action.message})
+        body = json.dumps({"__type": code, "message": action.message})
         content_type = "application/x-amz-json-1.0"
     elif "/" in exchange.label:
         body, content_type = json.dumps({"detail": action.message}), "application/json"
     else:
-        inner = f"<Code>{escape(action.code)}</Code><Message>{escape(action.message)}</Message>"
+        inner = f"<Code>{escape(code)}</Code><Message>{escape(action.message)}</Message>"
         body = f'<?xml version="1.0"?><Error>{inner}</Error>'
         if exchange.label.startswith("Amazon"):
             body = f'<?xml version="1.0"?><ErrorResponse><Error>{inner}</Error></ErrorResponse>'
@@ -45,13 +49,24 @@ def _http_error(exchange: HttpExchange, action: Error) -> bytes:
     return http_reply(exchange, status=action.status, body=body.encode(), headers=headers)
 
 
+def _resp_error(turn: Turn, exchange: RespExchange, action: Error) -> None:
+    """The first word of a Redis error is its code. What was queued behind MULTI the server must forget: the
+    client believes that EXEC has."""
+    framer = turn.pair.framer
+    assert isinstance(framer, RespFramer)
+    line = " ".join(f"{action.code or 'ERR'} {action.message}".split())
+    turn.answer(f"-{line}\r\n".encode(), "error")
+    if exchange.name == "EXEC":
+        turn.pair.requests.outlet.send(framer.discard())
+
+
 def _postgres_error(turn: Turn, exchange: PostgresExchange, action: Error) -> bytes:
     """ErrorResponse and ReadyForQuery. Within a transaction the client is told that it has failed, so
     that it rolls back: the server, which has seen nothing, is then told so too."""
     framer = turn.pair.framer
     assert isinstance(framer, PostgresFramer)
     severity = "FATAL" if exchange.label == "STARTUP" else "ERROR"
-    fields = {"S": severity, "V": severity, "C": action.sqlstate, "M": action.message}
+    fields = {"S": severity, "V": severity, "C": action.code or "57P03", "M": action.message}
     text = b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields.items()) + b"\0"
     error = b"E" + struct.pack("!I", len(text) + 4) + text
     if not exchange.expects_reply or severity == "FATAL":

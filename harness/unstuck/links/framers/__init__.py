@@ -14,6 +14,7 @@ from typing import Protocol
 from unstuck.links.framers.http1 import Http1Framer
 from unstuck.links.framers.postgres import PostgresFramer
 from unstuck.links.framers.raw import RawFramer
+from unstuck.links.framers.resp import RespFramer
 from unstuck.links.messages import Exchange, Piece
 
 
@@ -59,6 +60,19 @@ class Framer(Protocol):
         """The newest forwarded request whose reply has not ended, if any."""
         ...
 
+    def admits(self, exchange: Exchange) -> bool:
+        """False: a request that must not go on any more, since an answer of ours has ended what it belongs
+        to (a channel that we closed)."""
+        ...
+
+    def copy_of(self, exchange: Exchange, data: bytes) -> bytes | None:
+        """What a connection of its own has to send so that the dependency gets `data`, the whole of the
+        request, once more: with what opens and ends a session like this one. None: a copy has no meaning.
+
+        Fed to another framer, the last request in it is the one whose reply says that the copy was taken.
+        """
+        ...
+
 
 def _raw(_host: FramerHost) -> Framer:
     return RawFramer()
@@ -68,10 +82,13 @@ FRAMERS: Mapping[str, Callable[[FramerHost], Framer]] = {
     "raw": _raw,
     "http1": Http1Framer,
     "postgres": PostgresFramer,
+    "resp": RespFramer,
 }
 UNABLE: Mapping[str, frozenset[str]] = {
     "raw": frozenset({"answer", "error", "duplicate"}),
     "http1": frozenset(),
     "postgres": frozenset({"answer", "duplicate"}),
+    "resp": frozenset({"answer"}),
 }
-"""Actions that have no meaning in a protocol: a second PostgreSQL session would need to log in."""
+"""Actions that have no meaning in a protocol: a second PostgreSQL session would need to log in, and what
+success looks like in Redis depends on its data."""

@@ -224,6 +224,12 @@ class Http1Framer:
     def last_awaiting(self) -> Exchange | None:
         return self._awaiting[-1] if self._awaiting else None
 
+    def admits(self, exchange: Exchange) -> bool:  # noqa: ARG002  nothing of ours ends what it belongs to
+        return True
+
+    def copy_of(self, exchange: Exchange, data: bytes) -> bytes | None:  # noqa: ARG002  the bytes are all
+        return data
+
     # --- replies
 
     def reply(self, data: bytes) -> list[Piece]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
+from unstuck.links.framers.identities import path_template
+
 _QUERY_API_SERVICES = {"2012-11-05": "AmazonSQS", "2010-03-31": "AmazonSNS"}
-_IDENTITY = re.compile(
-    r"""\d+                                        # a number
-      | [0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
-      | (?=.*\d)[0-9a-fA-F]{8,}                    # hex with a digit in it
-      | [a-z]{1,12}[-_](?=.*\d)[0-9A-Za-z_-]+      # j-17, job_01HX…
-      | (?=.*\d)(?=.*[A-Za-z])[0-9A-Za-z]{16,}     # ULID and the like""",
-    re.VERBOSE,
-)
 # (method, bucket or key, what is in the query) -> operation; the first that fits. "" always fits.
 _S3_OPERATIONS: Mapping[tuple[str, bool], tuple[tuple[str, str], ...]] = {
     ("GET", False): (
@@ -74,9 +66,3 @@ def _s3_label(method: str, path: str, query: str, *, copies: bool) -> str:
             copied = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"} if copies else {}
             return copied.get(operation, operation)
     return f"{method} /{{bucket}}/{{key}}" if key else f"{method} /{{bucket}}"
-
-
-@lru_cache(maxsize=4096)
-def path_template(path: str) -> str:
-    """The path with what looks like an identity replaced: `/jobs/j-17/complete` → `/jobs/{id}/complete`."""
-    return "/".join("{id}" if _IDENTITY.fullmatch(part) else part for part in path.split("/"))
