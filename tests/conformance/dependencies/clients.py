@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import psycopg
+import pytest
 import redis
 
 from unstuck.targets.dependencies import Dependency
+from unstuck.worlds.process.dependencies import postgres_cluster
 
 
 class Client(Protocol):
@@ -33,12 +36,35 @@ class RedisClient:
             return bool(client.exists(word))
 
 
+class PostgresClient:
+    def write(self, dependency: Dependency, word: str) -> None:
+        with psycopg.connect(url_of(dependency)) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
+            connection.execute("INSERT INTO words VALUES (%s)", [word])
+
+    def has(self, dependency: Dependency, word: str) -> bool:
+        with psycopg.connect(url_of(dependency)) as connection:
+            if connection.execute("SELECT to_regclass('words')").fetchone() == (None,):
+                return False
+            found = connection.execute("SELECT count(*) FROM words WHERE word = %s", [word]).fetchone()
+            return found == (1,)
+
+
+def _hide_nothing(_: pytest.MonkeyPatch) -> None:
+    """PATH and wheels are hidden for every kind."""
+
+
+def _hide_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_cluster, "_folders", lambda: iter(()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A kind as the suite tries it."""
+    """A kind as the suite tries it. `hide` makes the machine lack what PATH and wheels do not bring."""
 
     kind: str
     client: Client
+    hide: Callable[[pytest.MonkeyPatch], None] = _hide_nothing
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -47,4 +73,5 @@ class Sample:
 
 SAMPLES = [
     Sample(kind="redis", client=RedisClient()),
+    Sample(kind="postgres", client=PostgresClient(), hide=_hide_postgres),
 ]

@@ -127,6 +127,7 @@ def test_a_machine_without_it_is_one_line(
     """What to install is said, and nothing is started."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    sample.hide(monkeypatch)
     with pytest.raises(TargetError) as caught:
         opened(start, sample)
     text = str(caught.value)

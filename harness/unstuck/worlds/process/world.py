@@ -30,7 +30,8 @@ class ProcessWorld:
     """`World` on real processes. Every method may be called from several threads at once.
 
     `on_event` is called from the world's own reading thread, in order, and must not call the world
-    back. `scratch` is a folder of the run's own that `close` removes. Made by `Session.world`. Once
+    back. `scratch` is a folder of the run's own that `close` removes, and so is `quick`, for files that
+    are many and small: in memory where Linux has enough of it. Made by `Session.world`. Once
     `interrupted()`, a start that waits, or is asked for, raises `Interrupted`.
     """
 
@@ -42,6 +43,7 @@ class ProcessWorld:
         *,
         run: str,
         scratch: Path,
+        quick: Path,
         guardian_pid: int,
         capabilities: frozenset[str],
         on_event: Callable[[ProcessEvent], None],
@@ -50,6 +52,7 @@ class ProcessWorld:
     ) -> None:
         self.run = run
         self.scratch = scratch
+        self.quick = quick
         self.guardian_pid = guardian_pid
         self.capabilities = capabilities
         self.scheduler: Scheduler = ThreadScheduler(start_ns)
