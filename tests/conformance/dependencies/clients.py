@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
@@ -50,6 +54,30 @@ class PostgresClient:
             return found == (1,)
 
 
+class KeeperClient:
+    """Of the program `keeper`, which stands for any command."""
+
+    def write(self, dependency: Dependency, word: str) -> None:
+        with urllib.request.urlopen(f"{url_of(dependency)}{word}", data=b"") as answer:
+            assert answer.status == 200
+
+    def has(self, dependency: Dependency, word: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{url_of(dependency)}{word}"):
+                return True
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return False
+
+
+KEEPER = {
+    "command": [sys.executable, str(Path(__file__).parent / "keeper.py"), "{host}", "{port}", "{folder}"],
+    "framer": "http1",
+    "url": "http://{host}:{port}/",
+}
+
+
 def _hide_nothing(_: pytest.MonkeyPatch) -> None:
     """PATH and wheels are hidden for every kind."""
 
@@ -66,6 +94,7 @@ class Sample:
     client: Client
     hide: Callable[[pytest.MonkeyPatch], None] = _hide_nothing
     options: Mapping[str, Any] = field(default_factory=dict)
+    missing: Mapping[str, Any] | None = None  # options with which the machine lacks it, if not these
 
     def __str__(self) -> str:
         return self.kind
@@ -74,4 +103,7 @@ class Sample:
 SAMPLES = [
     Sample(kind="redis", client=RedisClient()),
     Sample(kind="postgres", client=PostgresClient(), hide=_hide_postgres),
+    Sample(
+        kind="command", client=KeeperClient(), options=KEEPER, missing={"command": "no-such-program {port}"}
+    ),
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from unstuck.errors import TargetError, did_you_mean
 from unstuck.targets.dependencies.kinds import KINDS
+from unstuck.targets.dependencies.listeners import addresses_of
 from unstuck.targets.dependencies.port import Dependency, Ground, KindModule, Option, Place, Prepared, Wanted
 from unstuck.targets.dependencies.starting import start_on_free_port
 from unstuck.worlds.process.dependencies import folder_of
@@ -45,7 +46,8 @@ def open_dependency(wanted: Wanted, *, world: Place, session: Session, folder: P
     """Starts it in the run's world and waits until it is ready. `folder` is the run's: logs go there.
 
     The world takes it away, with its data. Raises `TargetError` with one line: a wrong option, nothing
-    installed that could run it, or how its start failed; `Interrupted` as the world's start does.
+    installed that could run it, how its start failed, or that other machines could reach it;
+    `Interrupted` as the world's start does.
     """
     kind = check(wanted)
     logs = folder / "logs"
@@ -64,6 +66,13 @@ def open_dependency(wanted: Wanted, *, world: Place, session: Session, folder: P
 
 def _start(wanted: Wanted, kind: KindModule, prepared: Prepared, world: Place) -> Dependency:
     port, launch = start_on_free_port(world, prepared.launch)
+    open_to = addresses_of(port)
+    if open_to:
+        world.stop(wanted.name, grace_s=0)
+        raise TargetError(
+            f"listens on {', '.join(open_to)}, where other machines reach it; "
+            f"make it listen on {LOOPBACK} only"
+        )
     return Dependency(
         name=wanted.name,
         kind=wanted.kind,

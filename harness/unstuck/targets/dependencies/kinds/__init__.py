@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unstuck.targets.dependencies.kinds import postgres, redis
+from unstuck.targets.dependencies.kinds import command, postgres, redis
 from unstuck.targets.dependencies.port import KindModule
 
-KINDS: Mapping[str, KindModule] = {kind.KIND: kind for kind in (redis, postgres)}
+KINDS: Mapping[str, KindModule] = {kind.KIND: kind for kind in (redis, postgres, command)}
