@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import urllib.error
 import urllib.request
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import boto3
 import psycopg
 import pytest
 import redis
@@ -52,6 +54,43 @@ class PostgresClient:
                 return False
             found = connection.execute("SELECT count(*) FROM words WHERE word = %s", [word]).fetchone()
             return found == (1,)
+
+
+def aws(dependency: Dependency, service: Any) -> Any:
+    values = dependency.values(dependency.host, dependency.port)
+    session = boto3.Session(values["access_key"], values["secret_key"], region_name=values["region"])
+    return session.client(service, endpoint_url=values["url"])
+
+
+class S3Client:
+    def write(self, dependency: Dependency, word: str) -> None:
+        with contextlib.closing(aws(dependency, "s3")) as client:
+            client.create_bucket(Bucket="words")
+            client.put_object(Bucket="words", Key=word, Body=word.encode())
+
+    def has(self, dependency: Dependency, word: str) -> bool:
+        with contextlib.closing(aws(dependency, "s3")) as client:
+            if "words" not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+                return False
+            found = client.list_objects_v2(Bucket="words").get("Contents", ())
+            if word not in [one["Key"] for one in found]:
+                return False
+            return bool(client.get_object(Bucket="words", Key=word)["Body"].read() == word.encode())
+
+
+class SqsClient:
+    def write(self, dependency: Dependency, word: str) -> None:
+        with contextlib.closing(aws(dependency, "sqs")) as client:
+            queue = client.create_queue(QueueName="words")["QueueUrl"]
+            client.send_message(QueueUrl=queue, MessageBody=word)
+
+    def has(self, dependency: Dependency, word: str) -> bool:
+        with contextlib.closing(aws(dependency, "sqs")) as client:
+            for queue in client.list_queues().get("QueueUrls", ()):
+                got = client.receive_message(QueueUrl=queue, VisibilityTimeout=0, MaxNumberOfMessages=10)
+                if word in [message["Body"] for message in got.get("Messages", ())]:
+                    return True
+            return False
 
 
 class KeeperClient:
@@ -103,6 +142,8 @@ class Sample:
 SAMPLES = [
     Sample(kind="redis", client=RedisClient()),
     Sample(kind="postgres", client=PostgresClient(), hide=_hide_postgres),
+    Sample(kind="s3", client=S3Client()),
+    Sample(kind="sqs", client=SqsClient()),
     Sample(
         kind="command", client=KeeperClient(), options=KEEPER, missing={"command": "no-such-program {port}"}
     ),
