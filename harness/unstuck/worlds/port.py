@@ -80,9 +80,9 @@ class ProcessSpec:
     log: str | None = None  # a path; stdout and stderr are appended
     ready_url: str | None = None  # GET answers 200
     ready_line: str | None = None  # or: the log has a line that contains this
-    ready_port: int | None = None  # or: something accepts connections there
-    ready_settle_s: float = 0.0  # then so much longer: some say that they are ready before they are
-    ready_timeout_s: float = 20.0
+    ready_port: int | None = None  # or: connections to it are accepted; the first that is given counts
+    ready_settle_s: float = 0.0  # then it must live on for so long: some say "ready" before they are
+    ready_timeout_s: float = 20.0  # in the sim a program says itself when it is ready: none of these counts
     memory_limit_bytes: int | None = None  # of the process and its descendants together
     memory_limited_by: Literal["world", "service"] = "world"  # `service`: only watched here
     restart: Restart = Restart()

@@ -127,8 +127,9 @@ def test_a_machine_without_it_is_one_line(
     """What to install is said, and nothing is started."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    sample.hide(monkeypatch)
     with pytest.raises(TargetError) as caught:
-        opened(start, sample)
+        start(sample.kind, **(sample.options if sample.missing is None else sample.missing))
     text = str(caught.value)
     assert "\n" not in text
     assert text.startswith(f"dependency 'dep' ({sample.kind}): ")

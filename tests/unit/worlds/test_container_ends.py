@@ -59,7 +59,7 @@ class Beside:
     """In place of the world of the harness's own processes, and of its session."""
 
     def __init__(self, folder: Path) -> None:
-        self.scratch = self.folder = folder
+        self.scratch = self.quick = self.folder = folder
         self.scheduler = None
         self.closed = 0
 
@@ -75,7 +75,7 @@ def killed_guardian(folder: Path) -> ProcessWorld:
     ours, theirs = socket.socketpair()
     theirs.close()
     return ProcessWorld(
-        ours, run="run", scratch=folder, guardian_pid=0, capabilities=CAPABILITIES,
+        ours, run="run", scratch=folder, quick=folder, guardian_pid=0, capabilities=CAPABILITIES,
         on_event=ignore_event, start_ns=0,
     )  # fmt: skip
 

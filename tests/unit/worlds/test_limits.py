@@ -14,7 +14,7 @@ import pytest
 
 from unstuck.errors import UsageError
 from unstuck.worlds.process import limits
-from unstuck.worlds.process.dependencies.postgres import _reason
+from unstuck.worlds.process.dependencies.postgres_cluster import reason_of
 from unstuck.worlds.process.session import Session
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -97,7 +97,7 @@ def test_a_failed_initdb_is_told_in_one_line(tmp_path: Path, log: str, reason: s
     """The last line that names an error; else the last."""
     path = tmp_path / "initdb.log"
     path.write_text(log)
-    said = _reason(path)
+    said = reason_of(path)
     assert reason in said
     assert "\n" not in said
 

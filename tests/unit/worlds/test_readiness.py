@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from unstuck.worlds.process.readiness import LineProbe, Pauses, UrlProbe, log_tail, loopback_address
+from unstuck.worlds.process.readiness import (
+    LineProbe,
+    Pauses,
+    PortProbe,
+    UrlProbe,
+    log_tail,
+    loopback_address,
+)
 
 
 def test_a_line_counts_from_the_offset_on(tmp_path: Path) -> None:
@@ -123,3 +130,18 @@ def test_the_tail_of_a_log_is_one_line(tmp_path: Path) -> None:
     log.write_text("old\n" + "".join(f"line {number}\n\n" for number in range(8)))
     assert log_tail(str(log), 4) == "line 3 | line 4 | line 5 | line 6 | line 7"
     assert log_tail(str(log), 4, lines_max=1) == "line 7"
+
+
+def test_a_port_is_ready_once_it_listens() -> None:
+    """Bound alone is not enough; and looking leaves nothing open."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        probe = PortProbe(server.getsockname()[1])
+        assert not probe.ready()
+        server.listen()
+        assert probe.ready()
+        client, _ = server.accept()
+        with client:
+            client.settimeout(10)
+            assert client.recv(1) == b""
+    assert not probe.ready()

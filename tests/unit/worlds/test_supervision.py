@@ -97,6 +97,8 @@ SPECS = st.builds(
     environment=st.dictionaries(st.text(), st.text()),
     log=st.none() | st.text(),
     memory_limit_bytes=st.none() | st.integers(1),
+    ready_port=st.none() | st.integers(1, 65535),
+    ready_settle_s=st.floats(0, 600),
     restart=st.builds(Restart, starts_max=st.integers(1, 100)),
 )
 

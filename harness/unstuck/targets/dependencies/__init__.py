@@ -6,7 +6,7 @@ kill or a stop, on the same port with the same data. One kind a file, in `kinds`
 
 from unstuck.targets.dependencies.kinds import KINDS
 from unstuck.targets.dependencies.opening import check, open_dependency
-from unstuck.targets.dependencies.port import Dependency, Framer, Ground, KindModule, Option, Wanted
+from unstuck.targets.dependencies.port import Dependency, Framer, Ground, KindModule, Option, Place, Wanted
 
 __all__ = [
     "KINDS",
@@ -15,6 +15,7 @@ __all__ = [
     "Ground",
     "KindModule",
     "Option",
+    "Place",
     "Wanted",
     "check",
     "open_dependency",

@@ -9,10 +9,11 @@ from typing import Any
 
 from unstuck.errors import TargetError, did_you_mean
 from unstuck.targets.dependencies.kinds import KINDS
-from unstuck.targets.dependencies.port import Dependency, Ground, KindModule, Option, Prepared, Wanted
-from unstuck.worlds.port import World
-from unstuck.worlds.process.dependencies import STARTS_MAX, folder_of, port_was_taken
-from unstuck.worlds.process.ports import LOOPBACK, free_port
+from unstuck.targets.dependencies.listeners import addresses_of
+from unstuck.targets.dependencies.port import Dependency, Ground, KindModule, Option, Place, Prepared, Wanted
+from unstuck.targets.dependencies.starting import start_on_free_port
+from unstuck.worlds.process.dependencies import folder_of
+from unstuck.worlds.process.ports import LOOPBACK
 from unstuck.worlds.process.session import Session
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -41,17 +42,18 @@ def check(wanted: Wanted) -> KindModule:
     return kind
 
 
-def open_dependency(wanted: Wanted, *, world: World, session: Session, folder: Path) -> Dependency:
+def open_dependency(wanted: Wanted, *, world: Place, session: Session, folder: Path) -> Dependency:
     """Starts it in the run's world and waits until it is ready. `folder` is the run's: logs go there.
 
     The world takes it away, with its data. Raises `TargetError` with one line: a wrong option, nothing
-    installed that could run it, or how its start failed; `Interrupted` as the world's start does.
+    installed that could run it, how its start failed, or that other machines could reach it;
+    `Interrupted` as the world's start does.
     """
     kind = check(wanted)
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     try:
-        data = folder_of(world.scratch, f"dependency-{wanted.name}")
+        data = folder_of(world.quick, f"dependency-{wanted.name}")
     except FileExistsError:
         raise TargetError(f"dependency {wanted.name!r} is open already; choose another name") from None
     ground = Ground(world=world, session=session, data=data, log=logs / f"{wanted.name}.log")
@@ -62,27 +64,24 @@ def open_dependency(wanted: Wanted, *, world: World, session: Session, folder: P
         raise TargetError(f"{_where(wanted)}: {error}") from error
 
 
-def _start(wanted: Wanted, kind: KindModule, prepared: Prepared, world: World) -> Dependency:
-    for _ in range(STARTS_MAX):
-        port = free_port()
-        launch = prepared.launch(port)
-        try:
-            world.start(launch)
-        except TargetError as error:
-            if not port_was_taken(error):
-                raise
-            problem = error
-            continue
-        return Dependency(
-            name=wanted.name,
-            kind=wanted.kind,
-            host=LOOPBACK,
-            port=port,
-            framer=prepared.framer or kind.FRAMER,
-            spec=launch,
-            prepared=prepared,
+def _start(wanted: Wanted, kind: KindModule, prepared: Prepared, world: Place) -> Dependency:
+    port, launch = start_on_free_port(world, prepared.launch)
+    open_to = addresses_of(port)
+    if open_to:
+        world.stop(wanted.name, grace_s=0)
+        raise TargetError(
+            f"listens on {', '.join(open_to)}, where other machines reach it; "
+            f"make it listen on {LOOPBACK} only"
         )
-    raise problem
+    return Dependency(
+        name=wanted.name,
+        kind=wanted.kind,
+        host=LOOPBACK,
+        port=port,
+        framer=prepared.framer or kind.FRAMER,
+        spec=launch,
+        prepared=prepared,
+    )
 
 
 def _where(wanted: Wanted) -> str:

@@ -38,11 +38,17 @@ class Option:
     choices: tuple[str, ...] = ()
 
 
+class Place(World, Protocol):
+    """A world in which dependencies can live: one of this machine, not the sim."""
+
+    quick: Path  # of the run, for files that are many and small; removed with the world
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """Where one dependency is made."""
 
-    world: World
+    world: Place
     session: Session
     data: Path  # of its own, empty, mode 0700, gone with the world
     log: Path

@@ -102,6 +102,7 @@ def main(arguments: list[str]) -> None:
         os._exit(1)  # it is dead already: nothing was made
     charge = Charge(
         scratch=Path(settings["scratch"]),
+        quick=Path(settings["scratch"]),
         session=Path(settings["scratch"]).parent,
         group_prefix="",
         groups=None,

@@ -130,6 +130,7 @@ class ContainerSession:
             ours,
             run=name,
             scratch=scratch,
+            quick=scratch,
             guardian_pid=guardian.pid,
             capabilities=CAPABILITIES,
             on_event=on_event,

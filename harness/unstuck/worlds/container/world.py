@@ -31,6 +31,7 @@ class ContainerWorld:
         self, *, beside: ProcessWorld, containers: ProcessWorld, client: DockerClient, run: str
     ) -> None:
         self.scratch = beside.scratch
+        self.quick = beside.quick  # of what runs beside
         self.scheduler = beside.scheduler
         self.guardian_pid = containers.guardian_pid
         self.label = run  # of the run's containers

@@ -31,6 +31,7 @@ class Charge:
     """What a guardian is given: the folder that it makes and removes, and the names of its groups."""
 
     scratch: Path
+    quick: Path  # a second one, for files that are many and small; may be the same
     session: Path  # where runs lie, and what the harness keeps; the dependencies lie elsewhere
     group_prefix: str
     groups: cgroups.Parent | None
@@ -55,8 +56,9 @@ class Guardian:
     def run(self) -> NoReturn:
         """Never returns: ends the process, with nothing of the run left."""
         linux.become_subreaper()
-        self._charge.scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # others see no files
-        self._charge.scratch.mkdir(parents=True, exist_ok=True)
+        for folder in (self._charge.scratch, self._charge.quick):
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # others see no files
+            folder.mkdir(exist_ok=True)
         wakeup = self._prepare_signals()
         self._control.settimeout(0)
         self._selector.register(self._control, selectors.EVENT_READ, self._read)
@@ -298,9 +300,10 @@ class Guardian:
         self._wait_ended(list(self._supervised.values()), _QUICK_STOP_WITHIN_S)
         residue.kill_until_none(lambda: (), self._reap)
         residue.remove_groups(self._charge.groups, self._charge.group_prefix)
-        residue.remove_scratch(self._charge.scratch)
+        for folder in (self._charge.scratch, self._charge.quick):
+            residue.remove_scratch(folder)
         if os.getppid() != self._charge.zygote_pid:
-            for folder in {self._charge.session, self._charge.scratch.parent}:
+            for folder in {self._charge.session, self._charge.scratch.parent, self._charge.quick.parent}:
                 residue.remove_session(folder)
         self._say_closed()
 

@@ -1,4 +1,4 @@
-"""Whether a process is ready: a line in its log, or a 200 from its URL. Never blocks, costs little."""
+"""Whether a process is ready: by its log, its URL or its port. Never blocks, costs little."""
 
 from __future__ import annotations
 
@@ -110,7 +110,23 @@ class UrlProbe:
             self._client = None
 
 
-Probe = LineProbe | UrlProbe
+class PortProbe:
+    """Whether a connection to a port of the loopback is accepted; it is closed again at once."""
+
+    def __init__(self, port: int) -> None:
+        self._address = (LOOPBACK, port)
+
+    def ready(self) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.settimeout(0.2)  # the loopback accepts or refuses at once
+            # A socket that was given this very port by the system may get connected to itself.
+            return client.connect_ex(self._address) == 0 and client.getsockname() != self._address
+
+    def close(self) -> None:
+        """Nothing is held between two looks."""
+
+
+Probe = LineProbe | UrlProbe | PortProbe
 
 
 class Pauses:

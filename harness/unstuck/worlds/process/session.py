@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from unstuck import clock
 from unstuck.errors import HarnessError, Interrupted, TargetError
@@ -29,6 +29,7 @@ from unstuck.worlds.process.world import LOOK_EVERY_S, ProcessWorld, ignore_even
 _ZYGOTE_READY_WITHIN_S = 60.0
 _ZYGOTE_ENDS_WITHIN_S = 20.0
 _GUARDIAN_READY_WITHIN_S = 20.0
+T = TypeVar("T")
 
 
 class Session:
@@ -36,7 +37,7 @@ class Session:
 
     `preload` names modules that the zygote imports once (the roles of their packages then start by
     fork, in milliseconds); they must start no thread and open no socket. `scratch` is where the
-    session makes its folder; None: the system's temporary folder. `quick` is the same for what the
+    session makes its folder; None: the system's temporary folder. `quick` is the same for what
     dependencies keep; None: as `scratch`, or without one memory where Linux has enough of it.
     When `close` returns, or when this process dies however it dies, no process, socket, memory group
     or folder of the session is left. `folder` is there from `prepare` on; what the harness keeps in it
@@ -73,6 +74,8 @@ class Session:
         self._shared: ProcessWorld | None = None
         self._postgres: Postgres | None = None
         self._emulators: dict[EmulatorName, Emulator] = {}
+        self._made: dict[str, Any] = {}  # what `once` made, by key
+        self._making: dict[str, threading.Lock] = {}
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -170,7 +173,8 @@ class Session:
     ) -> ProcessWorld:
         """A world for one run, with a guardian of its own. `start_ns`: the run's zero; None: now.
 
-        `folder` is where its scratch folder is made; None: the session's.
+        `folder` is where its scratch folder is made; None: the session's, and the one for many small
+        files where those of dependencies lie.
 
         Raises `TargetError` when a module of `preload` cannot be imported, `HarnessError` when the
         guardian cannot be started.
@@ -180,8 +184,9 @@ class Session:
         with self._lock, theirs:
             number = next(self._numbers)
             scratch = (folder or self.folder) / str(number)
+            quick = (folder or self._quick_folder) / str(number)
             try:
-                pid = self._fork_guardian(number, scratch, theirs)
+                pid = self._fork_guardian(number, scratch, quick, theirs)
             except BaseException:
                 ours.close()
                 raise
@@ -189,6 +194,7 @@ class Session:
                 ours,
                 run=name,
                 scratch=scratch,
+                quick=quick,
                 guardian_pid=pid,
                 capabilities=capabilities,
                 on_event=on_event,
@@ -199,10 +205,10 @@ class Session:
         world.wait_up(_GUARDIAN_READY_WITHIN_S)
         return world
 
-    def _fork_guardian(self, number: int, scratch: Path, theirs: socket.socket) -> int:
+    def _fork_guardian(self, number: int, scratch: Path, quick: Path, theirs: socket.socket) -> int:
         if self._control is None:
             raise HarnessError("session is closed; make a new one")
-        message = {"do": "guardian", "number": number, "scratch": str(scratch)}
+        message = {"do": "guardian", "number": number, "scratch": str(scratch), "quick": str(quick)}
         try:
             socket.send_fds(self._control, [wire.encode(message)], [theirs.fileno()])
         except OSError:
@@ -230,6 +236,19 @@ class Session:
             if name not in self._emulators:
                 self._emulators[name] = Emulator.start(self._dependencies(), name)
             return self._emulators[name]
+
+    def once(self, key: str, make: Callable[[ProcessWorld], T]) -> T:
+        """What `make` gave the first who asked for `key`; others wait for it. A failure is not kept.
+
+        It gets the world of the session's dependencies: what it leaves there stays until `close`.
+        """
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            if key not in self._made:
+                self._made[key] = make(self._dependencies())
+            made: T = self._made[key]
+            return made
 
     def close(self) -> None:
         """Ends all worlds, dependencies and the zygote. Again and again is fine; bounded to 40 s."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from unstuck import clock
 from unstuck.worlds.process import cgroups, proctree, readiness, spawn, usage
-from unstuck.worlds.process.ports import is_answered
+from unstuck.worlds.process.ports import LOOPBACK, is_answered
 from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.restarts import restart_after
 
@@ -124,16 +124,18 @@ class Supervised:
 
     def _check_port(self) -> None:
         """A stranger on the port would answer for a process that cannot even bind it."""
-        if self._starts == 0 and self.launch.ready_url is not None:
-            address = readiness.loopback_address(self.launch.ready_url)
+        launch = self.launch
+        if self._starts > 0:
+            return
+        address = None if launch.ready_port is None else (LOOPBACK, launch.ready_port)
+        if launch.ready_url is not None:
+            address = readiness.loopback_address(launch.ready_url)
             if address is None:
                 raise spawn.SpawnError(
-                    f"ready_url={self.launch.ready_url!r} must be http on 127.0.0.1; mend the target"
+                    f"ready_url={launch.ready_url!r} must be http on 127.0.0.1; mend the target"
                 )
-            if is_answered(*address):
-                raise spawn.SpawnError(
-                    f"its port is taken: somebody already answers on {address[1]}; free it"
-                )
+        if address is not None and is_answered(*address):
+            raise spawn.SpawnError(f"its port is taken: somebody already answers on {address[1]}; free it")
 
     def _await_ready(self, now_ns: int) -> None:
         launch = self.launch
@@ -141,12 +143,23 @@ class Supervised:
             self._probe = readiness.UrlProbe(launch.ready_url)
         elif launch.ready_line is not None:
             self._probe = readiness.LineProbe(self._log, self._log_offset, launch.ready_line)
+        elif launch.ready_port is not None:
+            self._probe = readiness.PortProbe(launch.ready_port)
         else:
-            self._become_ready()
+            self._settle(now_ns)
             return
         self._pauses = readiness.Pauses()
         self._probe_at_ns = now_ns + self._pauses.next_ns()
         self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
+
+    def _settle(self, now_ns: int) -> None:
+        """It says that it is ready: it is, once it has lived for so long as was asked."""
+        self._drop_probe()
+        if self.launch.ready_settle_s <= 0:
+            self._become_ready()
+            return
+        self._probe_at_ns = now_ns + int(self.launch.ready_settle_s * 1e9)
+        self._ready_by_ns = self._probe_at_ns + 1  # never due before: the wait is not for it to get ready
 
     def _become_ready(self) -> None:
         self._drop_probe()
@@ -188,9 +201,10 @@ class Supervised:
         if self.alive and now_ns >= self._sample_at_ns:
             self._sample(now_ns)
         if self.state == "starting" and now_ns >= self._probe_at_ns:
-            assert self._probe is not None
-            if self._probe.ready():
+            if self._probe is None:  # it has settled
                 self._become_ready()
+            elif self._probe.ready():
+                self._settle(now_ns)
             else:
                 self._probe_at_ns = now_ns + self._pauses.next_ns()
         if self.state == "starting" and now_ns >= self._ready_by_ns:
@@ -244,8 +258,8 @@ class Supervised:
         """It has been reaped with this wait status: kills what it left, tells, restarts or ends."""
         now_ns = clock.monotonic_ns()
         code, number = exit_of(status)
-        if isinstance(self._probe, readiness.LineProbe) and self.state == "starting" and self._probe.ready():
-            self._become_ready()  # it said so, and ended before we looked
+        if self.state == "starting" and isinstance(self._probe, readiness.LineProbe) and self._probe.ready():
+            self._settle(now_ns)  # it said so, and ended before we looked
         was, self.state = self.state, "ended"
         problem = self._start_problem(code, number) if was == "starting" else None
         self._kill_left_over()
@@ -284,14 +298,15 @@ class Supervised:
         launch, tail = self.launch, readiness.log_tail(self._log, self._log_offset)
         how = f"with code {code}" if number is None else f"by {number}"
         if self._late:
-            wanted = (
-                f"ready_url={launch.ready_url!r}" if launch.ready_url else f"ready_line={launch.ready_line!r}"
-            )
+            given = [name for name in ("ready_url", "ready_line", "ready_port") if getattr(launch, name)]
+            wanted = f"{given[0]}={getattr(launch, given[0])!r}"
             text = f"not ready within ready_timeout_s={launch.ready_timeout_s:g} ({wanted}); mend or raise it"
         elif _PORT_TAKEN.search(tail):
             text = f"died {how} after {self._age_s():.2f} s: its port is taken; free it or choose another"
         else:
             text = f"died {how} after {self._age_s():.2f} s, before it was ready"
+            if self._probe is None and launch.ready_settle_s > 0:
+                text += f" (it has to live for ready_settle_s={launch.ready_settle_s:g} after it says so)"
         return f"{text}. Its log ends: {tail}" if tail else f"{text}. Its log is empty"
 
     def _answer_stop(self) -> None:

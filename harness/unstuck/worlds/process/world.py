@@ -21,6 +21,8 @@ from unstuck.worlds.process.scheduler import ThreadScheduler
 _ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.05  # how late whoever waits for a start notices an interruption
 _CLOSE_WITHIN_S = 20.0
+_SETTLE_MAX_S = 600.0
+_PORTS = 2**16
 T = TypeVar("T")
 
 _SCOPES = ("main", "group", "tree", "child")
@@ -30,7 +32,8 @@ class ProcessWorld:
     """`World` on real processes. Every method may be called from several threads at once.
 
     `on_event` is called from the world's own reading thread, in order, and must not call the world
-    back. `scratch` is a folder of the run's own that `close` removes. Made by `Session.world`. Once
+    back. `scratch` is a folder of the run's own that `close` removes, and so is `quick`, for files that
+    are many and small: in memory where Linux has enough of it. Made by `Session.world`. Once
     `interrupted()`, a start that waits, or is asked for, raises `Interrupted`.
     """
 
@@ -42,6 +45,7 @@ class ProcessWorld:
         *,
         run: str,
         scratch: Path,
+        quick: Path,
         guardian_pid: int,
         capabilities: frozenset[str],
         on_event: Callable[[ProcessEvent], None],
@@ -50,6 +54,7 @@ class ProcessWorld:
     ) -> None:
         self.run = run
         self.scratch = scratch
+        self.quick = quick
         self.guardian_pid = guardian_pid
         self.capabilities = capabilities
         self.scheduler: Scheduler = ThreadScheduler(start_ns)
@@ -78,7 +83,7 @@ class ProcessWorld:
     def start(self, spec: ProcessSpec) -> None:
         self._check(spec)
         launch = wire.launch_of(spec)
-        timeout_s = spec.ready_timeout_s + _ANSWER_WITHIN_S
+        timeout_s = spec.ready_timeout_s + spec.ready_settle_s + _ANSWER_WITHIN_S
         # A start may take seconds, and comes to nothing once all is to stop: `close` ends what has begun.
         launched = wire.launch_to_json(launch)
         error = self._ask("start", timeout_s, self._interrupted, launch=launched).get("error")
@@ -156,6 +161,15 @@ class ProcessWorld:
         if spec.stop_signal not in signals.Signals.__members__:
             known = did_you_mean(spec.stop_signal, signals.Signals.__members__)
             raise UsageError(f"process {spec.name!r}: stop_signal={spec.stop_signal!r} is no signal.{known}")
+        if spec.ready_port is not None and not 0 < spec.ready_port < _PORTS:
+            raise UsageError(
+                f"process {spec.name!r}: ready_port={spec.ready_port!r} must be 1 to {_PORTS - 1}"
+            )
+        if not 0 <= spec.ready_settle_s <= _SETTLE_MAX_S:
+            raise UsageError(
+                f"process {spec.name!r}: ready_settle_s={spec.ready_settle_s!r} "
+                f"must be 0 to {_SETTLE_MAX_S:g}"
+            )
 
     def _ask(
         self, do: str, timeout_s: float, interrupted: Callable[[], bool] = lambda: False, **values: Any

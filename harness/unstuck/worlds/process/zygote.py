@@ -138,6 +138,7 @@ class Zygote:
     def _fork_guardian(self, message: dict[str, Any], handle: int, inherited: list[Any]) -> None:
         charge = Charge(
             scratch=Path(message["scratch"]),
+            quick=Path(message["quick"]),
             session=self._folder,
             group_prefix=f"unstuck-{self._session}-{message['number']}-",
             groups=self._groups,
@@ -176,7 +177,8 @@ class Zygote:
     def _bury(self, charge: Charge) -> None:
         residue.kill_until_none(lambda: list(self._guardians), self._reap)
         residue.remove_groups(self._groups, charge.group_prefix)
-        residue.remove_scratch(charge.scratch)
+        for folder in (charge.scratch, charge.quick):
+            residue.remove_scratch(folder)
 
     def _clean_up(self) -> None:
         """Waits for the guardians, who saw the same end as we; then takes away what is left."""
@@ -184,9 +186,10 @@ class Zygote:
         self._guardians.clear()
         residue.kill_until_none(lambda: (), self._reap)
         residue.remove_groups(self._groups, f"unstuck-{self._session}-")
-        for charge in self._charges:
-            residue.remove_scratch(charge.scratch)
-        for folder in {self._folder, *(charge.scratch.parent for charge in self._charges)}:
+        made = {folder for charge in self._charges for folder in (charge.scratch, charge.quick)}
+        for folder in made:
+            residue.remove_scratch(folder)
+        for folder in {self._folder, *(folder.parent for folder in made)}:
             residue.remove_session(folder)
 
     def _await_guardians(self) -> None:

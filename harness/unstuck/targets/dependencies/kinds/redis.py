@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unstuck.errors import TargetError
 from unstuck.targets.dependencies.port import Framer, Ground, Option, Prepared, Wanted
-from unstuck.targets.dependencies.surroundings import surroundings
+from unstuck.targets.dependencies.surroundings import refuse_settings, surroundings
 from unstuck.worlds.process.ports import LOOPBACK
 from unstuck.worlds.process.wire import Launch
 
@@ -35,6 +35,7 @@ _SETTINGS = {
     # put writes off while a sync is under way, `always` waits for the disk: the machine stays up.
     "appendfsync": "no",
 }
+_OURS = frozenset({"bind", "port", "dir", "daemonize", "unixsocket", "tls-port", "pidfile", "logfile"})
 
 
 def prepare(wanted: Wanted, ground: Ground) -> Prepared:
@@ -72,11 +73,9 @@ def settings_of(wanted: Wanted) -> dict[str, str]:
         chosen["databases"] = str(options["databases"])
     if "maxmemory_mib" in options:
         chosen["maxmemory"] = str(options["maxmemory_mib"] * _MIB)
-    for name, value in options.get("settings", {}).items():
-        if name in {"bind", "port", "dir", "daemonize"}:
-            raise TargetError(f"settings: {name}={value!r} is Unstuck's to choose; leave it out")
-        chosen[name] = str(value)
-    return chosen
+    settings = {name: str(value) for name, value in options.get("settings", {}).items()}
+    refuse_settings(settings, _OURS)
+    return chosen | settings
 
 
 def find_server() -> str:

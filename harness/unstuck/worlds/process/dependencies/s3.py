@@ -20,6 +20,12 @@ EmulatorName = Literal["ministack", "moto"]
 """`ministack` is the default: a third of the start-up time and a quarter of the CPU time a request of
 moto, and it rejects tampered presigned URLs. `moto` is the second opinion."""
 
+INSTALL = {
+    "ministack": "install 'unstuck[reference]', or pip install ministack",
+    "moto": "install 'moto[server]'",
+}
+READY_WITHIN_S = 30.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emulator:
@@ -33,13 +39,22 @@ class Emulator:
         """Starts one on a free port. Raises `TargetError` when it is not installed or not ready."""
         if name not in get_args(EmulatorName):
             raise UsageError(f"emulator={name!r} is unknown.{did_you_mean(name, get_args(EmulatorName))}")
-        if importlib.util.find_spec(name) is None:
-            extra = "unstuck[reference]" if name == "ministack" else "moto[server]"
-            raise TargetError(f"emulator={name!r} is not installed: install {extra!r}")
+        check_installed(name)
         folder = folder_of(world.scratch, name)
         for _ in range(STARTS_MAX):
             port = free_port()
-            launch = _ministack(folder, port) if name == "ministack" else _moto(folder, port)
+            command, environment, ready_url = serving(name, folder, port)
+            launch = Launch(
+                name=name,
+                role=name,
+                command=command,
+                environment=environment,
+                folder=str(folder),
+                log=str(folder / "server.log"),
+                ready_url=ready_url,
+                ready_timeout_s=READY_WITHIN_S,
+                restart=Restart(policy="never"),
+            )
             try:
                 world.start(launch)
             except TargetError as error:
@@ -51,8 +66,26 @@ class Emulator:
         raise problem
 
 
-def _ministack(folder: Path, port: int) -> Launch:
+def check_installed(name: EmulatorName) -> None:
+    """Raises `TargetError` with what to install."""
+    if importlib.util.find_spec(name) is None:
+        raise TargetError(f"emulator={name!r} is not installed: {INSTALL[name]}")
+
+
+def serving(name: EmulatorName, folder: Path, port: int) -> tuple[list[str], dict[str, str], str]:
+    """Command, environment, and the URL that answers once it serves. Nothing is kept through an end."""
     environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "TMPDIR": str(folder),
+        "HOME": str(folder),  # no configuration of the user's may leak in
+        "LC_ALL": "C.UTF-8",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    if name == "moto":
+        command = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
+        return command, environment, f"http://{LOOPBACK}:{port}/moto-api/"
+    environment |= {
         "BIND_HOST": LOOPBACK,  # its default is every interface
         "GATEWAY_PORT": str(port),
         "SERVICES": "s3,sqs",
@@ -65,34 +98,5 @@ def _ministack(folder: Path, port: int) -> Launch:
         "DOCKER_HOST": f"unix://{folder}/no-docker",  # it removes containers of other instances at start
         "LOG_LEVEL": "WARNING",
     }
-    command = [sys.executable, "-m", "ministack"]
-    return _launch("ministack", command, folder, environment, f"http://{LOOPBACK}:{port}/_ministack/health")
-
-
-def _moto(folder: Path, port: int) -> Launch:
-    command = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
-    return _launch("moto", command, folder, {}, f"http://{LOOPBACK}:{port}/moto-api/")
-
-
-def _launch(
-    name: str, command: list[str], folder: Path, environment: dict[str, str], ready_url: str
-) -> Launch:
-    common = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "TMPDIR": str(folder),
-        "HOME": str(folder),  # no configuration of the user's may leak in
-        "LC_ALL": "C.UTF-8",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    return Launch(
-        name=name,
-        role=name,
-        command=command,
-        environment={**common, **environment},
-        folder=str(folder),
-        log=str(folder / "server.log"),
-        ready_url=ready_url,
-        ready_timeout_s=30.0,
-        restart=Restart(policy="never"),
-    )
+    ready_url = f"http://{LOOPBACK}:{port}/_ministack/health"
+    return [sys.executable, "-m", "ministack"], environment, ready_url

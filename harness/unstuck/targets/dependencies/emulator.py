@@ -1,0 +1,51 @@
+"""The emulator of S3 and SQS as a process of a run; both kinds are the same server, which serves both."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from unstuck.targets.dependencies.port import Ground, Option, Prepared, Wanted
+from unstuck.worlds.process.dependencies import s3
+from unstuck.worlds.process.dependencies.s3 import EmulatorName
+from unstuck.worlds.process.wire import Launch
+
+INSTALL = s3.INSTALL["ministack"]
+OPTIONS = {
+    "emulator": Option(
+        shape="text",
+        choices=get_args(EmulatorName),
+        means="`ministack`, which keeps what it acknowledged, or `moto`, which loses all by a kill or a stop",
+    ),
+}
+
+_KEPT = "unstuck.targets.dependencies.kept_ministack:main"
+_VALUES = {"region": "us-east-1", "access_key": "test", "secret_key": "test"}  # it takes any
+
+
+def prepare(wanted: Wanted, ground: Ground) -> Prepared:
+    """Needs no data beforehand. Raises `TargetError` where the emulator is not installed."""
+    name: EmulatorName = wanted.options.get("emulator", "ministack")
+    s3.check_installed(name)
+
+    def launch(port: int) -> Launch:
+        command, environment, ready_url = s3.serving(name, ground.data, port)
+        kept = name == "ministack"
+        return Launch(
+            name=wanted.name,
+            role=wanted.name,
+            entry=_KEPT if kept else None,
+            command=None if kept else command,
+            environment=environment | ({"S3_PERSIST": "1", "PERSIST_STATE": "1"} if kept else {}),
+            folder=str(ground.data),
+            log=str(ground.log),
+            ready_url=ready_url,
+            ready_timeout_s=s3.READY_WITHIN_S,
+            beside=True,
+        )
+
+    return Prepared(launch=launch, url=url, values=_VALUES)
+
+
+def url(host: str, port: int) -> str:
+    """Of the endpoint."""
+    return f"http://{host}:{port}"
