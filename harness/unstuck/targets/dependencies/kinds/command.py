@@ -17,6 +17,7 @@ from unstuck.worlds.process.wire import Launch
 
 KIND = "command"
 FRAMER: Framer = "raw"
+VALUES = ("folder",)
 INSTALL = "install it, or give its path"
 OPTIONS = {
     "command": Option(shape="texts", means="what to run; `{port}`, `{host}` and `{folder}` are filled in"),

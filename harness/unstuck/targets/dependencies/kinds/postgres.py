@@ -21,6 +21,7 @@ from unstuck.worlds.process.world import ProcessWorld
 
 KIND = "postgres"
 FRAMER: Framer = "postgres"
+VALUES = ("database", "user", "password")
 INSTALL = postgres_cluster.INSTALL
 OPTIONS = {
     "database": Option(shape="text", means="the name of its database (`app`)"),
