@@ -268,7 +268,7 @@ class RunningReference:
             self._broken_link = event
         facts = {
             key: value
-            for key in ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then")
+            for key in ("rule", "action", "on", "label", "kind", "idle", "nth", "exchange", "outcome", "then")
             if (value := getattr(event, key)) is not None
         }
         self._emit(
