@@ -7,12 +7,14 @@ import json
 import queue
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from unstuck.errors import HarnessError, UsageError
 from unstuck.links.rules import LinkState, On, Rule, Then, encode_rule
+from unstuck.links.toxics.port import Toxic
+from unstuck.links.toxics.text import encode_toxic
 
 REPLY_TIMEOUT_S = 10.0
 
@@ -24,7 +26,8 @@ class LinkEvent:
     event     `matched` a rule's turn came | `held` | `released` | `done` what became of the message |
               `seen` (only with `report_all`) | `refused` the dependency did not accept | `unframed` the
               bytes are not what the framer knows: this connection passes unjudged | `broken` a bug of
-              ours ended a connection: a harness error, never a failure of the service
+              ours ended a connection: a harness error, never a failure of the service | `poisoned` a
+              toxic (`label`) has had its first bytes on this link
     outcome   of `done`: `forwarded` (the dependency's kernel has all of it), `delivered` (a reply, to
               the client's kernel), `answered`, `error`, `duplicated`, `dropped`, `cut`, `shadowed`
               (another rule had the message: facts say which), `failed` (facts say why)
@@ -49,11 +52,15 @@ class LinkEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSnapshot:
-    """What came through a link so far: requests by label, connections ever, connections now."""
+    """What came through a link so far: requests by label, connections ever, connections now.
+
+    `toxics` are those in force, as `unstuck.links.toxics.text` writes them.
+    """
 
     counts: Mapping[str, int]
     connections: int
     open: int
+    toxics: Sequence[Mapping[str, Any]] = ()
 
 
 class Links:
@@ -109,6 +116,17 @@ class Links:
     def set_state(self, link: str, state: LinkState) -> tuple[str, ...]:
         """Of one link, or of all that a glob names; the links that it named."""
         return tuple(self._ask("set_state", name=link, state=asdict(state)))
+
+    def add_toxic(self, link: str, toxic: Toxic) -> tuple[str, ...]:
+        """To one link, or to all that a glob names, behind those that are there; the links that it named.
+
+        In force for every byte that the proxy reads afterwards, on open connections as on new ones.
+        """
+        return tuple(self._ask("add_toxic", name=link, toxic=encode_toxic(toxic)))
+
+    def remove_toxic(self, link: str, name: str) -> tuple[str, ...]:
+        """What it holds goes on at once; the links that had it."""
+        return tuple(self._ask("remove_toxic", name=link, toxic=name))
 
     def report_all(self, link: str, *, enabled: bool = True) -> None:
         """Whether every message of the links that `link` (a glob) names is an event `seen`."""

@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+from unstuck.clock import monotonic_ns
 from unstuck.errors import UsageError, did_you_mean
 from unstuck.links.actions.hold import release
 from unstuck.links.framers import FRAMERS, UNABLE
+from unstuck.links.listening import GuardedPort, Listening
 from unstuck.links.messages import Exchange
 from unstuck.links.pair import Pair
 from unstuck.links.rules import UP, LinkState, Rule, RuleBook, Then
+from unstuck.links.toxics.of_link import LinkToxics
+from unstuck.links.toxics.port import Stream, Toxic
+from unstuck.links.toxics.stage import ToxicStage
+from unstuck.links.toxics.text import encode_toxic
 from unstuck.links.turn import Turn
 from unstuck.rng import split
 
-LOOPBACK = "127.0.0.1"
 BACKLOG = 512
+STREAMS: tuple[Stream, ...] = ("upstream", "downstream")
 
 Report = Callable[[dict[str, Any]], None]
 
 
-def _bound(port: int) -> socket.socket:
-    """A loopback socket that shares its port with others of this process only."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind((LOOPBACK, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
 class Link:
-    """One listener and its connections.
-
-    The port stays ours while the link is down: a second socket is bound to it that never listens, so
-    that connections are refused, and nobody else can take the port.
-    """
+    """One listener, its connections, and its toxics."""
 
     def __init__(
         self, *, name: str, upstream_host: str, upstream_port: int, framer_name: str, rules: RuleBook,
-        report: Report, seed: int,
+        report: Report, seed: int, listening: Listening,
     ) -> None:  # fmt: skip
         self.name = name
         self.upstream_host = upstream_host
@@ -63,13 +52,29 @@ class Link:
         self._held: dict[str, list[Turn]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._guard = _bound(0)
-        self.port: int = self._guard.getsockname()[1]
+        self._listening = listening
+        self._gone_bytes: dict[Stream, list[int]] = {stream: [0, 0] for stream in STREAMS}  # of ended pairs
+        self.toxics = LinkToxics(
+            link=name, seed=seed, connections=lambda: self._pairs, touched=self._report_toxic
+        )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the role has to connect."""
+        return self._listening.host, self._listening.port
 
     async def listen(self) -> None:
+        """Raises `OSError`."""
+        sock = self._listening.bind()
         self._server = await asyncio.get_running_loop().create_server(
-            self._accept, sock=_bound(self.port), backlog=BACKLOG
+            self._accept, sock=sock, backlog=BACKLOG
         )
+
+    def stop(self) -> None:
+        """Closes every connection in good order, and refuses new ones."""
+        self._stop_listening()
+        for pair in list(self._pairs):
+            pair.cut(with_reset=False)
 
     def _accept(self) -> asyncio.Protocol:
         self.connections += 1
@@ -99,11 +104,24 @@ class Link:
             task.cancel()
         for pair in list(self._pairs):
             pair.cut(with_reset=True)
-        self._guard.close()
+        self._listening.release()
 
     def snapshot(self) -> dict[str, Any]:
         """What has come through so far."""
-        return {"counts": dict(self.counts), "connections": self.connections, "open": len(self._pairs)}
+        return {
+            "counts": dict(self.counts),
+            "connections": self.connections,
+            "open": len(self._pairs),
+            "toxics": [encode_toxic(toxic) for toxic in self.toxics],
+        }
+
+    def bytes_of(self, stream: Stream) -> tuple[int, int]:
+        """Received from its source, and sent to its peer, in one direction of all connections so far."""
+        received, sent = self._gone_bytes[stream]
+        for pair in self._pairs:
+            more = pair.bytes_of(stream)
+            received, sent = received + more[0], sent + more[1]
+        return received, sent
 
     def release(self, rule_id: str, then: Then) -> int:
         """Releases the messages that the rule holds; how many there were."""
@@ -123,6 +141,24 @@ class Link:
 
     def ended(self, pair: Pair) -> None:
         self._pairs.discard(pair)
+        for stream in STREAMS:
+            for place, count in enumerate(pair.bytes_of(stream)):
+                self._gone_bytes[stream][place] += count
+
+    def toxic_stages(self, number: int) -> list[ToxicStage]:
+        return self.toxics.stages(number)
+
+    def _report_toxic(self, toxic: Toxic, connection: int) -> None:
+        self.report(
+            {
+                "event": "poisoned",
+                "link": self.name,
+                "label": toxic.name,
+                "connection": connection,
+                "at_ns": monotonic_ns(),
+                "facts": encode_toxic(toxic),
+            }
+        )
 
     def invented_id(self, rule_id: str, nth: int, number: int) -> str:
         bits = split(self._seed, "links", self.name, rule_id, nth, number).getrandbits(128)
@@ -153,11 +189,11 @@ class Proxy:
             raise UsageError(f"link {name!r}: framer={framer!r} is unknown.{did_you_mean(framer, FRAMERS)}")
         link = Link(
             name=name, upstream_host=upstream_host, upstream_port=upstream_port, framer_name=framer,
-            rules=self._rules, report=self._report, seed=self._seed,
+            rules=self._rules, report=self._report, seed=self._seed, listening=GuardedPort(),
         )  # fmt: skip
         await link.listen()
         self._links[name] = link
-        return LOOPBACK, link.port
+        return link.address
 
     def shut(self, name: str) -> None:
         """Closes a link for good."""
@@ -185,12 +221,34 @@ class Proxy:
 
     async def set_state(self, name: str, state: LinkState) -> list[str]:
         """`name` may be a glob; the links that it named. Raises `UsageError` when there is none."""
-        links = list(self._matching(name))
-        if not links:
-            raise UsageError(f"link: name={name!r} is unknown.{did_you_mean(name, self._links)}")
+        links = self._all_named(name)
         for link in links:
             await link.set_state(state)
         return [link.name for link in links]
+
+    async def add_toxic(self, name: str, toxic: Toxic) -> list[str]:
+        """To the links that `name`, which may be a glob, names: to all of them or to none. Raises
+        `UsageError`."""
+        links = self._all_named(name)
+        for link in links:
+            if link.toxics.get(toxic.name) is not None:
+                raise link.toxics.taken(toxic.name)
+        for link in links:
+            link.toxics.add(toxic)
+        return [link.name for link in links]
+
+    async def remove_toxic(self, name: str, toxic: str) -> list[str]:
+        """From the links that have it; those. What it holds goes on. Raises `UsageError`."""
+        having = [link for link in self._all_named(name) if link.toxics.get(toxic) is not None]
+        for link in having:
+            link.toxics.remove(toxic)
+        return [link.name for link in having]
+
+    def _all_named(self, name: str) -> list[Link]:
+        links = list(self._matching(name))
+        if not links:
+            raise UsageError(f"link: name={name!r} is unknown.{did_you_mean(name, self._links)}")
+        return links
 
     def report_all(self, name: str, *, enabled: bool) -> None:
         """Whether each message of the links is reported as `seen`."""
