@@ -258,6 +258,25 @@ def _scenarios(parser: argparse.ArgumentParser) -> None:
     _cases(parser)
 
 
+def _proxy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--api",
+        metavar="HOST:PORT",
+        default="127.0.0.1:8474",
+        help="where Toxiproxy's HTTP API listens (default: 127.0.0.1:8474; port 0: a free one)",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="proxies to begin with: a JSON list, as toxiproxy.json"
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="let the API and proxies listen off the loopback"
+    )
+    parser.add_argument("--proxy-metrics", action="store_true", help="serve GET /metrics: bytes by proxy")
+    parser.add_argument(
+        "--seed", metavar="N", type=whole(0), default=1, help="of jitter, pieces and toxicity (default: 1)"
+    )
+
+
 def _nothing(_: argparse.ArgumentParser) -> None:
     pass
 
@@ -350,6 +369,16 @@ examples:
   unstuck replay latest
   unstuck replay reports/20260301-101500-sigterm-mid-job-1a2b3c""",
     ),
+    "proxy": CommandHelp(
+        module="proxy",
+        summary="Be a Toxiproxy: its HTTP API and its toxics, until Ctrl-C. Runs no scenario.",
+        declare=_proxy,
+        more="""\
+examples:
+  unstuck proxy
+  unstuck proxy --api 127.0.0.1:0 --config toxiproxy.json
+Any client of Toxiproxy drives it. Ctrl-C, the only end, is exit code 130.""",
+    ),
     "scenarios": CommandHelp(
         module="scenarios",
         summary="List the scenarios, or explain in words what one does and what it demands.",
@@ -376,6 +405,7 @@ commands:
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
+  proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
   version    print the version
 

@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import sys
 from collections.abc import Sequence
 
 from unstuck.links.control import Control
+from unstuck.links.file_limit import raise_file_limit
 
 ACCEPT_TIMEOUT_S = 30.0
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--ready-file", help="a file to write HOST:PORT to, whole or not at all")
     parser.add_argument("--seed", type=int, default=0, help="of invented ids")
     options = parser.parse_args(argv)
-    _raise_file_limit()
+    raise_file_limit()
     with contextlib.ExitStack() as stack:
         if options.control_fd is not None:
             sock = stack.enter_context(socket.socket(fileno=options.control_fd))
@@ -48,15 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
         asyncio.run(Control(seed=options.seed).serve(sock))
     return 0
-
-
-def _raise_file_limit() -> None:
-    """Each proxied connection takes two descriptors, and the default limit is often 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
-    if soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # macOS: the hard limit may not be the true one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _say(line: str) -> None:

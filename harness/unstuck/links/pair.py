@@ -149,6 +149,9 @@ class Pair:
             self.requests.outlet.die()
             self.cut(with_reset=True)
             self.lost()
+        except asyncio.CancelledError:
+            self.lost()
+            raise
 
     def source_ended(self, lane: Lane, *, with_reset: bool) -> None:
         leftover = self.framer.request_end() if lane is self.requests else self.framer.reply_end()

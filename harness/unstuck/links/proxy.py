@@ -52,7 +52,7 @@ class Link:
         self._held: dict[str, list[Turn]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._listening = listening
+        self.listening = listening
         self._gone_bytes: dict[Stream, list[int]] = {stream: [0, 0] for stream in STREAMS}  # of ended pairs
         self.toxics = LinkToxics(
             link=name, seed=seed, connections=lambda: self._pairs, touched=self._report_toxic
@@ -61,11 +61,11 @@ class Link:
     @property
     def address(self) -> tuple[str, int]:
         """Where the role has to connect."""
-        return self._listening.host, self._listening.port
+        return self.listening.host, self.listening.port
 
     async def listen(self) -> None:
         """Raises `OSError`."""
-        sock = self._listening.bind()
+        sock = self.listening.bind()
         self._server = await asyncio.get_running_loop().create_server(
             self._accept, sock=sock, backlog=BACKLOG
         )
@@ -73,6 +73,8 @@ class Link:
     def stop(self) -> None:
         """Closes every connection in good order, and refuses new ones."""
         self._stop_listening()
+        for task in self._tasks:  # connections that are being made
+            task.cancel()
         for pair in list(self._pairs):
             pair.cut(with_reset=False)
 
@@ -104,7 +106,7 @@ class Link:
             task.cancel()
         for pair in list(self._pairs):
             pair.cut(with_reset=True)
-        self._listening.release()
+        self.listening.release()
 
     def snapshot(self) -> dict[str, Any]:
         """What has come through so far."""
