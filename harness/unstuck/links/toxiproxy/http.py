@@ -133,7 +133,8 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
         total += size
         _checked(str(total), 10)
         parts.append(await reader.readexactly(size))
-        await _line(reader)
+        if await _line(reader):
+            raise BadRequest(400, "400 Bad Request")
     while await _line(reader):  # trailers
         pass
     return b"".join(parts)
