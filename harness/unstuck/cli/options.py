@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn, get_args
 
 from unstuck.cli.output import say
+from unstuck.cli.values import one_of, seconds, whole
 from unstuck.errors import UsageError, did_you_mean
 from unstuck.worlds.port import WorldName
 
@@ -73,43 +74,6 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace | None:
             raise UsageError(f"unknown flag {word.split('=')[0]!r}.{did_you_mean(word.split('=')[0], flags)}")
         raise UsageError(f"unexpected {word!r}. See `unstuck {name} --help`.")
     return chosen
-
-
-def whole(minimum: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `minimum` on, for a flag."""
-
-    def parse_whole(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"value={text!r} must be a whole number, {minimum} or more")
-        return number
-
-    return parse_whole
-
-
-def seconds(text: str) -> float:
-    """A parser of positive durations, for a flag."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"value={text!r} must be a number of seconds, more than 0")
-    return number
-
-
-def one_of(*known: str) -> Callable[[str], str]:
-    """A parser of one of some words, for a flag; says which was meant."""
-
-    def parse_word(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"value={text!r} is unknown.{did_you_mean(text, known)}")
-        return text
-
-    return parse_word
 
 
 def _reports(parser: argparse.ArgumentParser) -> None:

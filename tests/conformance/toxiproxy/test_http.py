@@ -11,7 +11,7 @@ import pytest
 from tests.conformance.links.servers import EchoServer
 from tests.conformance.toxiproxy.conftest import WITHIN_S, Server, connect
 
-LATENCY = {"type": "latency", "attributes": {"latency": 10}}
+LATENCY: dict[str, Any] = {"type": "latency", "attributes": {"latency": 10}}
 
 
 def refused(server: Server, method: str, path: str, body: Any = None) -> tuple[int, str]:

@@ -16,6 +16,8 @@ import psycopg
 from unstuck.errors import HarnessError, UnstuckError
 from unstuck.links.client import LinkEvent, Links
 from unstuck.links.rules import Action, LinkState, Rule, Then
+from unstuck.links.toxics.port import Toxic
+from unstuck.links.toxics.text import encode_toxic
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
@@ -186,6 +188,14 @@ class RunningReference:
 
     def link_state(self, link: str, state: LinkState) -> None:
         self._links.set_state(_glob(link), state)
+
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        named = self._links.add_toxic(_glob(link), toxic)
+        snapshot = self._links.snapshot()
+        return [name for name in named if encode_toxic(toxic) in snapshot[name].toxics]
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._links.remove_toxic(_glob(link), name)
 
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         rule = Rule(
