@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from unstuck.links.control import Control
 from unstuck.links.file_limit import raise_file_limit
+from unstuck.links.real_toxiproxy import RealToxiproxy
 
 ACCEPT_TIMEOUT_S = 30.0
 
@@ -26,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--control-fd", type=int, help="an inherited, connected socket instead of a port")
     parser.add_argument("--ready-file", help="a file to write HOST:PORT to, whole or not at all")
     parser.add_argument("--seed", type=int, default=0, help="of invented ids")
+    parser.add_argument("--toxiproxy", metavar="URL", help="a real one, which carries out toxics and `down`")
     options = parser.parse_args(argv)
+    real = RealToxiproxy(options.toxiproxy) if options.toxiproxy else None
     raise_file_limit()
     with contextlib.ExitStack() as stack:
         if options.control_fd is not None:
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 1
             listener.close()
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
-        asyncio.run(Control(seed=options.seed).serve(sock))
+        asyncio.run(Control(seed=options.seed, real=real).serve(sock))
     return 0
 
 

@@ -146,6 +146,10 @@ class Links:
         """
         self._callbacks.append(callback)
 
+    def end(self) -> None:
+        """Closes every link, and removes what was made in a real Toxiproxy; returns when that is done."""
+        self._ask("end")
+
     def close(self) -> None:
         """Idempotent; returns when no callback will be called any more."""
         with contextlib.suppress(OSError):  # already gone

@@ -10,13 +10,15 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from unstuck.clock import monotonic_ns
-from unstuck.errors import UsageError, did_you_mean
+from unstuck.errors import UnstuckError, UsageError, did_you_mean
 from unstuck.links.actions.hold import release
 from unstuck.links.framers import FRAMERS, UNABLE
 from unstuck.links.listening import GuardedPort, Listening
 from unstuck.links.messages import Exchange
 from unstuck.links.pair import Pair
+from unstuck.links.real_toxiproxy import RealToxiproxy
 from unstuck.links.rules import UP, LinkState, Rule, RuleBook, Then
+from unstuck.links.toxics.noop import Noop
 from unstuck.links.toxics.of_link import LinkToxics
 from unstuck.links.toxics.port import Stream, Toxic
 from unstuck.links.toxics.stage import ToxicStage
@@ -54,6 +56,7 @@ class Link:
         self._server: asyncio.Server | None = None
         self.listening = listening
         self._gone_bytes: dict[Stream, list[int]] = {stream: [0, 0] for stream in STREAMS}  # of ended pairs
+        self.real_toxics: dict[str, Toxic] = {}  # what a real Toxiproxy does in place of ours
         self.toxics = LinkToxics(
             link=name, seed=seed, connections=lambda: self._pairs, touched=self._report_toxic
         )
@@ -114,7 +117,7 @@ class Link:
             "counts": dict(self.counts),
             "connections": self.connections,
             "open": len(self._pairs),
-            "toxics": [encode_toxic(toxic) for toxic in self.toxics],
+            "toxics": [encode_toxic(self.real_toxics.get(toxic.name, toxic)) for toxic in self.toxics],
         }
 
     def bytes_of(self, stream: Stream) -> tuple[int, int]:
@@ -158,7 +161,7 @@ class Link:
                 "label": toxic.name,
                 "connection": connection,
                 "at_ns": monotonic_ns(),
-                "facts": encode_toxic(toxic),
+                "facts": encode_toxic(self.real_toxics.get(toxic.name, toxic)),
             }
         )
 
@@ -173,10 +176,14 @@ class Link:
 
 
 class Proxy:
-    """All links of a run, and the rules that they share."""
+    """All links of a run, and the rules that they share.
 
-    def __init__(self, *, report: Report, seed: int) -> None:
+    With `real`, a real Toxiproxy behind them carries out toxics and `down`.
+    """
+
+    def __init__(self, *, report: Report, seed: int, real: RealToxiproxy | None = None) -> None:
         self._report = report
+        self._real = real
         self._seed = seed
         self._rules = RuleBook()
         self._links: dict[str, Link] = {}
@@ -189,6 +196,10 @@ class Proxy:
             raise UsageError(f"link: name={name!r} is taken. Names are unique in a run.")
         if framer not in FRAMERS:
             raise UsageError(f"link {name!r}: framer={framer!r} is unknown.{did_you_mean(framer, FRAMERS)}")
+        if self._real is not None:
+            upstream_host, upstream_port = await asyncio.to_thread(
+                self._real.create, name, upstream_host, upstream_port
+            )
         link = Link(
             name=name, upstream_host=upstream_host, upstream_port=upstream_port, framer_name=framer,
             rules=self._rules, report=self._report, seed=self._seed, listening=GuardedPort(),
@@ -197,10 +208,12 @@ class Proxy:
         self._links[name] = link
         return link.address
 
-    def shut(self, name: str) -> None:
+    async def shut(self, name: str) -> None:
         """Closes a link for good."""
         self._named(name).close()
         del self._links[name]
+        if self._real is not None:
+            await asyncio.to_thread(self._real.remove, name)
 
     def add_rule(self, rule: Rule) -> None:
         """In force for every message that is read from now on. Raises `UsageError`."""
@@ -225,6 +238,8 @@ class Proxy:
         """`name` may be a glob; the links that it named. Raises `UsageError` when there is none."""
         links = self._all_named(name)
         for link in links:
+            if self._real is not None and state.kind in ("up", "down"):
+                await asyncio.to_thread(self._real.set_enabled, link.name, enabled=state.kind == "up")
             await link.set_state(state)
         return [link.name for link in links]
 
@@ -235,16 +250,34 @@ class Proxy:
         for link in links:
             if link.toxics.get(toxic.name) is not None:
                 raise link.toxics.taken(toxic.name)
-        for link in links:
-            link.toxics.add(toxic)
+        for place, link in enumerate(links):
+            try:
+                await self._add_toxic(link, toxic)
+            except UnstuckError:
+                for before in links[:place]:
+                    await self._remove_toxic(before, toxic.name)
+                raise
         return [link.name for link in links]
 
     async def remove_toxic(self, name: str, toxic: str) -> list[str]:
         """From the links that have it; those. What it holds goes on. Raises `UsageError`."""
         having = [link for link in self._all_named(name) if link.toxics.get(toxic) is not None]
         for link in having:
-            link.toxics.remove(toxic)
+            await self._remove_toxic(link, toxic)
         return [link.name for link in having]
+
+    async def _add_toxic(self, link: Link, toxic: Toxic) -> None:
+        """Our own stands in for Toxiproxy's: it does nothing, and tells of the first bytes."""
+        if self._real is not None:
+            await asyncio.to_thread(self._real.add_toxic, link.name, toxic)
+            link.real_toxics[toxic.name] = toxic
+            toxic = _witness(toxic)
+        link.toxics.add(toxic)
+
+    async def _remove_toxic(self, link: Link, name: str) -> None:
+        link.toxics.remove(name)
+        if link.real_toxics.pop(name, None) is not None and self._real is not None:
+            await asyncio.to_thread(self._real.remove_toxic, link.name, name)
 
     def _all_named(self, name: str) -> list[Link]:
         links = list(self._matching(name))
@@ -264,6 +297,8 @@ class Proxy:
         for link in self._links.values():
             link.close()
         self._links.clear()
+        if self._real is not None:
+            self._real.close()
 
     def _matching(self, name: str) -> Iterator[Link]:
         return (link for link in self._links.values() if link.name == name or fnmatchcase(link.name, name))
@@ -272,3 +307,16 @@ class Proxy:
         if name not in self._links:
             raise UsageError(f"link: name={name!r} is unknown.{did_you_mean(name, self._links)}")
         return self._links[name]
+
+
+SWALLOWING = frozenset({"limit_data", "reset_peer", "timeout"})
+"""Types of toxics behind which nothing need come out."""
+
+
+def _witness(toxic: Toxic) -> Toxic:
+    """Stands where bytes are seen before, or after, they have been to a real Toxiproxy's toxic.
+
+    What comes back from one that swallows is not seen here: then it is the request that is looked for.
+    """
+    swallows = toxic.behaviour.kind in SWALLOWING
+    return Toxic(name=toxic.name, stream="upstream" if swallows else toxic.stream, behaviour=Noop())

@@ -62,6 +62,11 @@ def round_trip_s(sock: socket.socket, data: bytes = b"ping") -> float:
     return monotonic() - start
 
 
+def is_quick(sock: socket.socket) -> bool:
+    """True when one of a few round trips takes less than 0.3 s: the machine may be busy for a while."""
+    return any(round_trip_s(sock) < 0.3 for _ in range(20))
+
+
 def comes_nothing(sock: socket.socket, within_s: float = 0.3) -> bool:
     """True when the socket stays silent and open for so long."""
     sock.settimeout(within_s)
@@ -93,11 +98,11 @@ def upstream() -> Iterator[socket.socket]:
 def test_latency_delays_an_open_connection(link: OpenLink, stream: Stream) -> None:
     """From the moment when it is there, and no more once it is gone."""
     with connect(link) as sock:
-        assert round_trip_s(sock) < 0.3
+        assert is_quick(sock)
         name = put(link, "latency", stream, latency=300)
         assert round_trip_s(sock) >= 0.3
         take(link, name)
-        assert min(round_trip_s(sock) for _ in range(5)) < 0.3
+        assert is_quick(sock)
 
 
 def test_latency_delays_a_new_connection(link: OpenLink) -> None:
@@ -188,16 +193,16 @@ def test_bandwidth_makes_the_source_rest(open_link: Open, upstream: socket.socke
 def test_slow_close_delays_the_end(open_link: Open, upstream: socket.socket) -> None:
     """Data is not late, the end of the stream is."""
     link = open_link(upstream.getsockname()[1], "raw")
-    put(link, "slow_close", "downstream", delay=400)
+    put(link, "slow_close", "downstream", delay=1500)
     with connect(link) as sock:
         server, _ = upstream.accept()
         start = monotonic()
         server.sendall(b"bye")
         server.close()
         assert exactly(sock, 3) == b"bye"
-        assert monotonic() - start < 0.4
+        assert monotonic() - start < 1.5
         assert sock.recv(1) == b""
-        assert monotonic() - start >= 0.4
+        assert monotonic() - start >= 1.5
 
 
 def test_removing_slow_close_lets_the_end_go(open_link: Open, upstream: socket.socket) -> None:
@@ -214,14 +219,14 @@ def test_removing_slow_close_lets_the_end_go(open_link: Open, upstream: socket.s
 @pytest.mark.parametrize("stream", ["upstream", "downstream"])
 def test_timeout_stops_data_and_closes_after_a_silence(link: OpenLink, stream: Stream) -> None:
     """Each byte starts the time again, and both sides see the end."""
-    put(link, "timeout", stream, timeout=500)
+    put(link, "timeout", stream, timeout=1500)
     with connect(link) as sock:
-        start = monotonic()
         sock.sendall(b"one")
-        threading.Event().wait(0.3)
+        threading.Event().wait(0.5)
+        start = monotonic()
         sock.sendall(b"two")
         assert sock.recv(10) in (b"", b"|end")  # our echo says so when its client ends first
-        assert monotonic() - start >= 0.8
+        assert monotonic() - start >= 1.5
 
 
 def test_a_timeout_of_zero_never_closes(link: OpenLink) -> None:
@@ -287,7 +292,7 @@ def test_removing_reset_peer_brings_the_reset_forward(link: OpenLink) -> None:
 def test_slicer_cuts_data_into_small_pieces(open_link: Open, upstream: socket.socket) -> None:
     """Each goes on alone, and is followed by the delay; together they are what was sent."""
     link = open_link(upstream.getsockname()[1], "raw")
-    put(link, "slicer", "upstream", average_size=100, size_variation=20, delay=20_000)
+    put(link, "slicer", "upstream", average_size=100, size_variation=20, delay=100_000)
     with connect(link) as sock:
         server, _ = upstream.accept()
         with server:
@@ -298,7 +303,7 @@ def test_slicer_cuts_data_into_small_pieces(open_link: Open, upstream: socket.so
             while len(b"".join(pieces)) < len(data):
                 pieces.append(server.recv(65536))
     assert b"".join(pieces) == data
-    assert len(pieces) >= 5  # on an idle machine 8 or more; a slow reader may see two at once
+    assert len(pieces) >= 3  # on an idle machine 8 or more; a slow reader may see several at once
 
 
 def test_removing_slicer_releases_what_it_holds(link: OpenLink) -> None:
@@ -325,15 +330,14 @@ def test_noop_does_nothing(link: OpenLink) -> None:
 
 def test_toxicity_is_drawn_for_each_connection(link: OpenLink) -> None:
     """Of forty connections some are hit and some are not, and one that is hit stays so."""
-    put(link, "timeout", toxicity=0.5, timeout=0)
+    put(link, "limit_data", toxicity=0.5, bytes=2)
     hit = []
     for _ in range(40):
         with connect(link) as sock:
-            sock.sendall(b"x")
-            first = comes_nothing(sock, 0.1)
-            sock.sendall(b"y")
-            assert comes_nothing(sock, 0.1) is first
-            hit.append(first)
+            sock.sendall(b"four")
+            hit.append(exactly(sock, 4) == b"fo")
+            if not hit[-1]:
+                assert round_trip_s(sock) < LATE_S
     assert 5 <= sum(hit) <= 35
 
 

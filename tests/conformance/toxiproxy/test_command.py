@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.links.servers import EchoServer
-from tests.conformance.toxiproxy.conftest import COMMAND, ENVIRONMENT, WITHIN_S, Server, connect
+from tests.conformance.toxiproxy.conftest import WITHIN_S, Server, connect
+from unstuck.cli import main
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -47,16 +48,20 @@ def test_a_file_of_proxies_is_made_at_the_start(tmp_path: Path, echo: EchoServer
             assert sock.recv(4) == b"ping"
 
 
-def refused(*arguments: str) -> str:
-    """The one line that it says before it ends with 2."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=30, env=ENVIRONMENT
-    )
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
-    return done.stderr
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the command in this process; the one line that it says before it ends with 2."""
+
+    def run(*arguments: str) -> str:
+        code = main(["proxy", *arguments])
+        said = capsys.readouterr()
+        assert (code, said.out, said.err.count("\n")) == (2, "", 1), said
+        return said.err
+
+    return run
 
 
-def test_a_port_that_is_taken_is_one_line() -> None:
+def test_a_port_that_is_taken_is_one_line(refused: Callable[..., str]) -> None:
     """Exit code 2, with the next step."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -77,7 +82,7 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         ("192.0.2.1:80", "not on this machine's loopback"),
     ],
 )
-def test_a_bad_address_is_one_line(api: str, told: str) -> None:
+def test_a_bad_address_is_one_line(refused: Callable[..., str], api: str, told: str) -> None:
     """Exit code 2; off the loopback only when the command line says so."""
     assert told in refused("--api", api)
 
@@ -92,7 +97,7 @@ def test_a_bad_address_is_one_line(api: str, told: str) -> None:
         ('[{"name": "a", "upstream": "b:1", "listen": "0.0.0.0:0"}]', "--allow-remote"),
     ],
 )
-def test_a_bad_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_bad_file_is_one_line(refused: Callable[..., str], tmp_path: Path, text: str, told: str) -> None:
     """Exit code 2, and nothing listens."""
     file = tmp_path / "toxiproxy.json"
     file.write_text(text)

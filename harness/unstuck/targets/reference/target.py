@@ -15,6 +15,7 @@ import psycopg
 
 from unstuck.errors import HarnessError, UnstuckError
 from unstuck.links.client import LinkEvent, Links
+from unstuck.links.real_toxiproxy import check_environment
 from unstuck.links.rules import Action, LinkState, Rule, Then
 from unstuck.links.toxics.port import Toxic
 from unstuck.links.toxics.text import encode_toxic
@@ -72,6 +73,7 @@ class ReferenceTarget:
         Raises `TargetError` when something does not start; nothing is left running then but what the
         session shares.
         """
+        toxiproxy = check_environment()
         for version in _versions_in(scenario):
             self._versions.path(version)  # one that does not build is told before anything runs
         self._dependencies.start()
@@ -84,6 +86,7 @@ class ReferenceTarget:
             emit=emit,
             points=PointServer(plan.watch, on_point) if plan.watch else None,
             defences_off=tuple(defences_off),
+            toxiproxy=toxiproxy,
         )
         try:
             running.start()
@@ -107,7 +110,10 @@ class RunningReference:
         emit: Emit,
         points: PointServer | None,
         defences_off: tuple[str, ...],
+        toxiproxy: str | None = None,
     ) -> None:
+        """`toxiproxy`: the address of a real one that carries out toxics and `link_down`."""
+        self._toxiproxy = toxiproxy
         self._dependencies = dependencies
         self._versions = versions
         self._world = world
@@ -260,7 +266,7 @@ class RunningReference:
                 name="links",
                 role="links",
                 entry=LINKS_ENTRY,
-                argv=("--port", str(port)),
+                argv=("--port", str(port), *(("--toxiproxy", self._toxiproxy) if self._toxiproxy else ())),
                 log=str(self._folder / "logs" / "links.log"),
                 ready_line="ready",
                 restart=Restart(policy="never"),
@@ -270,8 +276,14 @@ class RunningReference:
         links = Links.connect("127.0.0.1", port)
         self._closing.callback(links.close)
         self._closing.callback(self._world.retire, "links")  # it ends when we let go of it
+        self._closing.callback(self._end_links, links)  # first: then it may be killed at any moment
         links.on_event(self._on_link_event)
         return links
+
+    def _end_links(self, links: Links) -> None:
+        if self._toxiproxy:
+            with contextlib.suppress(HarnessError):  # it is gone: the next run removes what it made
+                links.end()
 
     def _on_link_event(self, event: LinkEvent) -> None:
         if event.event == "broken":
