@@ -136,6 +136,7 @@ def test_a_machine_without_it_is_one_line(
     """What to install is said, and nothing is started."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     sample.hide(monkeypatch)
     with pytest.raises(TargetError) as caught:
         start(sample.kind, **(sample.options if sample.missing is None else sample.missing))
