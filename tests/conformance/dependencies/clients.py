@@ -36,12 +36,15 @@ def url_of(dependency: Dependency) -> str:
 
 
 class RedisClient:
+    def __init__(self, timeout_s: float | None = None) -> None:
+        self._timeout_s = timeout_s
+
     def write(self, dependency: Dependency, word: str) -> None:
-        with redis.Redis.from_url(url_of(dependency)) as client:
+        with redis.Redis.from_url(url_of(dependency), socket_timeout=self._timeout_s) as client:
             client.set(word, word)
 
     def has(self, dependency: Dependency, word: str) -> bool:
-        with redis.Redis.from_url(url_of(dependency)) as client:
+        with redis.Redis.from_url(url_of(dependency), socket_timeout=self._timeout_s) as client:
             return bool(client.exists(word))
 
 

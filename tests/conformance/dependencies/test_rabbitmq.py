@@ -38,6 +38,13 @@ def test_options_reach_the_server(start: Open, world: ProcessWorld) -> None:
     assert (values["vhost"], values["user"], values["password"]) == ("jobs", "me", "secret")
 
 
+def test_a_setting_alone_needs_no_plugin(start: Open) -> None:
+    """What checks the settings comes with the plugins."""
+    dependency = start("rabbitmq", settings={"channel_max": 7})
+    with contextlib.closing(pika.BlockingConnection(pika.URLParameters(url_of(dependency)))) as connection:
+        assert connection._impl.params.channel_max == 7
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

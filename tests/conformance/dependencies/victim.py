@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,8 @@ from unstuck.worlds.process.session import Session
 
 
 def main(folder: str, kinds: list[str]) -> None:
-    options = {sample.kind: sample.options for sample in SAMPLES}
+    more = json.loads(os.environ.get("VICTIM_OPTIONS", "{}"))
+    options = {sample.kind: {**sample.options, **more} for sample in SAMPLES}
     session = Session()
     world = session.world("victim")
     ports = [
@@ -32,6 +34,7 @@ def main(folder: str, kinds: list[str]) -> None:
     assert session.zygote_pid is not None
     below = proctree.descendants(session.zygote_pid, proctree.snapshot())
     facts = {
+        "run": f"{session.folder.name}-{world.scratch.name}",
         "ports": ports,
         "processes": [list(process) for process in below],
         "folders": [str(folder) for folder in {session.folder, world.scratch.parent, world.quick.parent}],

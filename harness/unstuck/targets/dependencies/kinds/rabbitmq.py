@@ -156,6 +156,7 @@ def _write(data: Path, seen_as: str, plugins: list[str], settings: Mapping[str, 
     variables = {
         "RABBITMQ_CONF_ENV_FILE": f"{seen_as}/environment.conf",
         "RABBITMQ_CONFIG_FILE": f"{seen_as}/rabbitmq.conf",
+        "RABBITMQ_CONFIG_FILES": f"{seen_as}/conf.d/*.conf",  # there is none; the machine may have some
         "RABBITMQ_ADVANCED_CONFIG_FILE": f"{seen_as}/advanced.config",
         "RABBITMQ_ENABLED_PLUGINS_FILE": f"{seen_as}/enabled_plugins",
         "RABBITMQ_MNESIA_BASE": f"{seen_as}/mnesia",
@@ -163,7 +164,7 @@ def _write(data: Path, seen_as: str, plugins: list[str], settings: Mapping[str, 
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_NODENAME": _NODE,
     }
-    if not plugins:  # it would read all of them, to enable none
+    if not plugins and not settings:  # it would read all of them, to enable none; it needs them for settings
         (data / "plugins").mkdir()
         variables["RABBITMQ_PLUGINS_DIR"] = f"{seen_as}/plugins"
     return variables
