@@ -193,14 +193,15 @@ class RunningReference:
             link=_glob(when.link),
             label=when.message,
             contains=when.contains,
-            nth=when.nth,
+            nth=when.nth if when.first is None else None,
+            first_n=when.first,
             on=when.on,
             action=action,
         )
         self._links.add_rule(rule)
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events. Raises `HarnessError` when we are blind."""
