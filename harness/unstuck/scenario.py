@@ -131,13 +131,21 @@ class OnPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnMessage:
-    """The nth message with this label (a glob) on a link (`relay.queue`); before it goes on, or on reply."""
+    """The nth message with this label (a glob) on a link (`relay.queue`); before it goes on, or on reply.
+
+    `first`: not the nth, but each of the first few. Raises `ValueError` for both.
+    """
 
     message: str
     link: str
     contains: str | None = None
     nth: int = 1
+    first: int | None = None
     on: Literal["request", "reply"] = "request"
+
+    def __post_init__(self) -> None:
+        if self.first is not None and self.nth != 1:
+            raise ValueError("has nth and first, which exclude each other. Keep one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,9 @@ def _check_place(fault: Fault, entries: Mapping[str, Spot], words: Vocabulary) -
     if fault.name in words.catalogue.at_point and not isinstance(fault.when, OnPoint):
         raise when.key_error(when, fault.name, "needs a test point. Write `when: {point: …}`.")
     if isinstance(fault.when, OnMessage) and fault.times == "each":
-        raise entries["times"].error("is not possible at a message. Name each with `nth`.")
+        raise entries["times"].error(
+            "is not possible at a message. Name one with `nth`, or some with `first`."
+        )
     held = isinstance(fault.when, OnPoint) or (isinstance(fault.when, OnState) and fault.when.hold)
     if getattr(fault.parameters, "which", None) == "here" and not held:
         raise when.key_error(
@@ -103,7 +105,18 @@ def _read_trigger(spot: Spot, words: Vocabulary) -> Trigger:
     kinds = [key for key in KINDS if key in entries]
     if not kinds:
         for key, entry in entries.items():
-            if key not in {"job", "stage", "attempt", "nth", "hold", "link", "contains", "on", "phase"}:
+            if key not in {
+                "job",
+                "stage",
+                "attempt",
+                "nth",
+                "first",
+                "hold",
+                "link",
+                "contains",
+                "on",
+                "phase",
+            }:
                 raise spot.key_error(entry, key, f"is not a key of a trigger.{did_you_mean(key, KINDS)}")
         raise spot.error(f"does not say what to wait for. Add one of: {', '.join(KINDS)}.")
     if len(kinds) > 1:

@@ -57,7 +57,7 @@ class RunnerHand:
             point.answer(directive)
         if self._holds_message:
             self._holds_message = False
-            self._engine.running.release_message(rule_id(self.number), "forward")
+            self.release_message()
         return point is not None
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
@@ -86,6 +86,20 @@ class RunnerHand:
         job = self.occasion.job or engine.live.named_in(str(facts))
         how = f"{done.get('label')} on {done.get('link')}: {done.get('outcome')}"
         return {"how": how, "jobs": [job] if job else [], "message": facts}
+
+    def message_held(self) -> Mapping[str, Any]:
+        self.dealing()
+        engine, rule = self._engine, rule_id(self.number)
+        key = (rule, (self.occasion.message or {}).get("nth"))
+        if not self.until("the link holds it", lambda: key in engine.messages_held, MESSAGE_SLACK_S):
+            raise Missed(f"the link never said that it holds the message ({rule})")
+        held = engine.messages_held[key]
+        job = self.occasion.job or engine.live.named_in(str(self.occasion.message))
+        return {"how": f"{held.get('label')} on {held.get('link')}: held", "jobs": [job] if job else []}
+
+    def release_message(self) -> None:
+        nth = (self.occasion.message or {}).get("nth")
+        self._engine.running.release_message(rule_id(self.number), "forward", nth)
 
     # Processes
 
