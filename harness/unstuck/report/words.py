@@ -227,6 +227,11 @@ def _replace(values: Mapping[str, Any]) -> str:
     )
 
 
+def _terminate(values: Mapping[str, Any]) -> str:
+    scope = {"group": "the process group of ", "tree": "every process of "}.get(values["scope"], "")
+    return f"{values['signal']} to {scope}{_which(values)}, SIGKILL after {span(values['grace_s'])}"
+
+
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
     "complete_again": lambda v: f"complete the upload again ({v['times']} x)",
@@ -243,6 +248,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
+    "terminate": _terminate,
 }
 
 

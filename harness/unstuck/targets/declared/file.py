@@ -136,10 +136,12 @@ class Look:
 
     `key` with `{job}`: the job's own key, whose `field` (of a hash; or a JSONPath of its text) is its state
     by `states`, or which says `state` by being there. Without: a list, set, sorted set, stream or hash that
-    holds many jobs; a member holds a job when its id is in it. `key` may be a glob.
+    holds many jobs; a member holds a job when its id is in it. `key` may be a glob. `through`: a hash; the
+    members are names of its fields, and what is looked at for ids are their values.
     """
 
     key: str
+    through: str | None = None
     field: str | None = None
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     state: str | None = None
