@@ -15,7 +15,7 @@ from unstuck.worlds.port import ProcessSpec, Restart, World
 from unstuck.worlds.process.ports import free_port
 
 ENTRY = "unstuck.links.__main__:main"
-_FACTS = ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then")
+_FACTS = ("rule", "action", "on", "label", "kind", "idle", "nth", "exchange", "outcome", "then")
 
 
 class RunLinks:
