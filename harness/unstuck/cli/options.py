@@ -170,6 +170,16 @@ examples:
   unstuck scenarios explain sigterm-mid-job
   unstuck scenarios explain sigterm-mid-job --case grace_s=0""",
     ),
+    "targets": CommandHelp(
+        module="targets",
+        summary="List the targets that come ready-made, their configurations, and what to install for them.",
+        declare=flags.nothing_flags,
+        more="""\
+examples:
+  unstuck targets
+  unstuck run worker-killed --target rq
+  unstuck run worker-killed --target rq --configuration reliable""",
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
@@ -187,6 +197,7 @@ commands:
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
   scenarios  list them, or explain one in words
+  targets    list those that come ready-made
   version    print the version
 
 examples:

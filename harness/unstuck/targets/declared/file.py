@@ -240,6 +240,7 @@ class TargetFile:
     summary: str = ""
     promise: Promise = "at_least_once"
     python: str | None = None  # for `python:` calls and `{python}`; None: the one that runs Unstuck
+    requires: tuple[str, ...] = ()  # packages that its program needs, as pip takes them
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dependencies: Mapping[str, DependencyOptions] = dataclasses.field(default_factory=dict)
     roles: Mapping[str, Role] = dataclasses.field(default_factory=dict)
