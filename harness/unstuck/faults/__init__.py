@@ -21,6 +21,7 @@ from unstuck.faults import (
     rolling_replace,
     swallow,
     terminate,
+    toxic,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -42,6 +43,7 @@ FAULTS: dict[str, ModuleType] = {
         rolling_replace,
         swallow,
         terminate,
+        toxic,
     )
 }
 """Every fault by its name in scenarios."""

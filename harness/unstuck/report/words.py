@@ -230,6 +230,11 @@ def _replace(values: Mapping[str, Any]) -> str:
 def _terminate(values: Mapping[str, Any]) -> str:
     scope = {"group": "the process group of ", "tree": "every process of "}.get(values["scope"], "")
     return f"{values['signal']} to {scope}{_which(values)}, SIGKILL after {span(values['grace_s'])}"
+def _toxic(values: Mapping[str, Any]) -> str:
+    told = facts_text(_parameters(values["attributes"]))
+    what = f"{values['type']} ({told})" if told else values["type"]
+    share = "" if values["toxicity"] == 1 else f", on {values['toxicity']:.0%} of its connections"
+    return f"{what} {values['stream']} on the link {values['link']} for {span(values['for_s'])}{share}"
 
 
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
@@ -249,6 +254,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
     "terminate": _terminate,
+    "toxic": _toxic,
 }
 
 

@@ -42,8 +42,8 @@ from unstuck.yaml_source import Node
 
 T = TypeVar("T")
 KEYS = (
-    "name", "summary", "promise", "python", "requires", "folder", "environment", "dependencies", "roles", "submit",
-    "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
+    "name", "summary", "promise", "python", "requires", "folder", "environment", "dependencies", "roles",
+    "submit", "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
     "allow_hosts",
 )  # fmt: skip
 ROLE_KEYS = (

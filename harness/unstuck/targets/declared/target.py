@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from unstuck.errors import TargetError
+from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.declared.file import TargetFile, shows_reasons
@@ -75,6 +76,7 @@ class DeclaredTarget:
             emit=emit,
             on_point=on_point,
             see_messages=self._see_messages,
+            toxiproxy=check_environment(),
         )
         try:
             running.start()
