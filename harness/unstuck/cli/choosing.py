@@ -41,7 +41,7 @@ class ChosenTarget:
             return target_catalogue()
         from unstuck.targets.declared.names import catalogue_of  # noqa: PLC0415  heavy
 
-        return catalogue_of(self.file)
+        return catalogue_of(self.file, self.configuration)
 
     def scenarios(self) -> Mapping[str, Path]:
         """Those that come with Unstuck and fit it, by name; those beside its file, too."""

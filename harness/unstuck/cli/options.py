@@ -180,6 +180,16 @@ examples:
   unstuck scenarios explain sigterm-mid-job
   unstuck scenarios explain sigterm-mid-job --case grace_s=0""",
     ),
+    "targets": CommandHelp(
+        module="targets",
+        summary="List the targets that come ready-made, their configurations, and what to install for them.",
+        declare=flags.nothing_flags,
+        more="""\
+examples:
+  unstuck targets
+  unstuck run worker-killed --target rq
+  unstuck run worker-killed --target rq --configuration reliable""",
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
@@ -198,6 +208,7 @@ commands:
   replay     run a recorded run again: same case, same seed
   proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
+  targets    list those that come ready-made
   version    print the version
 
 examples:

@@ -23,6 +23,7 @@ from unstuck.faults import (
     pause,
     rolling_replace,
     swallow,
+    terminate,
     toxic,
 )
 
@@ -47,6 +48,7 @@ FAULTS: dict[str, ModuleType] = {
         pause,
         rolling_replace,
         swallow,
+        terminate,
         toxic,
     )
 }

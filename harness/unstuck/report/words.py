@@ -228,6 +228,9 @@ def _replace(values: Mapping[str, Any]) -> str:
     )
 
 
+def _terminate(values: Mapping[str, Any]) -> str:
+    scope = {"group": "the process group of ", "tree": "every process of "}.get(values["scope"], "")
+    return f"{values['signal']} to {scope}{_which(values)}, SIGKILL after {span(values['grace_s'])}"
 def _toxic(values: Mapping[str, Any]) -> str:
     told = facts_text(_parameters(values["attributes"]))
     what = f"{values['type']} ({told})" if told else values["type"]
@@ -254,6 +257,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
+    "terminate": _terminate,
     "toxic": _toxic,
 }
 
