@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, get_args
 
+from unstuck.cli import target_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
 from unstuck.worlds.port import WorldName
@@ -149,18 +150,6 @@ def _world(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target",
-        metavar="TARGET",
-        help="a target file, a ready-made target (`unstuck targets`), or `reference` (default: the project's "
-        "unstuck.yaml or [tool.unstuck], else the bundled reference service)",
-    )
-    parser.add_argument(
-        "--configuration", metavar="NAME", help="one of the configurations that the target file declares"
-    )
-
-
 def _files(parser: argparse.ArgumentParser, *, some: bool) -> None:
     parser.add_argument(
         "files",
@@ -200,7 +189,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         help="look on so long after the recovery budget: jobs that end then are still stuck, but it is told",
     )
-    _target(parser)
+    target_flags.declare_target(parser)
     _world(parser)
     _running(parser)
 
@@ -266,6 +255,7 @@ def _compare(parser: argparse.ArgumentParser) -> None:
 
 def _replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run, or `latest`")
+    target_flags.declare_hosts(parser)
     _reports(parser)
 
 
@@ -379,6 +369,18 @@ examples:
   unstuck scenarios explain sigterm-mid-job
   unstuck scenarios explain sigterm-mid-job --case grace_s=0""",
     ),
+    "init": CommandHelp(
+        module="init",
+        summary="Write a target file for a project, from what it shows: `unstuck doctor` says what it lacks.",
+        declare=target_flags.declare_init,
+        more=target_flags.INIT_MORE,
+    ),
+    "doctor": CommandHelp(
+        module="doctor",
+        summary="Try a target step by step: it starts, a job goes through, what is seen, what to mend.",
+        declare=target_flags.declare_doctor,
+        more=target_flags.DOCTOR_MORE,
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=_nothing),
 }
 
@@ -396,6 +398,8 @@ commands:
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
   scenarios  list them, or explain one in words
+  init       write a target file for a service of your own
+  doctor     try a target step by step, and say what to mend
   version    print the version
 
 examples:

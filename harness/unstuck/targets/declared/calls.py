@@ -11,6 +11,7 @@ from typing import Any
 from unstuck.errors import TargetError, UsageError
 from unstuck.targets.declared.agent_client import Agent, CallError
 from unstuck.targets.declared.file import Call, CommandCall, HttpCall, PythonCall, RedisCall, SqlCall
+from unstuck.targets.declared.hosts import check_filled, hosts_off_machine
 from unstuck.targets.declared.templates import fill, fill_all
 
 Address = tuple[str, int]
@@ -30,12 +31,15 @@ class Caller:
         values_of: Callable[[str], str],
         databases: Mapping[str, str],
         agent: Agent | None,
+        hosts_allowed: frozenset[str] = frozenset(),
     ) -> None:
-        """`databases`: the database of each SQL dependency."""
+        """`databases`: the database of each SQL dependency; `hosts_allowed`: those off this machine that
+        may be asked."""
         self._address_of = address_of
         self._values_of = values_of
         self._databases = databases
         self._agent = agent
+        self._hosts_allowed = hosts_allowed
         self._here = threading.local()
         self._redis: dict[tuple[str, int], Any] = {}
         self._lock = threading.Lock()
@@ -119,6 +123,7 @@ class Caller:
         library = _library("urllib3")
         pool = _pool()
         url = fill(call.url, value_of)
+        check_filled("http", hosts_off_machine(url), self._hosts_allowed)
         body = None if call.body is None else json.dumps(fill_all(call.body, value_of)).encode()
         headers = {name: fill(value, value_of) for name, value in call.headers.items()}
         if body is not None:

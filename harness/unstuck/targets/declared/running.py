@@ -161,12 +161,14 @@ class RunningDeclared:
             values_of=partial(self._value_of, process=AGENT),
             databases=self._addresses.databases,
             agent=agent,
+            hosts_allowed=file.hosts_allowed,
         )
         direct = Caller(
             address_of=partial(self._addresses.of, process=None),
             values_of=partial(self._value_of, process=None),
             databases=self._addresses.databases,
             agent=agent,
+            hosts_allowed=file.hosts_allowed,
         )
         for caller in (through, direct):
             self._closing.callback(caller.close)
