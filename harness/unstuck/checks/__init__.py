@@ -10,6 +10,7 @@ from unstuck.checks import (
     drains_cleanly,
     effects,
     every_job_terminal,
+    failure_explained,
     legal_transitions,
     memory_within,
     no_job_lost,
@@ -18,6 +19,7 @@ from unstuck.checks import (
     outcomes,
     recovery_within,
     result_intact,
+    roles_recover,
     status_truthful,
     terminal_is_final,
 )
@@ -49,6 +51,8 @@ PROPERTIES: tuple[Property, ...] = (
     status_truthful,
     no_live_job_rescued,
     outcomes,
+    failure_explained,
+    roles_recover,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.unit.runner.stage import FakeRunning, FakeWorld, plan, scenario
 from unstuck.history import Event, Recorder, read_history
@@ -26,7 +26,7 @@ class FakeTarget:
 
     name = "fake"
     capabilities = frozenset({"points"})
-    facts: dict[str, object] = {}
+    facts: ClassVar[dict[str, object]] = {}
 
     def __init__(self, world: FakeWorld) -> None:
         self.world = world
