@@ -13,16 +13,17 @@ from unstuck.cli.console import make_console, screen_width, show
 from unstuck.cli.environment import shut_out
 from unstuck.cli.interrupt import stopping
 from unstuck.cli.output import say
-from unstuck.errors import ExitCode, UsageError
+from unstuck.errors import ExitCode, ScenarioError, UsageError
 from unstuck.report.sheet import Sheet, Span
 from unstuck.report.words import plural
+from unstuck.scenario_file import load
 
 if TYPE_CHECKING:
     from unstuck.doctor import Examination, Step
 
 MARKS: Final = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red"), "skipped": ("-", "dim")}
 NAME_WIDTH: Final = 13
-SCENARIO: Final = "worker-killed"
+SCENARIOS: Final = ("worker-killed", "baseline")  # to begin with: the first that the target can run
 
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
@@ -75,7 +76,7 @@ def sheet_of(done: Examination, target: ChosenTarget) -> Sheet:
 
 def next_command(done: Examination, target: ChosenTarget) -> str:
     """What to type next: a run, or the doctor again."""
-    words = ["unstuck", "run", SCENARIO] if done.ready else ["unstuck", "doctor"]
+    words = ["unstuck", "run", _scenario(target)] if done.ready else ["unstuck", "doctor"]
     if target.word != "unstuck.yaml":
         words += ["--target", target.word]
     if done.configuration is not None:
@@ -83,6 +84,18 @@ def next_command(done: Examination, target: ChosenTarget) -> str:
     for host in sorted(target.file.hosts_allowed if target.file is not None else ()):
         words += ["--allow-host", host]
     return shlex.join(words)
+
+
+def _scenario(target: ChosenTarget) -> str:
+    """One that the target can run: a scenario may ask for values that jobs here do not take."""
+    known, catalogue = target.scenarios(), target.catalogue()
+    for name in SCENARIOS:
+        try:
+            load(known[name], catalogue)
+        except (KeyError, ScenarioError):
+            continue
+        return name
+    return "mine.yaml"
 
 
 def _step(sheet: Sheet, step: Step) -> None:
