@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.unit.checks.draft import Draft
 from unstuck.checks import failure_explained as subject
 from unstuck.checks.port import Verdict
 
 
-def failed(reason: str | None, **facts: object) -> Draft:
+def failed(reason: str | None, **facts: Any) -> Draft:
     """One job that ended as failed, with or without a reason."""
     draft = Draft(**facts)
     draft.queued("j-1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from tests.unit.runner.stage import FakeRunning, FakeWorld, plan, scenario
 from unstuck.history import Event, Recorder, read_history
@@ -26,9 +26,9 @@ class FakeTarget:
 
     name = "fake"
     capabilities = frozenset({"points"})
-    facts: ClassVar[dict[str, object]] = {}
 
     def __init__(self, world: FakeWorld) -> None:
+        self.facts: Mapping[str, Any] = {}
         self.world = world
         self.running = FakeRunning(world)
         self.running.replies["initiate_upload"] = Reply(
