@@ -161,7 +161,7 @@ def gate_flags(parser: argparse.ArgumentParser) -> None:
         help="add this gate's recovery times to FILE, and hold them against nothing",
     )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-    target_flags(parser)
+    target_flags.declare_target(parser)
     running_flags(parser)
 
 
@@ -170,7 +170,7 @@ def prove_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--defence", metavar="NAME", action="append", default=[], help="only this defence; repeatable"
     )
-    target_flags(parser)
+    target_flags.declare_target(parser)
     running_flags(parser)
 
 
@@ -205,7 +205,7 @@ def scenarios_flags(parser: argparse.ArgumentParser) -> None:
     )
     files_flags(parser, some=False)
     cases_flags(parser)
-    target_flags(parser)
+    target_flags.declare_target(parser)
 
 
 def nothing_flags(_: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         wanted = selections or ([one.selection] if one.selection else [])
         cases += choose_cases(files[one.path], wanted, pairwise=chosen.pairwise, everything=chosen.all_cases)
     if chosen.plan:
-        show(plan_sheet(_once(cases)))
+        show(plan_sheet(_once(cases), target=target))
         return ExitCode.PASS
     group = carry_out(
         Order(
