@@ -131,19 +131,29 @@ class Caller:
         timeout = library.Timeout(connect=2.0, read=timeout_s)
         try:
             answer = pool.request(
-                call.method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
-            )
+                call.method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+            text = _read_whole(answer)
         except (library.exceptions.NewConnectionError, library.exceptions.ConnectTimeoutError) as error:
             raise CallError(f"{call.method} {url}: {error}", maybe=False) from None
         except library.exceptions.HTTPError as error:
             raise CallError(f"{call.method} {url}: {error}", maybe=True) from None
-        text = answer.data[:BODY_BYTES_MAX].decode(errors="replace")
         if not 200 <= answer.status < 300:
             said = _one_line(text)[:200]
             raise CallError(
                 f"{call.method} {url}: answered {answer.status} {said}", maybe=answer.status >= 500
             )
         return text
+
+
+def _read_whole(answer: Any) -> str:
+    """The body, up to `BODY_BYTES_MAX`; a connection with more to say is not used again."""
+    body = answer.read(BODY_BYTES_MAX, decode_content=True)
+    if answer.read(1):
+        answer.close()
+    answer.release_conn()
+    return bytes(body).decode(errors="replace")
 
 
 def find(path: str | None, answer: Any) -> Any:
