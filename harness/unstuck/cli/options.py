@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from unstuck.cli import flags
+from unstuck.cli import flags, target_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
 
@@ -190,6 +190,18 @@ examples:
   unstuck run worker-killed --target rq
   unstuck run worker-killed --target rq --configuration reliable""",
     ),
+    "init": CommandHelp(
+        module="init",
+        summary="Write a target file for a project, from what it shows: `unstuck doctor` says what it lacks.",
+        declare=target_flags.declare_init,
+        more=target_flags.INIT_MORE,
+    ),
+    "doctor": CommandHelp(
+        module="doctor",
+        summary="Try a target step by step: it starts, a job goes through, what is seen, what to mend.",
+        declare=target_flags.declare_doctor,
+        more=target_flags.DOCTOR_MORE,
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
@@ -209,6 +221,8 @@ commands:
   proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
   targets    list those that come ready-made
+  init       write a target file for a service of your own
+  doctor     try a target step by step, and say what to mend
   version    print the version
 
 examples:

@@ -45,7 +45,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     with reference_packages():
         from unstuck.prove.matrix import prove  # noqa: PLC0415  heavy, and an extra may be missing
 
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     catalogue = target.catalogue()
     files = _files(chosen.files, catalogue, target.scenarios())
     defences = check_defences(chosen.defence, catalogue) or tuple(sorted(catalogue.defences))
