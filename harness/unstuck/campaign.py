@@ -90,7 +90,10 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         stop: threading.Event,
         emulator: EmulatorName = "ministack",
         preload: Sequence[str] = PRELOAD,
+        see_messages: bool = False,
     ) -> None:
+        """`see_messages`: every message on the links is recorded."""
+        self._see_messages = see_messages
         self._session = Session(preload=preload, interrupted=stop.is_set)
         self._emulator = emulator
 
@@ -103,7 +106,9 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         return self
 
     def _target(self) -> Target:
-        return ReferenceTarget(self._session, emulator=self._emulator, videos=self._videos)
+        return ReferenceTarget(
+            self._session, emulator=self._emulator, videos=self._videos, see_messages=self._see_messages
+        )
 
     @property
     def _videos(self) -> Path:

@@ -131,13 +131,19 @@ class OnPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnMessage:
-    """The nth message with this label (a glob) on a link (`relay.queue`); before it goes on, or on reply."""
+    """The nth message with this label (a glob) on a link (`relay.queue`); before it goes on, or on reply.
+
+    `then`: what becomes of a message that waits for the fault, once that has struck. `forward`: it goes on,
+    as bytes on their way would; `cut`: never, its connection ends, as if its sender had died before it sent
+    it; `late`: it goes on when the fault, which lasts, is healed.
+    """
 
     message: str
     link: str
     contains: str | None = None
     nth: int = 1
     on: Literal["request", "reply"] = "request"
+    then: Literal["forward", "cut", "late"] = "forward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

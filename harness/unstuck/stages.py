@@ -76,10 +76,9 @@ class DeclaredStage(ProcessStage):
         stop: threading.Event,
         see_messages: bool = False,
     ) -> None:
-        super().__init__(stop=stop, preload=("unstuck.links.__main__",))
+        super().__init__(stop=stop, preload=("unstuck.links.__main__",), see_messages=see_messages)
         self._file = file
         self._configuration = configuration
-        self._see_messages = see_messages
         self.source = TargetSource(word=word, configuration=configuration, text=file.text)
 
     def _target(self) -> Target:

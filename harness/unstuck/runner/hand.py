@@ -24,13 +24,14 @@ class RunnerHand:
     """The `Hand` of one injection. Whoever waits at the place is let go at the first `struck`."""
 
     def __init__(
-        self, engine: Engine, fault: int, occasion: Occasion, point: PointReached | None, *, holds: bool
+        self, engine: Engine, fault: int, occasion: Occasion, point: PointReached | None, *, then: str | None
     ) -> None:
+        """`then`: what becomes of the message that waits for the blow; None: none does."""
         self._engine = engine
         self._fault = fault
         self._point = point
         self._waiting = point  # None once it was answered
-        self._holds_message = holds
+        self._then = then
         self.occasion = occasion
         self.world = engine.world
         self.scheduler = engine.scheduler
@@ -54,10 +55,15 @@ class RunnerHand:
         point, self._waiting = self._waiting, None
         if point is not None:
             point.answer(directive)
-        if self._holds_message:
-            self._holds_message = False
-            self._engine.running.release_message(rule_id(self._fault), "forward")
+        if self._then != "late":
+            self.free_message()
         return point is not None
+
+    def free_message(self) -> None:
+        """Lets go of the message that waits, whatever it waits for."""
+        then, self._then = self._then, None
+        if then is not None:
+            self._engine.running.release_message(rule_id(self._fault), "cut" if then == "cut" else "forward")
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
         if self._waiting is None:

@@ -168,7 +168,7 @@ def test_a_mistake_in_a_fault_is_refused(text: str, message: str) -> None:
     pytest.param(when("{fault: 1}") + "  - when: {fault: 0}\n    crash_here: {}\n", "s.yaml:6: faults[0].when.fault=1 makes a fault wait for itself. Give one of them another trigger.", id="when_cycle"),
     pytest.param(fault("when: {enters: active}\n    swallow: {}"), "s.yaml:6: faults[0].when: 'swallow' needs a message. Write `when: {message: …, link: …}`.", id="place_message"),
     pytest.param(fault("when: {enters: active, hold: true}\n    allocate_here: {mib: 9}"), "s.yaml:6: faults[0].when: 'allocate_here' needs a test point. Write `when: {point: …}`.", id="place_point"),
-    pytest.param(fault("when: start\n    kill: {role: worker, which: here}"), "s.yaml:6: faults[0].when: 'here' needs a process at the trigger. Wait for a `point`, or `hold: true`, or drop `which`.", id="place_here"),
+    pytest.param(fault("when: start\n    kill: {role: worker, which: here}"), "s.yaml:6: faults[0].when: 'here' needs a process at the trigger. Wait for a `point`, a `message`, or `hold: true`, or drop `which`.", id="place_here"),
     pytest.param(fault("when: {message: COMMIT, link: worker.database}\n    times: each\n    swallow: {}"), "s.yaml:7: faults[0].times='each' is not possible at a message. Name each with `nth`.", id="place_each"),
     pytest.param(fault("when: start\n    while: {active_jobs: 1}\n    crash_here: {}"), 's.yaml:7: faults[0].while.active_jobs=1 is not a comparison (>=, <=, ==, >, <) with a number. Write it as ">=1".', id="cond"),
     pytest.param(fault("when: start\n    while: {active_jobs: about 1}\n    crash_here: {}"), "s.yaml:7: faults[0].while.active_jobs='about 1' is not a comparison (>=, <=, ==, >, <) with a number. Write it as \">=1\".", id="cond2"),
