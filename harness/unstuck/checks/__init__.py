@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.checks import (
+    as_promised,
     attempts_bounded,
     completion_idempotent,
     drains_cleanly,
@@ -18,6 +19,7 @@ from unstuck.checks import (
     outcomes,
     recovery_within,
     result_intact,
+    roles_recover,
     status_truthful,
     terminal_is_final,
 )
@@ -49,6 +51,8 @@ PROPERTIES: tuple[Property, ...] = (
     status_truthful,
     no_live_job_rescued,
     outcomes,
+    as_promised,
+    roles_recover,
 )
 
 

@@ -25,7 +25,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     unclear: list[Evidence] = []
     highest = judged = 0
     for job in story.jobs.values():
-        if not job.claims:
+        if not job.claims and not job.begins:
             continue
         judged += 1
         charged, unknown = _attempts(job)
@@ -48,7 +48,10 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
 
 
 def _attempts(job: JobStory) -> tuple[int, int]:
-    """How many claims are charged for certain, and of how many nothing is said."""
+    """How many claims are charged for certain, and of how many nothing is said. What jobs report themselves
+    is certain: an attempt that has begun counts."""
+    if job.begins:
+        return len(job.begins), 0
     charged = unknown = 0
     for claim in job.claims:
         said = job.said_attempts.get(claim.move.token)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from unstuck.checks.no_job_lost import lost
-from unstuck.checks.story import JobStory, Story
+from unstuck.checks.run_story import RunStory
+from unstuck.checks.story import JobStory, Story, seconds
 from unstuck.checks.victims import victims
 
 
@@ -27,15 +28,19 @@ class Kind(StrEnum):
 # Which classes each delivery promise allows.
 ALLOWED: Mapping[str, frozenset[Kind]] = {
     "at_least_once": frozenset({Kind.OK, Kind.RESTARTED, Kind.DOUBLED}),
-    "at_most_once": frozenset({Kind.OK, Kind.RESTARTED}),
+    "at_most_once": frozenset({Kind.OK, Kind.LOST}),  # a second start may be a second effect
     "effectively_once": frozenset({Kind.OK, Kind.RESTARTED}),
 }
 
 
+EXPECTED_FROM = frozenset({"lease", "registry"})  # where a system takes jobs up from by itself
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobClass:
-    """One job's row. `rescued`: `rescued after N s` (from the blow to the next claim), `never`, or None
-    when no blow hit it and it needed no rescue.
+    """One job's row. `rescued`: `rescued after N s` (from the blow to the next claim, or from the begin of
+    the budget to an end after it), `expected after N s` (by the target's own word), `never`, or None when no
+    blow hit it and it needed no rescue.
     """
 
     job: str
@@ -53,13 +58,13 @@ def classify(story: Story) -> tuple[JobClass, ...]:
     """Every job in order of its first event."""
     allowed = ALLOWED.get(story.run.promise, ALLOWED["effectively_once"])
     waits_s = _waits_s(story)
-    looked = story.run.played_out
     return tuple(
-        _class_of(job, _kind(job, looked=looked), allowed, waits_s.get(job.id)) for job in story.jobs.values()
+        _class_of(job, _kind(job, story.run), allowed, _rescued(job, story.run, waits_s.get(job.id)))
+        for job in story.jobs.values()
     )
 
 
-def _class_of(job: JobStory, kind: Kind, allowed: frozenset[Kind], wait_s: float | None) -> JobClass:
+def _class_of(job: JobStory, kind: Kind, allowed: frozenset[Kind], rescued: str | None) -> JobClass:
     end_s = job.terminal_at_s
     return JobClass(
         job=job.id,
@@ -68,25 +73,41 @@ def _class_of(job: JobStory, kind: Kind, allowed: frozenset[Kind], wait_s: float
         reason=job.reason,
         kind=kind,
         allowed=kind in allowed,
-        rescued=_rescued(job, wait_s),
+        rescued=rescued,
         claims=len(job.claims),
         took_s=None if end_s is None else end_s - job.moves[0].at_s,
     )
 
 
-def _kind(job: JobStory, *, looked: bool) -> Kind:
+def _kind(job: JobStory, run: RunStory) -> Kind:
     done = bool(job.applied)
-    if job.acknowledged is not None and lost(job, looked=looked) is not None:
+    if job.acknowledged is not None and not done and lost(job, looked=run.played_out) is not None:
         return Kind.LOST
     if len(job.applied) > 1:
         return Kind.DOUBLED
-    if not job.terminal:
-        return Kind.DONE_NOT_TERMINAL if done else Kind.STUCK
+    if _late_s(job, run) is not None:
+        return Kind.STUCK
+    return _kind_of_ended(job, done=done) if job.terminal else _kind_of_open(done=done)
+
+
+def _kind_of_open(*, done: bool) -> Kind:
+    return Kind.DONE_NOT_TERMINAL if done else Kind.STUCK
+
+
+def _kind_of_ended(job: JobStory, *, done: bool) -> Kind:
     if done and job.state != "succeeded":
         return Kind.DONE_BUT_FAILED
-    if job.state == "failed" and job.reason is None:
+    if job.state == "failed" and job.reason is None and not job.sampled:
         return Kind.FAILED_WITHOUT_ERROR
-    return Kind.RESTARTED if len(job.claims) > 1 else Kind.OK
+    return Kind.RESTARTED if max(len(job.claims), len(job.begins)) > 1 else Kind.OK
+
+
+def _late_s(job: JobStory, run: RunStory) -> float | None:
+    """How long after the begin of the recovery budget a job ended that had not when it was over."""
+    over_s, end_s = run.budget_over_s, job.terminal_at_s
+    if over_s is None or end_s is None or end_s <= over_s or run.budget is None:
+        return None
+    return end_s - seconds(run.budget)
 
 
 def _waits_s(story: Story) -> dict[str, float]:
@@ -101,7 +122,12 @@ def _waits_s(story: Story) -> dict[str, float]:
     return waits_s
 
 
-def _rescued(job: JobStory, wait_s: float | None) -> str | None:
+def _rescued(job: JobStory, run: RunStory, wait_s: float | None) -> str | None:
+    late_s = _late_s(job, run)
+    if late_s is not None:
+        return f"rescued after {late_s:.3f} s"
     if not job.terminal:
-        return "never"
+        held = job.outcome is not None and job.outcome.data["held"] in EXPECTED_FROM
+        period_s = run.recovery_period_s
+        return f"expected after {period_s:g} s" if held and period_s is not None else "never"
     return None if wait_s is None else f"rescued after {wait_s:.3f} s"

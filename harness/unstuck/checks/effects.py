@@ -27,6 +27,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     if delivery not in DELIVERIES:
         known = did_you_mean(delivery, DELIVERIES)
         raise UsageError(f"expect: effects: delivery={delivery!r} is no delivery.{known}")
+    if not story.run.sees_effects:
+        return conclude(NAME, judged=0, summary="the target shows no effects")
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     judged = succeeded = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from unstuck.checks.no_job_lost import lost
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, seconds, text_of
@@ -38,6 +39,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         if job.terminal:
             if latest_s is not None and end_s is not None and end_s > latest_s:
                 broken.append(_late(job, end_s - latest_s + within_s, within_s))
+        elif story.run.promise == "at_most_once" and lost(job, looked=story.run.played_out) is not None:
+            continue  # the promise is to lose it rather than to do it twice
         elif _over(story, latest_s):
             broken.append(_stuck(story, job))
         else:
@@ -81,7 +84,7 @@ def _stuck(story: Story, job: JobStory) -> Evidence:
         stage = f"stage {job.stage}, " if job.stage is not None and job.state == "active" else ""
         details[0] += f" ({stage}attempt {last.attempt}, token {last.token}) since {last.at_s:.3f} s"
     details.append(_held(story, job))
-    mover = MOVED_ON_BY.get(job.state or "")
+    mover = moved_on_by(story, job)
     rest = f"; to be moved on by {mover}" if mover else ""
     return Evidence(
         job=job.id,
@@ -89,6 +92,23 @@ def _stuck(story: Story, job: JobStory) -> Evidence:
         events=job.last_event,
         facts=facts,
     )
+
+
+def moved_on_by(story: Story, job: JobStory) -> str:
+    """What should have moved a job on from where it is; empty: nothing has to, or nobody says."""
+    if not job.sampled:
+        return MOVED_ON_BY.get(job.state or "", "")
+    held = text_of(job.outcome, "held")
+    period_s = story.run.recovery_period_s
+    again = f", expected within {period_s:g} s" if period_s is not None else ""
+    movers = {
+        "queue": "a worker that takes it from the queue",
+        "lease": f"whoever holds its lease, or the system once that is over{again}",
+        "registry": f"the system's own upkeep of that list{again}",
+        "dead_letter": "somebody: nothing takes it up from there by itself",
+        "process": "the process that is at it",
+    }
+    return movers.get(held or "", "")
 
 
 def _held(story: Story, job: JobStory) -> str:
@@ -111,4 +131,7 @@ _OF_KIND: Mapping[str, str] = {
     "lease": "a lease",
     "queue": "the queue",
     "upload": "an upload that may still come",
+    "registry": "a list of the system's own",
+    "dead_letter": "the dead letters",
+    "process": "a process that is at it, and nowhere else",
 }

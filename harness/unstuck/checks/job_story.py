@@ -112,6 +112,7 @@ class JobStory:
     said_attempts: dict[int, Event] = field(default_factory=dict)  # by token
     said_api: list[Event] = field(default_factory=list)
     said_row: Event | None = None
+    begins: list[Event] = field(default_factory=list)  # of attempts, as the job itself reported them
     outcome: Event | None = None
 
     @property
@@ -120,6 +121,11 @@ class JobStory:
         if self.moves:
             return self.moves[-1].after
         return None if self.outcome is None else self.outcome.data["state"]
+
+    @property
+    def sampled(self) -> bool:
+        """Its states were looked at from time to time: what lies between two looks was not seen."""
+        return any(move.data.get("sampled") is True for move in self.moves)
 
     @property
     def terminal(self) -> bool:

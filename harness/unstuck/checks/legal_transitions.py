@@ -27,10 +27,14 @@ LEGAL: Mapping[str | None, frozenset[str]] = {
 
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: ARG001  takes none
-    """Judges every move that the trigger saw, and the tokens in the service's own log of them."""
+    """Judges every move that the trigger saw, and the tokens in the service's own log of them; not the moves
+    of jobs that were only looked at from time to time.
+    """
     broken: list[Evidence] = []
     moves = 0
     for job in story.jobs.values():
+        if job.sampled:
+            continue  # between two looks there may have been others
         moves += len(job.moves)
         broken.extend(_moves(job))
         broken.extend(_fencing(job))

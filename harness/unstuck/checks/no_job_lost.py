@@ -23,24 +23,29 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     A run that came to its own end has looked at every job that the service knows.
     """
     jobs = [job for job in story.jobs.values() if job.acknowledged is not None]
+    allowed = story.run.promise == "at_most_once"  # which is a promise to lose rather than to repeat
+    dropped = 0
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     for job in jobs:
         loss = lost(job, looked=story.run.played_out)
-        if loss is not None:
+        if loss is not None and allowed:
+            dropped += 1
+        elif loss is not None:
             look = () if job.outcome is None else (job.outcome.number,)
             events = dict.fromkeys((job.acknowledged or 0, *job.last_event, *look))
             broken.append(Evidence(job=job.id, message=loss, events=tuple(events)))
         elif job.outcome is None and not job.terminal:
             unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
+    may = f", {dropped} lost, as at_most_once allows" if dropped else ""
     return conclude(
         NAME,
         judged=len(jobs),
-        summary=f"{len(jobs) - len(broken) - len(unclear)} of "
-        f"{plural(len(jobs), 'acknowledged job')} accounted for",
+        summary=f"{len(jobs) - len(broken) - len(unclear) - dropped} of "
+        f"{plural(len(jobs), 'acknowledged job')} accounted for{may}",
         broken=broken,
         unclear=unclear,
-        figures={"acknowledged": len(jobs), "lost": len(broken)},
+        figures={"acknowledged": len(jobs), "lost": len(broken) + dropped},
     )
 
 

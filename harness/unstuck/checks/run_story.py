@@ -136,6 +136,7 @@ class RunStory:
 
     start: Event | None = None
     budget: Event | None = None  # every fault is healed and every role is up
+    follow: Event | None = None  # the budget was not enough: from here on was only looked on
     end: Event | None = None
     steps_s: list[float] = field(default_factory=list)  # by how much the wall clock jumped
 
@@ -154,6 +155,23 @@ class RunStory:
         """The recovery budget."""
         value = data_of(self.start).get("budget_s")
         return float(value) if isinstance(value, int | float) else BUDGET_S
+
+    @property
+    def budget_over_s(self) -> float | None:
+        """When the recovery budget was over and somebody looked on; None: nobody did."""
+        return None if self.follow is None else seconds(self.follow)
+
+    @property
+    def sees_effects(self) -> bool:
+        """False for a target whose effects nobody can see."""
+        return data_of(self.start).get("effects_seen") is not False
+
+    @property
+    def recovery_period_s(self) -> float | None:
+        """How long the target may take by itself until it takes up what was dropped, as it declares."""
+        timings = data_of(self.start).get("timings")
+        value = timings.get("recovery_period_s") if isinstance(timings, dict) else None
+        return float(value) if isinstance(value, int | float) else None
 
     @property
     def promise(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from unstuck.checks.job_story import Claim, JobStory, Move, Op, Stay, data_of, seconds, text_of
 from unstuck.checks.run_story import FaultStory, Life, ProcessStory, RunStory, Stroke
@@ -25,6 +25,12 @@ __all__ = [
     "text_of",
 ]
 
+DOUBTS: Mapping[str, str] = {
+    "unmapped": "{job} is {state!r} in the system's words, which the target file's `states` lack",
+    "no_id": "a submission was answered without the id of a job: {answer}",
+    "same_id": "the id {job} was given to two submissions",
+    "ledger": "the ledger has a line that is no report ({problem}): {line}",
+}
 SUBMITTING = frozenset({"initiate_upload", "submit"})  # actions whose ok acknowledges a job
 
 
@@ -38,6 +44,8 @@ class Story:
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
+        self.down: list[Event] = []  # roles that were not up when the recovery budget had to begin
+        self.doubts: list[str] = []  # what was seen that nobody can read: nothing is proved then
         self._open: dict[str | int, Op] = {}
         takers = self._takers()
         end_ns = 0
@@ -79,9 +87,12 @@ class Story:
             ("said", "api"): lambda event: self._of(event).said_api.append(event),
             ("said", "row"): lambda event: setattr(self._of(event), "said_row", event),
             **{("fault", p): self._take_fault for p in ("armed", "fired", "landed", "healed", "missed")},
-            **{("run", p): self._take_run for p in ("start", "budget", "end")},
+            **{("run", p): self._take_run for p in ("start", "budget", "follow", "end")},
             ("clock", "stepped"): lambda event: self.run.steps_s.append(float(event.data["by_s"])),
             **{("point", p): self._take_point for p in ("reached", "released")},
+            ("attempt", "begin"): lambda event: self._of(event).begins.append(event),
+            ("evidence", "roles_down"): self.down.append,
+            **{("evidence", name): self._take_doubt for name in DOUBTS},
         }
 
     def _of(self, event: Event) -> JobStory:
@@ -150,6 +161,10 @@ class Story:
     def _take_point(self, event: Event) -> None:
         if event.process is not None:
             self.process(event.process).points.append(event)
+
+    def _take_doubt(self, event: Event) -> None:
+        known = {"job": event.job, "state": "", "answer": "", "problem": "", "line": ""}
+        self.doubts.append(DOUBTS[str(event.phase)].format(**{**known, **event.data}))
 
     def _take_process(self, event: Event) -> None:
         process = self.process(event.process or "")

@@ -93,7 +93,8 @@ def _judge(story: Story, expect: Mapping[str, Mapping[str, Any]] | None) -> RunV
         for r in results
         if r.expected and r.verdict is Verdict.INCONCLUSIVE
     ]
-    doubts = [*idle, *unjudged, *(f"harness error: {error}" for error in errors)]
+    unread = dict.fromkeys(story.doubts)
+    doubts = [*idle, *unjudged, *unread, *(f"harness error: {error}" for error in errors)]
     if spoilt:
         verdict = Verdict.INCONCLUSIVE
     elif broken:

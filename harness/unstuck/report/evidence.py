@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from unstuck.checks.every_job_terminal import MOVED_ON_BY
+from unstuck.checks.every_job_terminal import moved_on_by
 from unstuck.checks.job_story import Claim, JobStory, seconds, text_of
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.run_story import Life
@@ -16,7 +16,7 @@ from unstuck.report.words import event_text, span
 
 EXCERPT_LINES: Final = 16
 
-_OF_A_JOB: Final = frozenset({"op", "transition", "stage", "effect", "outcome", "message"})
+_OF_A_JOB: Final = frozenset({"op", "transition", "stage", "attempt", "effect", "outcome", "message"})
 _OF_A_HOLDER: Final = frozenset({"start", "exit", "signal", "restart"})
 
 
@@ -35,7 +35,7 @@ def explain(
         facts=evidence.facts,
         stopped=_stopped(job),
         held_by=_held_by(job, story),
-        moves_on=MOVED_ON_BY.get(job.state or "", "") if job is not None else "",
+        moves_on=moved_on_by(story, job) if job is not None else "",
         excerpt=tuple(_shorten(events, frozenset(evidence.events))),
         marks=tuple(_mark(event) for event in events if event.number in evidence.events),
         logs=_logs(job, events, logs),

@@ -34,9 +34,10 @@ from unstuck.targets.declared.templates import all_calls, has_port, reached_by
 from unstuck.targets.declared.tracker import Attempt, Tracker
 from unstuck.targets.declared.watcher import Watcher
 from unstuck.targets.dependencies import Wanted, open_dependency
+from unstuck.targets.dependencies.port import Place
 from unstuck.targets.port import Emit, PointReached, Reply
 from unstuck.targets.run_links import RunLinks
-from unstuck.worlds.port import ProcessSpec, World
+from unstuck.worlds.port import ProcessSpec
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.ports import LOOPBACK, free_port
 from unstuck.worlds.process.session import Session
@@ -53,7 +54,7 @@ class RunningDeclared:
         file: TargetFile,
         variants: tuple[Variant, ...],
         session: Session,
-        world: World,
+        world: Place,
         scenario: Scenario,
         watch: frozenset[str],
         folder: Path,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.declared.file import TargetFile
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.declared.running import RunningDeclared
+from unstuck.targets.dependencies.port import Place
 from unstuck.targets.port import Emit, PointReached
 from unstuck.worlds.port import World
 from unstuck.worlds.process.session import Session
@@ -61,7 +62,7 @@ class DeclaredTarget:
             file=self.file,
             variants=variants_of(self.file, self.configuration, tuple(defences_off)),
             session=self._session,
-            world=world,
+            world=cast("Place", world),  # whoever opens the stage of such a target sees to it
             scenario=scenario,
             watch=frozenset(plan.watch),
             folder=Path(folder),

@@ -18,7 +18,9 @@ if os.environ.get("RELIABLE") == "1":
     app.conf.task_reject_on_worker_lost = True
     app.conf.worker_prefetch_multiplier = 1
 app.conf.task_track_started = True
-app.conf.broker_transport_options = {"visibility_timeout": float(os.environ.get("VISIBILITY_TIMEOUT", "3600"))}
+app.conf.broker_transport_options = {
+    "visibility_timeout": float(os.environ.get("VISIBILITY_TIMEOUT", "3600"))
+}
 app.conf.broker_connection_retry_on_startup = True
 
 
