@@ -49,7 +49,7 @@ process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limi
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
             refused | unframed | broken: link, rule, label, nth, action, on, connection, exchange,
-            outcome?, facts; and where each one is recorded: seen: link, label, on, kind, idle,
+            outcome?, facts; where each one is recorded: seen: link, label, on, idle, does (its kind),
             connection, exchange, facts
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step: wanted, seen), not_quiet (after_s: events

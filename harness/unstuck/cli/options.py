@@ -245,6 +245,45 @@ def _prove(parser: argparse.ArgumentParser) -> None:
     _running(parser)
 
 
+def _explore(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--points", action="store_true", help="crash points: today the only way to explore")
+    parser.add_argument(
+        "--modes",
+        metavar="MODE[,MODE…]",
+        default="kill,pause",
+        help="what to do to who sends a message or awaits its reply: kill, pause, cut (default: kill,pause)",
+    )
+    parser.add_argument("--link", metavar="GLOB", help="only messages on these links, such as 'worker.*'")
+    parser.add_argument(
+        "--save", metavar="DIR", type=Path, help="write a scenario file for each trial that breaks a promise"
+    )
+    parser.add_argument(
+        "--budget-s",
+        metavar="SECONDS",
+        type=seconds,
+        help="recovery budget of a trial (default: a little more than the declared lease, else 5)",
+    )
+    parser.add_argument(
+        "--pause-s",
+        metavar="SECONDS",
+        type=seconds,
+        help="how long a pause lasts (default: a little more than the declared lease, else 3)",
+    )
+    parser.add_argument(
+        "--setting",
+        metavar="K=V[,K=V…]",
+        action="append",
+        default=[],
+        help="a setting of the target for every run, such as a short lease; repeatable",
+    )
+    parser.add_argument(
+        "--defence-off", metavar="NAME", action="append", default=[], help="weaken the target; repeatable"
+    )
+    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    _target(parser)
+    _running(parser)
+
+
 def _check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", metavar="RUN", type=Path, help="folder of a run, its history.jsonl, or `latest`"
@@ -341,6 +380,17 @@ examples:
   unstuck prove --defence lease_recovery
 Exit code 1: a defence was off and nothing noticed.""",
     ),
+    "explore": CommandHelp(
+        module="explore",
+        summary="Strike one job at each message that matters, one trial each, and tabulate what became of it.",
+        declare=_explore,
+        more="""\
+examples:
+  unstuck explore --target unstuck.yaml --points
+  unstuck explore --target celery-redis --points --modes kill --link 'worker.*'
+  unstuck explore --target unstuck.yaml --points --save scenarios/found
+Exit code 1: a promise was broken; 3: something was not covered, and is listed with the reason.""",
+    ),
     "check": CommandHelp(
         module="check",
         summary="Judge a recorded run again, offline: nothing is started, only its history is read.",
@@ -392,6 +442,7 @@ commands:
   run        run scenarios: the base case of each, or the cases that you choose
   gate       run what the policy in pyproject.toml says, for every change
   prove      switch each defence off, and show that its scenario notices
+  explore    strike one job at each message that matters, and tabulate what became of it
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed

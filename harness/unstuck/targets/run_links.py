@@ -15,7 +15,7 @@ from unstuck.worlds.port import ProcessSpec, Restart, World
 from unstuck.worlds.process.ports import free_port
 
 ENTRY = "unstuck.links.__main__:main"
-_FACTS = ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then", "kind", "idle", "connection")
+_FACTS = ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then", "idle", "connection")
 
 
 class RunLinks:
@@ -105,6 +105,8 @@ class RunLinks:
         if event.event == "broken":
             self._broken = event
         facts: dict[str, Any] = {key: value for key in _FACTS if (value := getattr(event, key)) is not None}
+        if event.kind is not None:
+            facts["does"] = event.kind  # `kind` is the event's own
         self._emit(
             "message",
             event.event,
