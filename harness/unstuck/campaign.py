@@ -92,7 +92,6 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         preload: Sequence[str] = PRELOAD,
         see_messages: bool = False,
     ) -> None:
-        """`see_messages`: every message on the links is recorded."""
         self._see_messages = see_messages
         self._session = Session(preload=preload, interrupted=stop.is_set)
         self._emulator = emulator

@@ -13,9 +13,11 @@ kind / phase and what `data` holds (keys marked ? may be absent):
 
 run         start: scenario, case, parameters, seed, world, target, version, date, host,
                    expect, budget_s, promise, faults? (one object a fault of the plan, in order of
-                   its index: name)
+                   its index: name); of a declared target also sampled, effects_seen, reasons_seen,
+                   absent, timings (what it declares: job_s, lease_s, recovery_period_s)
             budget: every fault is healed and every role is up: the recovery budget starts here, and
                    again when a fault strikes or is healed later; the last one counts
+            follow: for_s (the budget is over and was not enough: from here on is only looked on)
             end: reason (`settled` all jobs terminal | `budget` it ran out | `interrupted` | `error`),
                  error?
 clock       stepped: by_s (the wall clock jumped; the run is inconclusive)
@@ -32,14 +34,18 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
             from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?
+            Of a declared target: sampled (true: what lies between two looks was not seen), source
+            (client | ledger | look); token is the attempt then
+attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
+            starts, from 1), pid?, said? (the number that the system counts)
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
             reason?, peak_rss_bytes?) | api (a job as its API shows it: state, stage?) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
-outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | null: nowhere),
-            result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
+            `dead_letter` | `process` | null: nowhere), raw? (in the system's own words), result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
@@ -53,7 +59,9 @@ message     what a link saw or did at a message that a rule names: matched | hel
             connection, exchange, facts
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step: wanted, seen), not_quiet (after_s: events
-            were still under way at the final look)
+            were still under way at the final look), roles_down (roles, after_s: they crash as often as
+            they start); of a declared target: unmapped (state), no_id (answer), same_id, ledger (problem,
+            line), blind (why), sighted
 """
 
 from __future__ import annotations
@@ -269,12 +277,13 @@ _NEEDED: Mapping[tuple[str, str | None], tuple[tuple[str, tuple[type, ...]], ...
     ("said", "row"): (("state", _TEXT),),
     ("stage", None): (("attempt", _WHOLE), ("token", _WHOLE)),
     ("effect", None): (("key", _TEXT), ("attempt", _WHOLE), ("token", _WHOLE), ("applied", _FLAG)),
+    **{("attempt", phase): (("attempt", _WHOLE),) for phase in ("begin", "end")},
     ("outcome", None): (("state", _TEXT_OR_NONE), ("held", _TEXT_OR_NONE)),
     ("clock", "stepped"): (("by_s", (int, float)),),
     **{("op", phase): _AN_OP for phase in ("invoke", "ok", "fail", "info")},
     **{("fault", phase): _A_FAULT for phase in ("armed", "fired", "landed", "healed", "missed")},
 }
-_OF_A_JOB = frozenset({"transition", "stage", "said", "effect", "outcome"})
+_OF_A_JOB = frozenset({"transition", "stage", "said", "attempt", "effect", "outcome"})
 _OF_A_PROCESS = frozenset({"process"})
 
 

@@ -28,16 +28,20 @@ PLAN_FORMAT: Final = 1
 
 RUN_FILES: Final[Mapping[str, str]] = {
     "scenario.yaml": "the scenario's file, byte for byte as it was; made anew if it came from none",
-    "target.yaml": "the target file, as it was; not there for the reference service",
     "plan.json": "which case of it was run, with which seed, defences and version; what `replay` reads",
     "history.jsonl": "everything that was seen to happen, one event a line; what `check` reads",
     "verdict.json": "the verdict and its evidence, for programs",
     "junit.xml": "the verdict for a CI server",
     "summary.md": "the verdict in Markdown",
     "report.html": "the verdict with evidence and timeline, one self-contained page",
-    "ledger.jsonl": "what jobs of a declared target reported: begin and end, one report a line",
     "logs": "a folder: stdout and stderr of each process, `<process>.log`",
 }
+
+DECLARED_FILES: Final[Mapping[str, str]] = {
+    "target.yaml": "the target file, as it was",
+    "ledger.jsonl": "what its jobs reported of themselves: begin and end, one report a line",
+}
+"""Beside those of every run: of a target that a file declares."""
 
 GROUP_FILES: Final[Mapping[str, str]] = {
     "group.json": "what was run with which policy, what was excluded and why, and each run's verdict",
@@ -82,6 +86,10 @@ class RunFolder(_Folder):
     @property
     def target(self) -> Path:
         return self.path / "target.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger.jsonl"
 
     @property
     def plan(self) -> Path:

@@ -27,14 +27,16 @@ def open_stage(
     seed: int,
     emulator: EmulatorName = "ministack",
     tell: Callable[[str], None] = lambda _: None,
+    see_messages: bool = False,
 ) -> AbstractContextManager[Stage]:
     """The stage of a world; nothing is started before it is entered.
 
-    Entering raises `UsageError` where the world has not what it needs. `tell` hears of what takes long.
+    Entering raises `UsageError` where the world has not what it needs. `tell` hears of what takes long;
+    `see_messages`: every message on the links is recorded, in processes.
     """
     match world:
         case "processes":
-            return ProcessStage(stop=stop, emulator=emulator)
+            return ProcessStage(stop=stop, emulator=emulator, see_messages=see_messages)
         case "containers":
             return ContainerStage(stop=stop, emulator=emulator, tell=tell)
         case "sim":

@@ -68,4 +68,4 @@ def test_every_guard_names_a_property_and_a_case() -> None:
     for file in files().values():
         for guard in file.base_case().guards:
             assert guard.by in property_names()
-            assert file.case(guard.case)
+            assert file.case(guard.case) in file.all_cases()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.checks import (
-    as_promised,
     attempts_bounded,
     completion_idempotent,
     drains_cleanly,
     effects,
     every_job_terminal,
+    failure_explained,
     legal_transitions,
     memory_within,
     no_job_lost,
@@ -51,7 +51,7 @@ PROPERTIES: tuple[Property, ...] = (
     status_truthful,
     no_live_job_rescued,
     outcomes,
-    as_promised,
+    failure_explained,
     roles_recover,
 )
 

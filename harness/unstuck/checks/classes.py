@@ -87,17 +87,15 @@ def _kind(job: JobStory, run: RunStory) -> Kind:
         return Kind.DOUBLED
     if _late_s(job, run) is not None:
         return Kind.STUCK
-    return _kind_of_ended(job, done=done) if job.terminal else _kind_of_open(done=done)
+    if not job.terminal:
+        return Kind.DONE_NOT_TERMINAL if done else Kind.STUCK
+    return _kind_of_ended(job, run, done=done)
 
 
-def _kind_of_open(*, done: bool) -> Kind:
-    return Kind.DONE_NOT_TERMINAL if done else Kind.STUCK
-
-
-def _kind_of_ended(job: JobStory, *, done: bool) -> Kind:
+def _kind_of_ended(job: JobStory, run: RunStory, *, done: bool) -> Kind:
     if done and job.state != "succeeded":
         return Kind.DONE_BUT_FAILED
-    if job.state == "failed" and job.reason is None and not job.sampled:
+    if job.state == "failed" and job.reason is None and run.sees_reasons:
         return Kind.FAILED_WITHOUT_ERROR
     return Kind.RESTARTED if max(len(job.claims), len(job.begins)) > 1 else Kind.OK
 

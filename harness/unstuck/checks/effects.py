@@ -57,11 +57,9 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
 def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | None, bool]:
     """What is wrong with a job's effects, and whether the history settles it."""
     applied = job.applied
-    times = Counter(str(event.data["key"]) for event in applied)
-    if delivery != "at_least_once" and len(applied) > 1:
-        if len(times) > 1:
-            return f"had its effect applied under {len(times)} keys: {', '.join(sorted(times))}", True
-        return f"had its effect applied {len(applied)} times under key {applied[0].data['key']}", True
+    too_many = None if delivery == "at_least_once" else _repeated(job, delivery)
+    if too_many is not None:
+        return too_many, True
     if job.state is None:
         return "had an effect, and its state is unknown", False
     if job.state == "succeeded":
@@ -71,3 +69,16 @@ def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | N
         # Until the run has played out, the move to succeeded may only be late.
         return f"is {job.state}, but had its effect applied", played_out or job.terminal
     return None, True
+
+
+def _repeated(job: JobStory, delivery: str) -> str | None:
+    """More effects than may be; None: not so."""
+    applied = job.applied
+    times = Counter(str(event.data["key"]) for event in applied)
+    if len(times) > 1:
+        return f"had its effect applied under {len(times)} keys: {', '.join(sorted(times))}"
+    if len(applied) > 1:
+        return f"had its effect applied {len(applied)} times under key {applied[0].data['key']}"
+    if delivery == "at_most_once" and len(job.begins) > 1:
+        return f"was begun {len(job.begins)} times: a second start may be a second effect"
+    return None

@@ -167,6 +167,11 @@ class RunStory:
         return data_of(self.start).get("effects_seen") is not False
 
     @property
+    def sees_reasons(self) -> bool:
+        """False for a target that does not say why a job failed."""
+        return data_of(self.start).get("reasons_seen") is not False
+
+    @property
     def recovery_period_s(self) -> float | None:
         """How long the target may take by itself until it takes up what was dropped, as it declares."""
         timings = data_of(self.start).get("timings")

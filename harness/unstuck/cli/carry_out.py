@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from unstuck import __version__, rundir
-from unstuck.cli.choosing import ChosenTarget
+from unstuck.cli.choosing import ChosenTarget, stage_of
 from unstuck.cli.console import screen_width
 from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import reference_packages
@@ -238,15 +238,11 @@ def report_on(record: RunRecord, title: str, troubles: list[str]) -> RunLine:
 def _stage(order: Order, stop: threading.Event, reporter: Reporter) -> AbstractContextManager[Stage]:
     """Where the order's runs take place. What takes long before the first one is told as a step of it."""
     from unstuck.campaign import Progress  # noqa: PLC0415  heavy
-    from unstuck.stages import open_declared, open_stage  # noqa: PLC0415  same
 
     def tell(note: str) -> None:
         reporter.hear(Progress(title=order.cases[0].title, phase="starting", note=note))
 
-    chosen = order.target
-    if chosen.file is not None:
-        return open_declared(order.world, chosen.file, chosen.configuration, word=chosen.word, stop=stop)
-    return open_stage(order.world, stop=stop, seed=order.seed, emulator=order.emulator, tell=tell)
+    return stage_of(order.target, order.world, stop=stop, seed=order.seed, emulator=order.emulator, tell=tell)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +15,10 @@ from unstuck.cli.policy import find_policy, policy_target
 from unstuck.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from unstuck.campaign import Stage
     from unstuck.targets.declared.file import TargetFile
+    from unstuck.worlds.port import WorldName
+    from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 REFERENCE: Final = "reference"
 FILE: Final = "unstuck.yaml"
@@ -69,6 +74,33 @@ def choose_target(
         known = did_you_mean(configuration, file.configurations)
         raise UsageError(f"{path}: has no configuration {configuration!r}.{known}")
     return ChosenTarget(word=word, file=file, configuration=configuration)
+
+
+def stage_of(
+    target: ChosenTarget,
+    world: WorldName = "processes",
+    *,
+    stop: threading.Event,
+    seed: int,
+    emulator: EmulatorName = "ministack",
+    tell: Callable[[str], None] = lambda _: None,
+    see_messages: bool = False,
+) -> AbstractContextManager[Stage]:
+    """Where runs against the target take place; nothing starts before it is entered. Raises `UsageError`."""
+    from unstuck.stages import open_declared, open_stage  # noqa: PLC0415  heavy
+
+    if target.file is None:
+        return open_stage(
+            world, stop=stop, seed=seed, emulator=emulator, tell=tell, see_messages=see_messages
+        )
+    return open_declared(
+        world,
+        target.file,
+        target.configuration,
+        word=target.word,
+        stop=stop,
+        see_messages=see_messages,
+    )
 
 
 def _project_file(here: Path) -> str | None:

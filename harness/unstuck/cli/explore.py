@@ -15,7 +15,7 @@ from unstuck import __version__, rundir
 from unstuck.cases import Value, parse_selection
 from unstuck.catalogue import Catalogue
 from unstuck.cli.carry_out import Reporter, keep
-from unstuck.cli.choosing import ChosenTarget, choose_target
+from unstuck.cli.choosing import ChosenTarget, choose_target, stage_of
 from unstuck.cli.console import screen_width, show
 from unstuck.cli.environment import shut_out
 from unstuck.cli.explaining import plan_sheet
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from unstuck.explorer.exploring import Attempted, Explored
     from unstuck.explorer.trials import Approach, Mode
     from unstuck.report.points import PointsTable
-    from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 JOBS_A_PROCESSOR = 3
 """Trials side by side: most of their time they wait for a start, a pause or a budget."""
@@ -60,7 +59,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     folder = rundir.create_group(reports, f"explore-{approach.name}")
 
     def places(*, see_messages: bool) -> AbstractContextManager[Stage]:
-        return _place(target, stop, chosen.emulator, see_messages=see_messages)
+        return stage_of(target, stop=stop, seed=seed, emulator=chosen.emulator, see_messages=see_messages)
 
     try:
         with ProgressScreen(0) as screen, stopping(stop):
@@ -122,19 +121,6 @@ def _approach(
             target.file, target.configuration, defences_off, chosen.budget_s, chosen.pause_s
         )
     return approach, told(approach, lease_s)
-
-
-def _place(
-    target: ChosenTarget, stop: threading.Event, emulator: EmulatorName, *, see_messages: bool
-) -> AbstractContextManager[Stage]:
-    from unstuck.campaign import ProcessStage  # noqa: PLC0415  heavy
-    from unstuck.stages import open_declared  # noqa: PLC0415  same
-
-    if target.file is None:
-        return ProcessStage(stop=stop, emulator=emulator, see_messages=see_messages)
-    return open_declared(
-        "processes", target.file, target.configuration, word=target.word, stop=stop, see_messages=see_messages
-    )
 
 
 def _plan(approach: Approach) -> ExitCode:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 from unstuck.cli.baseline import Adding, Against
 from unstuck.cli.carry_out import Order, Watch, carry_out, screen_of
+from unstuck.cli.choosing import choose_target
 from unstuck.cli.console import show
 from unstuck.cli.explaining import plan_sheet
 from unstuck.cli.inputs import (
     SEED,
     Named,
-    bundled,
     choose_cases,
     find_scenarios,
     jobs_by_default,
     load_all,
-    target_catalogue,
 )
 from unstuck.cli.policy import Exclusion, Policy, find_policy, load_policy, override
 from unstuck.errors import ExitCode, UsageError, did_you_mean
@@ -44,12 +43,14 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         reports=chosen.reports,
         baseline=chosen.baseline,
     )
-    catalogue = target_catalogue()
-    named = _named(chosen.files, policy)
+    target = choose_target(chosen.target, chosen.configuration)
+    catalogue = target.catalogue()
+    named = _named(chosen.files, policy, target.scenarios())
     files = load_all(named, catalogue)
     if not chosen.files:
         check_exclusions(policy, list(files.values()))
-    cases, excluded, notes = select(named, files, policy, impossible=None if chosen.files else impossible)
+    whole = not chosen.files and target.file is None  # then some may lie beyond what this machine can do
+    cases, excluded, notes = select(named, files, policy, impossible=impossible if whole else None)
     if not cases:
         raise UsageError(f"nothing is left to run: the policy excludes {len(excluded)} of {len(excluded)}.")
     if chosen.plan:
@@ -70,6 +71,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             jobs=jobs,
             emulator=chosen.emulator,
             time_budget_s=policy.time_budget_s,
+            target=target,
             excluded=excluded,
             notes=notes,
             grouped=True,
@@ -152,12 +154,13 @@ def _watch(policy: Policy, asked: Path | None, write_to: Path | None, jobs: int)
     return None if policy.baseline is None else Against(policy.baseline, jobs=jobs)
 
 
-def _named(words: Sequence[str], policy: Policy) -> list[Named]:
+def _named(words: Sequence[str], policy: Policy, known: Mapping[str, Path]) -> list[Named]:
     if words:
-        return find_scenarios(words)
+        return find_scenarios(words, known=known)
     if policy.files:
-        return find_scenarios(policy.files, base=policy.source.parent if policy.source else None)
-    return [Named(path=path, selection={}) for path in bundled().values()]
+        base = policy.source.parent if policy.source else None
+        return find_scenarios(policy.files, base=base, known=known)
+    return [Named(path=path, selection={}) for path in known.values()]
 
 
 def _reason(case: Scenario, exclusions: Sequence[Exclusion]) -> str | None:

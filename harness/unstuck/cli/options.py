@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NoReturn, get_args
+from typing import Final, NoReturn
 
+from unstuck.cli import flags
+from unstuck.cli.explore_flags import explore_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
-from unstuck.worlds.port import WorldName
-
-WORLDS: Final = get_args(WorldName)
 
 EXIT_CODES: Final = """\
 exit codes:
@@ -69,255 +67,10 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace | None:
     if unknown:
         word = unknown[0]
         if word.startswith("-"):
-            flags = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001  the only way to list them
-            raise UsageError(f"unknown flag {word.split('=')[0]!r}.{did_you_mean(word.split('=')[0], flags)}")
+            known = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001  the only way to list them
+            raise UsageError(f"unknown flag {word.split('=')[0]!r}.{did_you_mean(word.split('=')[0], known)}")
         raise UsageError(f"unexpected {word!r}. See `unstuck {name} --help`.")
     return chosen
-
-
-def whole(minimum: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `minimum` on, for a flag."""
-
-    def parse_whole(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"value={text!r} must be a whole number, {minimum} or more")
-        return number
-
-    return parse_whole
-
-
-def seconds(text: str) -> float:
-    """A parser of positive durations, for a flag."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"value={text!r} must be a number of seconds, more than 0")
-    return number
-
-
-def one_of(*known: str) -> Callable[[str], str]:
-    """A parser of one of some words, for a flag; says which was meant."""
-
-    def parse_word(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"value={text!r} is unknown.{did_you_mean(text, known)}")
-        return text
-
-    return parse_word
-
-
-def _reports(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--reports",
-        metavar="DIR",
-        type=Path,
-        help="where the folders of runs are (default: `reports` of [tool.unstuck], else reports/)",
-    )
-
-
-def _running(parser: argparse.ArgumentParser) -> None:
-    _reports(parser)
-    parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
-    parser.add_argument(
-        "--jobs",
-        metavar="N",
-        type=whole(1),
-        help="runs side by side (default: three on two processors, at most 4)",
-    )
-    parser.add_argument(
-        "--emulator",
-        metavar="NAME",
-        type=one_of("ministack", "moto"),
-        default="ministack",
-        help="what stands in for S3 and SQS: ministack (default) or moto",
-    )
-
-
-def _world(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--world",
-        metavar="NAME",
-        type=one_of(*WORLDS),
-        default=WORLDS[0],
-        help="where to run: processes (default), containers (needs Docker), or sim (virtual time)",
-    )
-
-
-def _target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target",
-        metavar="TARGET",
-        help="a target file, a ready-made target (`unstuck targets`), or `reference` (default: the project's "
-        "unstuck.yaml or [tool.unstuck], else the bundled reference service)",
-    )
-    parser.add_argument(
-        "--configuration", metavar="NAME", help="one of the configurations that the target file declares"
-    )
-
-
-def _files(parser: argparse.ArgumentParser, *, some: bool) -> None:
-    parser.add_argument(
-        "files",
-        metavar="SCENARIO",
-        nargs="+" if some else "*",
-        help="a file, a folder of files, or the name of a bundled scenario (`unstuck scenarios list`)",
-    )
-
-
-def _cases(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--case",
-        metavar="K=V[,K=V…]",
-        action="append",
-        default=[],
-        help="this case instead of the base case; what is not said is as in the base case; repeatable",
-    )
-
-
-def _run(parser: argparse.ArgumentParser) -> None:
-    _files(parser, some=True)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--pairwise", action="store_true", help="cases that cover every pair of values")
-    which.add_argument("--all-cases", action="store_true", help="every case: the full product")
-    _cases(parser)
-    parser.add_argument(
-        "--defence-off",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="weaken the reference service: a promise should break; repeatable",
-    )
-    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-    parser.add_argument(
-        "--follow",
-        metavar="SECONDS",
-        type=seconds,
-        help="look on so long after the recovery budget: jobs that end then are still stuck, but it is told",
-    )
-    _target(parser)
-    _world(parser)
-    _running(parser)
-
-
-def _gate(parser: argparse.ArgumentParser) -> None:
-    _files(parser, some=False)
-    parser.add_argument(
-        "--policy",
-        metavar="FILE",
-        type=Path,
-        help="a TOML file with [tool.unstuck.gate] (default: pyproject.toml here or above)",
-    )
-    parser.add_argument("--cases-max", metavar="N", type=whole(1), help="at most so many runs (default: 40)")
-    parser.add_argument(
-        "--time-budget", metavar="SECONDS", type=seconds, help="begin no run after so long (default: none)"
-    )
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit XML here as well")
-    parser.add_argument(
-        "--summary", metavar="FILE", type=Path, help="write the Markdown summary here as well"
-    )
-    parser.add_argument(
-        "--baseline",
-        metavar="FILE",
-        type=Path,
-        help="fail when a recovery is twice as slow as FILE says (default: `baseline` of [tool.unstuck])",
-    )
-    parser.add_argument(
-        "--write-baseline",
-        metavar="FILE",
-        type=Path,
-        help="add this gate's recovery times to FILE, and hold them against nothing",
-    )
-    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-    _running(parser)
-
-
-def _prove(parser: argparse.ArgumentParser) -> None:
-    _files(parser, some=False)
-    parser.add_argument(
-        "--defence", metavar="NAME", action="append", default=[], help="only this defence; repeatable"
-    )
-    _running(parser)
-
-
-def _explore(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--points", action="store_true", help="crash points: today the only way to explore")
-    parser.add_argument(
-        "--modes",
-        metavar="MODE[,MODE…]",
-        default="kill,pause",
-        help="what to do to who sends a message or awaits its reply: kill, pause, cut (default: kill,pause)",
-    )
-    parser.add_argument("--link", metavar="GLOB", help="only messages on these links, such as 'worker.*'")
-    parser.add_argument(
-        "--save", metavar="DIR", type=Path, help="write a scenario file for each trial that breaks a promise"
-    )
-    parser.add_argument(
-        "--budget-s",
-        metavar="SECONDS",
-        type=seconds,
-        help="recovery budget of a trial (default: a little more than the declared lease, else 5)",
-    )
-    parser.add_argument(
-        "--pause-s",
-        metavar="SECONDS",
-        type=seconds,
-        help="how long a pause lasts (default: a little more than the declared lease, else 3)",
-    )
-    parser.add_argument(
-        "--setting",
-        metavar="K=V[,K=V…]",
-        action="append",
-        default=[],
-        help="a setting of the target for every run, such as a short lease; repeatable",
-    )
-    parser.add_argument(
-        "--defence-off", metavar="NAME", action="append", default=[], help="weaken the target; repeatable"
-    )
-    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-    _target(parser)
-    _running(parser)
-
-
-def _check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", type=Path, help="folder of a run, its history.jsonl, or `latest`"
-    )
-    _reports(parser)
-
-
-def _compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs=2,
-        type=Path,
-        help="two runs, or two gates, the earlier one first: their folders, or `latest`",
-    )
-    parser.add_argument("--json", action="store_true", help="everything, for programs")
-    _reports(parser)
-
-
-def _replay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run, or `latest`")
-    _reports(parser)
-
-
-def _scenarios(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "what", metavar="list|explain", nargs="?", type=one_of("list", "explain"), help="default: list"
-    )
-    _files(parser, some=False)
-    _cases(parser)
-
-
-def _nothing(_: argparse.ArgumentParser) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +87,7 @@ COMMANDS: Final[Mapping[str, CommandHelp]] = {
     "run": CommandHelp(
         module="run",
         summary="Run scenarios against the service: the base case of each, or the cases that you choose.",
-        declare=_run,
+        declare=flags.run_flags,
         more="""\
 examples:
   unstuck run sigterm-mid-job              a bundled scenario, its base case
@@ -348,7 +101,7 @@ examples:
     "gate": CommandHelp(
         module="gate",
         summary="Run what the policy says, for every change: base cases and a pairwise set of each scenario.",
-        declare=_gate,
+        declare=flags.gate_flags,
         more="""\
 policy, in pyproject.toml (all of it optional):
   [tool.unstuck]
@@ -373,7 +126,7 @@ examples:
     "prove": CommandHelp(
         module="prove",
         summary="Show that green means something: with a defence off, its scenario must fail as claimed.",
-        declare=_prove,
+        declare=flags.prove_flags,
         more="""\
 examples:
   unstuck prove                          every defence that a bundled scenario guards
@@ -383,7 +136,7 @@ Exit code 1: a defence was off and nothing noticed.""",
     "explore": CommandHelp(
         module="explore",
         summary="Strike one job at each message that matters, one trial each, and tabulate what became of it.",
-        declare=_explore,
+        declare=explore_flags,
         more="""\
 examples:
   unstuck explore --target unstuck.yaml --points
@@ -394,7 +147,7 @@ Exit code 1: a promise was broken; 3: something was not covered, and is listed w
     "check": CommandHelp(
         module="check",
         summary="Judge a recorded run again, offline: nothing is started, only its history is read.",
-        declare=_check,
+        declare=flags.check_flags,
         more="""\
 examples:
   unstuck check latest
@@ -403,7 +156,7 @@ examples:
     "compare": CommandHelp(
         module="compare",
         summary="Say what changed from one recorded run, or gate, to another: what got worse first.",
-        declare=_compare,
+        declare=flags.compare_flags,
         more="""\
 examples:
   unstuck compare reports/20260301-101500-gate latest
@@ -413,7 +166,7 @@ Exit code 0: nothing got worse; 1: something did; 3: they have nothing in common
     "replay": CommandHelp(
         module="replay",
         summary="Run a recorded run again: the same file, case, seed and defences.",
-        declare=_replay,
+        declare=flags.replay_flags,
         more="""\
 examples:
   unstuck replay latest
@@ -422,14 +175,14 @@ examples:
     "scenarios": CommandHelp(
         module="scenarios",
         summary="List the scenarios, or explain in words what one does and what it demands.",
-        declare=_scenarios,
+        declare=flags.scenarios_flags,
         more="""\
 examples:
   unstuck scenarios list
   unstuck scenarios explain sigterm-mid-job
   unstuck scenarios explain sigterm-mid-job --case grace_s=0""",
     ),
-    "version": CommandHelp(module="", summary="Print the version.", declare=_nothing),
+    "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
 OVERVIEW: Final = f"""\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,19 +12,18 @@ from typing import TYPE_CHECKING
 from unstuck import __version__, rundir
 from unstuck.catalogue import Catalogue
 from unstuck.cli.carry_out import Reporter, keep
+from unstuck.cli.choosing import choose_target, stage_of
 from unstuck.cli.console import show
 from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import (
     SEED,
     Named,
-    bundled,
     check_defences,
     find_scenarios,
     jobs_by_default,
     load_all,
     reference_packages,
     reports_folder,
-    target_catalogue,
 )
 from unstuck.cli.interrupt import stopping
 from unstuck.cli.progress import ProgressScreen
@@ -45,8 +45,9 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     with reference_packages():
         from unstuck.prove.matrix import prove  # noqa: PLC0415  heavy, and an extra may be missing
 
-    catalogue = target_catalogue()
-    files = _files(chosen.files, catalogue)
+    target = choose_target(chosen.target, chosen.configuration)
+    catalogue = target.catalogue()
+    files = _files(chosen.files, catalogue, target.scenarios())
     defences = check_defences(chosen.defence, catalogue) or tuple(sorted(catalogue.defences))
     guarded = {
         (guard.defence, file.case(guard.case).title) for file in files for guard in file.base_case().guards
@@ -72,6 +73,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
                 progress=reporter.hear,
                 stop=stop,
                 emulator=chosen.emulator,
+                place=stage_of(target, stop=stop, seed=seed, emulator=chosen.emulator),
             )
     except BaseException:
         with suppress(OSError):
@@ -100,9 +102,11 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     return group.exit_code
 
 
-def _files(words: list[str], catalogue: Catalogue) -> list[ScenarioFile]:
+def _files(words: list[str], catalogue: Catalogue, known: Mapping[str, Path]) -> list[ScenarioFile]:
     named = (
-        find_scenarios(words) if words else [Named(path=path, selection={}) for path in bundled().values()]
+        find_scenarios(words, known=known)
+        if words
+        else [Named(path=path, selection={}) for path in known.values()]
     )
     return list(load_all(named, catalogue).values())
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 
+from unstuck.cli.choosing import choose_target
 from unstuck.cli.console import show
 from unstuck.cli.explaining import explain_sheet, list_sheet
 from unstuck.cli.inputs import (
     Named,
-    bundled,
     choose_cases,
     find_scenarios,
     load_all,
     parse_selections,
-    target_catalogue,
 )
 from unstuck.errors import ExitCode, UsageError
 
@@ -26,12 +25,14 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         raise UsageError("explain needs a scenario. `unstuck scenarios list` shows those that are bundled.")
     if not explaining and selections:
         raise UsageError("--case is for explain. `unstuck scenarios explain NAME --case K=V` shows a case.")
+    target = choose_target(chosen.target, chosen.configuration)
+    known = target.scenarios()
     named = (
-        find_scenarios(chosen.files)
+        find_scenarios(chosen.files, known=known)
         if chosen.files
-        else [Named(path=path, selection={}) for path in bundled().values()]
+        else [Named(path=path, selection={}) for path in known.values()]
     )
-    files = load_all(named, target_catalogue())
+    files = load_all(named, target.catalogue())
     if not explaining:
         show(list_sheet(list(files.values())))
         return ExitCode.PASS

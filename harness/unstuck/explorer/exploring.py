@@ -15,7 +15,7 @@ from unstuck.errors import ExitCode
 from unstuck.explorer.life import read_life
 from unstuck.explorer.messages import CLIENT, Message, begin_ns, counted, read_messages, role_of, unframed
 from unstuck.explorer.outcomes import Outcome, outcome_of
-from unstuck.explorer.points import CrashPoint, Settled, points_of, settle
+from unstuck.explorer.points import PLACES, CrashPoint, Settled, points_of, settle
 from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, trial
 from unstuck.history import History, read_history
 from unstuck.scenario import Scenario
@@ -131,11 +131,7 @@ def _explored(
     read = [_Read.of(history) for history in alone]
     settled = settle([one.points for one in read])
     points = [point for point in settled.points if fnmatchcase(point.link, order.link)]
-    uncovered = [
-        Uncovered(what=f"{one.group.label} on {one.group.link}, {_PLACES[one.group.on]}", why=one.why)
-        for one in settled.unsettled
-        if fnmatchcase(one.group.link, order.link)
-    ]
+    uncovered = _unsettled(settled, order.link)
     uncovered += [Uncovered(what="a connection", why=why) for why in unframed(alone[0])]
     shared = settle([read[0].points, *(_Read.of(history).points for history in together)]) if together else None
     trials = list(_trials(order, points, read[0].messages, shared, uncovered))
@@ -161,7 +157,17 @@ def _explored(
     )  # fmt: skip
 
 
-_PLACES = {"request": "before it goes on", "reply": "on its reply"}
+def _unsettled(settled: Settled, link: str) -> list[Uncovered]:
+    """A line a message: the places of one have the same reason more often than not."""
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for one in settled.unsettled:
+        if fnmatchcase(one.group.link, link):
+            places = reasons.setdefault((one.group.label, one.group.link, one.why), [])
+            places.append(PLACES[one.group.on])
+    return [
+        Uncovered(what=f"{label} on {name}, {' and '.join(places)}", why=why)
+        for (label, name, why), places in reasons.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +242,7 @@ def _trials(
         for mode in modes_of(point, order.modes):
             named = point
             if mode == "pause" and shared is not None:
-                found = next((one for one in shared.points if one.at_ns == point.at_ns and one.on == point.on and one.label == point.label), None)
+                found = next((one for one in shared.points if one.is_at(point)), None)
                 if found is None:
                     uncovered.append(
                         Uncovered(what=f"{_told(point)}, {mode}", why="with a second worker it is not the same")
@@ -252,23 +258,22 @@ def _told(point: CrashPoint) -> str:
 
 
 def _counts(history: History, read: _Read, points: Iterable[CrashPoint], link: str) -> Counts:
-    """Each message once: a write at its request, a poll at its reply."""
+    """Of the first baseline, up to the moment when the links told their own count."""
     start_ns = begin_ns(history)
-    at_ns = {
-        one: one.requested_ns if one.kind == "write" else one.replied_ns
-        for one in read.messages
-        if one.matters("request") or one.matters("reply")
-    }
-    counted_at = {one: at for one, at in at_ns.items() if at is not None}
-    there = [one for one, at in counted_at.items() if at >= start_ns]
+    linked, told_at = counted(history)
+    seen = [one for one in read.messages if one.counted is not None and one.counted < told_at]
+    there = [one for one in seen if (one.counted_ns or 0) >= start_ns]
     asked = [one for one in there if fnmatchcase(one.link, link)]
     covered = {(point.link, point.label, point.at_ns) for point in points}
     return Counts(
-        linked=sum(counted(history).values()),
-        seen=len(counted_at),
-        starting=len(counted_at) - len(there),
+        linked=linked,
+        seen=len(seen),
+        starting=len(seen) - len(there),
         left_out=len(there) - len(asked),
-        covered=sum((one.link, one.label, counted_at[one]) in covered for one in asked),
+        covered=sum(
+            any((one.link, one.label, at_ns) in covered for at_ns in (one.requested_ns, one.replied_ns))
+            for one in asked
+        ),
     )
 
 
@@ -279,4 +284,4 @@ def trials_by_point(attempted: Iterable[Attempted]) -> Mapping[CrashPoint, Mappi
         point = one.trial.point
         key = (point.link, point.label, point.on, point.at_ns)
         table.setdefault(key, (point, {}))[1][one.trial.mode] = one
-    return {point: cells for point, cells in table.values()}
+    return dict(table.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,10 +27,16 @@ class Message:
     requested_ns: int | None
     replied_ns: int | None
     idle: bool = False
+    counted: int | None = None  # the event at which the links count it, if it matters: once
 
     @property
     def role(self) -> str:
         return self.link.partition(".")[0]
+
+    @property
+    def counted_ns(self) -> int | None:
+        """When the links count it."""
+        return self.requested_ns if self.kind == "write" else self.replied_ns
 
     def at_ns(self, on: On) -> int | None:
         """When it was at a place; None: it never was. An idle reply is no message, so at no place."""
@@ -73,11 +78,14 @@ def _message(half: Mapping[str, Event]) -> Message:
     last = half.get("reply") or half["request"]
     request, reply = half.get("request"), half.get("reply")
     link = str(last.data["link"])
+    kind = last.data.get("does", "write")
+    counted = request if kind == "write" else reply if kind == "poll" and not last.data.get("idle") else None
     return Message(
+        counted=None if counted is None else counted.number,
         link=link_of(link),
         process=link.partition(".")[0],
         label=str(last.data["label"]),
-        kind=last.data.get("does", "write"),
+        kind=kind,
         text=" ".join(str(last.data["facts"].get("text", "")).split()),
         requested_ns=None if request is None else request.at_ns,
         replied_ns=None if reply is None else reply.at_ns,
@@ -90,16 +98,14 @@ def begin_ns(history: History) -> int:
     return next((event.at_ns for event in history.events if (event.kind, event.phase) == ("op", "invoke")), 0)
 
 
-def counted(history: History) -> Counter[str]:
-    """How many messages that matter the links themselves have counted, by link as scenarios name it.
+def counted(history: History) -> tuple[int, int]:
+    """How many messages that matter the links themselves have counted, and the event that says so first.
 
     A write counts once, at its request; a poll that brings work once, at its reply.
     """
-    counts: Counter[str] = Counter()
-    for event in history.events:
-        if (event.kind, event.phase) == ("evidence", "messages"):
-            counts[link_of(str(event.data["link"]))] += sum(event.data.get("matter", {}).values())
-    return counts
+    said = [event for event in history.events if (event.kind, event.phase) == ("evidence", "messages")]
+    total = sum(sum(event.data.get("matter", {}).values()) for event in said)
+    return total, said[0].number if said else 0
 
 
 def unframed(history: History) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 from unstuck.explorer.life import Life
 from unstuck.explorer.messages import Message
 from unstuck.links.rules import On
 
+PLACES: Final[Mapping[On, str]] = {"request": "before it goes on", "reply": "on its reply"}
 _WORD = re.compile(r"[A-Za-z][A-Za-z_.]{2,39}")
 _IDENTITY = re.compile(r"[\w-]*\d[\w.-]*")  # whatever has a digit in it may be another one in another run
 
@@ -41,7 +42,13 @@ class CrashPoint:
 
     @property
     def place(self) -> str:
-        return "before it goes on" if self.on == "request" else "on its reply"
+        return PLACES[self.on]
+
+    def is_at(self, other: CrashPoint) -> bool:
+        """True for the same place of the same run, however it is named."""
+        return (self.link, self.label, self.on, self.at_ns) == (
+            other.link, other.label, other.on, other.at_ns,
+        )  # fmt: skip
 
 
 class Group(NamedTuple):

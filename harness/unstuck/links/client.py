@@ -96,7 +96,8 @@ class Links:
             raise HarnessError(f"links: control={host}:{port} cannot be reached: {error}.") from error
 
     def open(self, name: str, upstream_host: str, upstream_port: int, framer: str) -> tuple[str, int]:
-        """A new listener for `name`; where its role has to connect. Framers: raw, http1, postgres."""
+        """A new listener for `name`; where its role has to connect. Framers: raw, http1, postgres,
+        resp, amqp."""
         host, port = self._ask(
             "open", name=name, upstream_host=upstream_host, upstream_port=upstream_port, framer=framer
         )

@@ -46,7 +46,7 @@ def read_workload(spot: Spot, words: Vocabulary) -> tuple[Upload, ...]:
     uploads = tuple(read(item, words) for item in spot.items())
     if not uploads:
         kind = "upload" if words.catalogue.values is None else SUBMIT
-        raise spot.error(f"names no job. Add one: `- {kind}: {{count: 1}}`.")
+        raise spot.error(f"names no {kind}. Add one: `- {kind}: {{count: 1}}`.")
     if (total := sum(upload.count for upload in uploads)) > CLIENTS_MAX:
         raise spot.error(f"has {total} clients. Take {CLIENTS_MAX} at most.")
     return uploads

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck import rundir
-from unstuck.campaign import ProcessStage, Progress, RunRecord, Tell, excluded, run_one, runners
+from unstuck.campaign import ProcessStage, Progress, RunRecord, Stage, Tell, excluded, run_one, runners
 from unstuck.checks.port import Verdict
 from unstuck.checks.verdict import judge
 from unstuck.errors import ExitCode
@@ -94,10 +95,12 @@ def prove(
     progress: Tell = lambda _: None,
     stop: threading.Event | None = None,
     emulator: EmulatorName = "ministack",
+    place: AbstractContextManager[Stage] | None = None,
 ) -> Proof:
     """Runs each guarded case twice, without its defence and with it, and falsifies what passed.
 
-    `defences` are those to prove (a guard for another one is left out). Raises `UsageError`.
+    `defences` are those to prove (a guard for another one is left out). The runs take place at `place`;
+    None: the reference service, in real processes. Raises `UsageError`.
     """
     stop = stop or threading.Event()
     rundir.prepare(reports)
@@ -108,7 +111,7 @@ def prove(
         if guard.defence in defences
     ]
     controls = {case.title: case for _, case in guarded}
-    with ProcessStage(stop=stop, emulator=emulator) as stage, runners(jobs, stop) as pool:
+    with place or ProcessStage(stop=stop, emulator=emulator) as stage, runners(jobs, stop) as pool:
 
         def run(case: Scenario, off: tuple[str, ...]) -> RunRecord:
             if stop.is_set():

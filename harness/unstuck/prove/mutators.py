@@ -16,7 +16,12 @@ from unstuck.checks.story import JobStory
 from unstuck.checks.victims import victims
 from unstuck.history import Event, History
 from unstuck.prove.editing import Edit
-from unstuck.prove.process_mutators import exit_dirtily, outgrow_memory, rescue_the_living
+from unstuck.prove.process_mutators import (
+    crash_for_good,
+    exit_dirtily,
+    outgrow_memory,
+    rescue_the_living,
+)
 from unstuck.scenario import CANONICAL_STATES, TERMINAL_STATES
 
 T = TypeVar("T")
@@ -327,6 +332,17 @@ def _end_otherwise(edit: Edit, rng: Random) -> bool:
     return True
 
 
+def _fail_silently(edit: Edit, rng: Random) -> bool:
+    """A job fails, and neither its last move nor its row says why."""
+    job = _pick(rng, [job for job in edit.ended() if job.state == "failed"])
+    if job is None:
+        return False
+    edit.change(job.moves[-1].number, reason=None)
+    if job.said_row is not None:
+        edit.change(job.said_row.number, reason=None)
+    return True
+
+
 MUTATORS: tuple[Mutator, ...] = tuple(
     Mutator(name=name, by=by, falsify=falsify)
     for name, by, falsify in (
@@ -356,5 +372,7 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("forget a move in the log", "status_truthful", _forget_in_log),
         ("rescue from the living", "no_live_job_rescued", rescue_the_living),
         ("end otherwise", "outcomes", _end_otherwise),
+        ("fail without a word", "failure_explained", _fail_silently),
+        ("crash for good", "roles_recover", crash_for_good),
     )
 )

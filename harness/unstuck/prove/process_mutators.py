@@ -29,6 +29,20 @@ def exit_dirtily(edit: Edit, rng: Random) -> bool:
     return True
 
 
+def crash_for_good(edit: Edit, rng: Random) -> bool:
+    """A process that ended is given up: it crashed too often."""
+    exits = [
+        life.exit
+        for process in edit.story.processes.values()
+        for life in process.lives
+        if life.exit is not None
+    ]
+    if not exits:
+        return False
+    edit.change(rng.choice(exits).number, expected=False, restart="starts_max=1 reached")
+    return True
+
+
 def outgrow_memory(edit: Edit, rng: Random) -> bool:
     """A process uses twice its limit."""
     role = edit.expect("memory_within").get("role")

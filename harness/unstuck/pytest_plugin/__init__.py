@@ -18,7 +18,7 @@ __all__ = ["unstuck_run"]
 _FLAGS = (
     ("cases", "base|pairwise|all", "which cases of each scenario file are tests (default: base)"),
     ("world", "processes|sim|containers", "where they run (default: processes)"),
-    ("target", "NAME", "what they run against (default: reference)"),
+    ("target", "TARGET", "what they run against (default: as `unstuck run` has it)"),
     ("jobs", "N", "runs side by side (default: three on two processors, at most 4; in the sim, 1)"),
     ("seed", "N", "of everything random (default: 1)"),
     ("reports", "DIR", "where the folders of runs go (default: as `unstuck run` has it)"),

@@ -9,6 +9,7 @@ from typing import Final, TypeVar, get_args
 
 import pytest
 
+from unstuck.cli.choosing import ChosenTarget, choose_target
 from unstuck.cli.inputs import SEED, jobs_by_default
 from unstuck.cli.policy import find_policy, load_policy
 from unstuck.errors import UsageError, did_you_mean
@@ -18,7 +19,6 @@ Word = TypeVar("Word", bound=str)
 
 CASES: Final = ("base", "pairwise", "all")
 WORLDS: Final[tuple[WorldName, ...]] = get_args(WorldName)
-TARGETS: Final = ("reference",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,16 @@ class Choices:
     seed: int
     reports: Path
     shared_out: bool
+    target: ChosenTarget
 
 
 def read_choices(config: pytest.Config) -> Choices:
     """The options, with defaults for what was not said. Raises `UsageError`."""
     world = _word(config, "world", WORLDS)
-    _word(config, "target", TARGETS)
+    target = choose_target(config.getoption("unstuck_target"), here=config.rootpath)
+    if target.file is not None and world != "processes":
+        name = target.file.name
+        raise UsageError(f"--unstuck-world={world!r}: the target {name!r} runs as processes only.")
     shared_out = hasattr(config, "workerinput")
     jobs = _whole(config, "jobs", 1)
     # The sim computes all the while, on one processor: side by side it would only take turns.
@@ -50,6 +54,7 @@ def read_choices(config: pytest.Config) -> Choices:
         seed=SEED if seed is None else seed,
         reports=config.invocation_params.dir / reports if reports else _reports_of(config.rootpath),
         shared_out=shared_out,
+        target=target,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import pytest
 
 from unstuck.cases import parse_selection
-from unstuck.cli.inputs import target_catalogue
 from unstuck.errors import ExitCode, UnstuckError, UsageError
 from unstuck.pytest_plugin.choices import Choices, read_choices
 from unstuck.pytest_plugin.evidence import explain
@@ -78,7 +77,7 @@ class ScenarioTests(pytest.File):
     def collect(self) -> Iterator[CaseTest]:
         """One test a case. Raises `CollectError` with file, line and rule for a file that is not valid."""
         try:
-            file = load(Path(shown(self.path)), target_catalogue())
+            file = load(Path(shown(self.path)), self.choices.target.catalogue())
             cases = {_case_name(case): case for case in _cases(file, self.choices.cases)}
             for name in _asked_for(self.path, self.config):
                 if name not in cases:

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from unstuck.cases import Value, parse_selection
-from unstuck.cli.inputs import check_defences, find_scenarios, target_catalogue
+from unstuck.cli.choosing import ChosenTarget
+from unstuck.cli.inputs import check_defences, find_scenarios
 from unstuck.errors import ExitCode, UsageError, did_you_mean
 from unstuck.pytest_plugin.choices import WORLDS
 from unstuck.pytest_plugin.evidence import RUNS, Evidence
@@ -53,11 +54,12 @@ class RunScenario:
         a run that proves nothing, unless `allow_inconclusive`.
         """
         campaign = campaign_of(self._config)
-        known = target_catalogue()
+        known = campaign.choices.target.catalogue()
         if world is not None and world not in WORLDS:
             raise UsageError(f"world={world!r} is unknown.{did_you_mean(world, WORLDS)}")
+        selection = parse_selection(case) if isinstance(case, str) else dict(case)
         order = Order(
-            case=self._case(scenario, parse_selection(case) if isinstance(case, str) else dict(case)),
+            case=self._case(scenario, selection, campaign.choices.target),
             world=world or campaign.choices.world,
             seed=campaign.choices.seed if seed is None else seed,
             defences_off=check_defences(defences_off, known),
@@ -71,18 +73,20 @@ class RunScenario:
             raise NotJudgedError(run)
         return run
 
-    def _case(self, scenario: Scenario | Path | str, selection: Mapping[str, Value]) -> Scenario:
+    def _case(
+        self, scenario: Scenario | Path | str, selection: Mapping[str, Value], target: ChosenTarget
+    ) -> Scenario:
         if isinstance(scenario, Scenario):
             if selection:
                 raise UsageError(f"case={dict(selection)!r}: a Scenario is one case. Give its file instead.")
             return scenario
-        file, chosen = self._file(scenario)
+        file, chosen = self._file(scenario, target)
         return file.case({**chosen, **selection})
 
-    def _file(self, scenario: Path | str) -> tuple[ScenarioFile, Mapping[str, Value]]:
+    def _file(self, scenario: Path | str, target: ChosenTarget) -> tuple[ScenarioFile, Mapping[str, Value]]:
         if isinstance(scenario, str) and "\n" in scenario:
-            return loads(scenario, TEXT, target_catalogue()), {}
-        found = find_scenarios([str(scenario)], base=self._root)
+            return loads(scenario, TEXT, target.catalogue()), {}
+        found = find_scenarios([str(scenario)], base=self._root, known=target.scenarios())
         if len(found) != 1:
             raise UsageError(f"{scenario}: holds {len(found)} scenarios. Give one.")
-        return load(Path(shown(found[0].path)), target_catalogue()), found[0].selection
+        return load(Path(shown(found[0].path)), target.catalogue()), found[0].selection

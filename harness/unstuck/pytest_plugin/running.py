@@ -37,7 +37,7 @@ class Campaign:
     def __init__(self, choices: Choices) -> None:
         self.choices = choices
         self._stop = threading.Event()
-        self._stages = Stages(self._stop)
+        self._stages = Stages(self._stop, choices.target)
         self._surroundings = Surroundings()
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()

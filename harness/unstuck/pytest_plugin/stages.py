@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from unstuck.campaign import Stage
+from unstuck.cli.choosing import ChosenTarget, stage_of
 from unstuck.cli.environment import shut_out
-from unstuck.stages import open_stage
 from unstuck.worlds.port import WorldName
 
 
@@ -19,8 +19,9 @@ class Stages:
     Every method may be called from several threads at once.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, target: ChosenTarget) -> None:
         self._stop = stop
+        self._target = target
         self._lock = threading.Lock()
         self._open: dict[tuple[str, int | None], Stage] = {}
         self._closing = ExitStack()
@@ -30,7 +31,7 @@ class Stages:
         with self._lock:
             key = (world, seed if world == "sim" else None)
             if key not in self._open:
-                place = open_stage(world, stop=self._stop, seed=seed)
+                place = stage_of(self._target, world, stop=self._stop, seed=seed)
                 self._open[key] = self._closing.enter_context(place)
             return self._open[key]
 

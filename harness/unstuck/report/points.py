@@ -87,7 +87,7 @@ class PointsTable:
         parts = [f"{self.starting} while the service started"]
         if self.left_out:
             parts.append(f"{self.left_out} on links that were not asked for")
-        parts.append(f"{owed} of the job")
+        parts.append(f"{owed} since the first client began")
         return (
             f"{self.landed} of {len(self.cells)} trials landed" + (f": {classes}" if classes else ""),
             f"{self.covered} of {owed} messages that matter have a trial; the links counted {self.linked}: "

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from unstuck.errors import HarnessError, Interrupted, UnstuckError, UsageError
+from unstuck.errors import HarnessError, Interrupted, UnstuckError
 from unstuck.faults import FAULTS
 from unstuck.faults.port import Missed, Occasion
 from unstuck.history import Event
@@ -24,6 +24,7 @@ from unstuck.plan import Plan, place_of
 from unstuck.runner.hand import RunnerHand
 from unstuck.runner.live import Live
 from unstuck.runner.places import Arrival, shared
+from unstuck.runner.refusals import refuse
 from unstuck.runner.triggers import fits, matches, rule_id
 from unstuck.runner.waiting import LOOK, Waiters
 from unstuck.scenario import Fault, OnMessage, OnStart, OnTime
@@ -75,7 +76,7 @@ class Engine:
 
     def __init__(self, *, plan: Plan, world: World, emit: Emit) -> None:
         for index, fault in enumerate(plan.faults):
-            _check(index, fault)
+            refuse(index, fault)
         self.world = world
         self.scheduler: Scheduler = world.scheduler
         self.emit = emit
@@ -398,13 +399,3 @@ class Engine:
             self._let_go(stroke)
             self._mailbox.put(stroke)
         return True
-
-
-def _check(index: int, fault: Fault) -> None:
-    """Raises `UsageError` for what the loader cannot know to be impossible."""
-    where = f"faults[{index}]: {fault.name}"
-    on_message = isinstance(fault.when, OnMessage)
-    if hasattr(FAULTS[fault.name], "message_action") and not on_message:
-        raise UsageError(f"{where} is done by a link. Give it `when: {{message: …, link: …}}`.")
-    if on_message and fault.times == "each":
-        raise UsageError(f"{where}: times='each' is not possible at a message. Name each with `nth`.")

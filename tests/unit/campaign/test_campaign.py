@@ -20,6 +20,7 @@ from unstuck.checks.port import Verdict
 from unstuck.errors import ExitCode, HarnessError, TargetError, UsageError
 from unstuck.history import Recorder, read_history
 from unstuck.scenario import OnState, Scenario
+from unstuck.targets.port import TargetSource
 from unstuck.worlds.port import ProcessEvent
 
 Body = Callable[["FakeRun"], None]
@@ -78,6 +79,7 @@ class Campaign:
     """`run_many` and `run_one` with a stage of fakes."""
 
     name = "fake"
+    source = TargetSource()
 
     def __init__(self, reports: Path) -> None:
         self.reports = reports

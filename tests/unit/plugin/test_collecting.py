@@ -128,7 +128,10 @@ def test_testpaths_do_not_hide_scenarios(pytester: pytest.Pytester, deploy: Path
     [
         (["-o", "unstuck_paths=nowhere"], "*unstuck_paths:*nowhere: no such file or folder."),
         (["--unstuck-world", "simm"], "*--unstuck-world='simm' is unknown. Did you mean 'sim'?"),
-        (["--unstuck-target", "mine"], "*--unstuck-target='mine' is unknown.*reference*"),
+        (
+            ["--unstuck-target", "mine"],
+            "*--target 'mine': no such file, and no ready-made target.*reference*",
+        ),
         (["--unstuck-cases", "some"], "*--unstuck-cases='some' is unknown.*"),
         (["--unstuck-jobs", "0"], "*--unstuck-jobs='0' must be a whole number, 1 or more."),
         (["--unstuck-seed", "-1"], "*--unstuck-seed='-1' must be a whole number, 0 or more."),

@@ -206,7 +206,7 @@ def test_half_a_character_from_outside_is_written_all_the_same(tmp_path: Path) -
 def test_every_file_is_documented() -> None:
     """docs/run-folder.md says of each file what the code says of it."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    for files in (rundir.RUN_FILES, rundir.GROUP_FILES):
+    for files in (rundir.RUN_FILES, rundir.DECLARED_FILES, rundir.GROUP_FILES):
         for name, what in files.items():
             assert f"| `{name}` | {what} |" in text
 
@@ -216,6 +216,7 @@ def test_what_is_documented_is_what_is_written(tmp_path: Path) -> None:
     run = rundir.RunFolder(path=tmp_path)
     paths = (run.scenario, run.plan, run.history, run.verdict, run.junit, run.summary, run.report, run.logs)
     assert {path.name for path in paths} == set(rundir.RUN_FILES)
+    assert {run.target.name, run.ledger.name} == set(rundir.DECLARED_FILES)
     group = rundir.GroupFolder(path=tmp_path)
     assert {path.name for path in (group.data, group.junit, group.summary, group.report)} == set(
         rundir.GROUP_FILES

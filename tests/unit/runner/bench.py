@@ -26,9 +26,9 @@ class FakeTarget:
 
     name = "fake"
     capabilities = frozenset({"points"})
-    facts: dict[str, object] = {}
 
     def __init__(self, world: FakeWorld) -> None:
+        self.facts: Mapping[str, Any] = {}
         self.world = world
         self.running = FakeRunning(world)
         self.running.replies["initiate_upload"] = Reply(

@@ -59,7 +59,7 @@ def test_the_budget_begins_when_every_role_is_up_again(bench: Bench) -> None:
 def test_a_role_that_does_not_come_back_makes_the_run_an_error(bench: Bench) -> None:
     """Nothing may be judged: the budget never began. The message names role and count."""
     bench.target.life = lambda: bench.target.move("active", worker="worker-1")
-    with pytest.raises(HarnessError, match=r"roles: worker \(1 of 2 ready\) 15 s after"):
+    with pytest.raises(HarnessError, match=r"roles: worker \(1 of 2 ready\) 20 s after"):
         bench.run(fault("kill", OnState(state="active"), {"role": "worker"}))
     assert bench.end["reason"] == "error"
     assert not bench.of("run", "budget")

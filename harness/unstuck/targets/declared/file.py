@@ -141,6 +141,7 @@ class Look:
 
     key: str
     field: str | None = None
+    reason: str | None = None  # of a hash or a JSONPath of the same key: why a job failed
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     state: str | None = None
     held: str | None = None
@@ -166,6 +167,7 @@ class RowsSource:
     job: str = "job"
     state: str | None = "state"
     held: str | None = "held"
+    reason: str | None = None
     rows: str | None = None
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by the canonical state
@@ -177,6 +179,7 @@ class JobSource:
 
     call: Call
     state: str | None = None  # a JSONPath; None: the answer is the state
+    reason: str | None = None
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -250,3 +253,11 @@ class TargetFile:
     defences: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
     allow_hosts: frozenset[str] = frozenset()
     text: str = ""
+
+
+def shows_reasons(target: TargetFile) -> bool:
+    """True when a source tells why a job failed."""
+    return any(
+        any(look.reason for look in source.looks) if isinstance(source, RedisSource) else source.reason
+        for source in target.observe.sources
+    )

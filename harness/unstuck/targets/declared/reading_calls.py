@@ -180,14 +180,14 @@ class CallReader:
         return look
 
     def _rows(self, spot: Spot) -> RowsSource:
-        known = {*CALLS, "on", "job", "state", "held", "rows", "states", "says_held"}
+        known = {*CALLS, "on", "job", "state", "held", "reason", "rows", "states", "says_held"}
         entries = spot.entries()
         for key, entry in entries.items():
             if key not in known:
                 hint = did_you_mean(key, {*known, "looks", "each"})
                 raise spot.key_error(entry, key, f"is not a key here.{hint}")
         source = RowsSource(call=self.call(entries, spot))
-        for key in ("job", "state", "held", "rows"):
+        for key in ("job", "state", "held", "reason", "rows"):
             if key in entries:
                 changed: dict[str, Any] = {key: str(typed(entries[key], (str,)))}
                 source = replace(source, **changed)
@@ -198,11 +198,13 @@ class CallReader:
         return source
 
     def _each(self, spot: Spot) -> JobSource:
-        entries = spot.entries({"each", "on", "state", "states", "says_held"})
+        entries = spot.entries({"each", "on", "state", "reason", "states", "says_held"})
         inner = entries["each"].entries({*CALLS, "on"})
         source = JobSource(call=self.call(inner, entries["each"]))
-        if "state" in entries:
-            source = replace(source, state=str(typed(entries["state"], (str,))))
+        for key in ("state", "reason"):
+            if key in entries:
+                changed: dict[str, Any] = {key: str(typed(entries[key], (str,)))}
+                source = replace(source, **changed)
         if "states" in entries:
             source = replace(source, states=read_states(entries["states"]))
         if "says_held" in entries:

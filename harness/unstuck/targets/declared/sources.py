@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from unstuck.targets.declared.agent_client import CallError
@@ -13,6 +14,7 @@ from unstuck.targets.declared.templates import fill
 from unstuck.targets.declared.tracker import NOWHERE, Seen
 
 LONG_ID = 8  # characters
+REASON_MAX = 200  # the same
 LOOK = """
 local function members(key)
   local kind = redis.call('TYPE', key)['ok']
@@ -32,15 +34,19 @@ local function members(key)
   return {}
 end
 local found = {}
-for at = 1, #ARGV, 3 do
-  local how, key, field = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+for at = 1, #ARGV, 4 do
+  local how, key, field, reason = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local keys = {key}
   if how == 'glob' then keys = redis.call('KEYS', key) end
   local values = {}
   for _, name in ipairs(keys) do
     if how == 'hash' then
       local kind = redis.call('TYPE', name)['ok']
-      if kind == 'hash' then values[1] = redis.call('HGET', name, field) end
+      local value = kind == 'hash' and redis.call('HGET', name, field)
+      if value then
+        values[1] = value
+        if reason ~= '' then values[2] = redis.call('HGET', name, reason) or '' end
+      end
     else
       for _, member in ipairs(members(name)) do values[#values + 1] = member end
     end
@@ -125,9 +131,9 @@ class Sources:
                 raw = None if source.state is None else find(source.state, row)
                 found = seen_of(raw, source.states, source.says_held)
                 held = None if source.held is None else find(source.held, row)
-                if isinstance(held, str):
-                    found = Seen(state=found.state, held=held, raw=found.raw, unmapped=found.unmapped)
-                seen[str(job)] = found
+                reason = None if source.reason is None else find(source.reason, row)
+                held = held if isinstance(held, str) else found.held
+                seen[str(job)] = replace(found, held=held, reason=_reason(reason))
         return seen
 
     def _job(self, source: JobSource, job: str) -> Seen:
@@ -139,11 +145,13 @@ class Sources:
             raise
         try:
             raw = find(source.state, answer)
+            reason = None if source.reason is None else find(source.reason, answer)
         except ValueError:
-            raw = None
+            raw = reason = None
         if isinstance(raw, str):
             raw = raw.strip()
-        return seen_of(raw or None, source.states, source.says_held)
+        found = seen_of(raw or None, source.states, source.says_held)
+        return replace(found, reason=_reason(reason))
 
 
 def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, str]) -> Seen:
@@ -157,11 +165,11 @@ def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, 
     return Seen(state=state, held=None if state is None else says_held.get(state), raw=word)
 
 
-def _look_words(look: Look, job: str | None) -> tuple[str, str, str]:
+def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str]:
     key = look.key if job is None else fill(look.key, {"job": job}.__getitem__)
     if look.field is not None and not look.field.startswith("$"):
-        return "hash", key, look.field
-    return ("glob" if job is None and any(char in key for char in "*?[") else "key"), key, ""
+        return "hash", key, look.field, look.reason or ""
+    return ("glob" if job is None and any(char in key for char in "*?[") else "key"), key, "", ""
 
 
 def _found(look: Look, job: str, texts: Sequence[str], *, own: bool) -> Seen | None:
@@ -170,13 +178,14 @@ def _found(look: Look, job: str, texts: Sequence[str], *, own: bool) -> Seen | N
         if not texts:
             return None
         raw: Any = texts[0]
+        reason: Any = texts[1] if len(texts) > 1 else None
         if look.field.startswith("$"):
             try:
                 raw = find(look.field, texts[0])
+                reason = find(look.reason, texts[0]) if look.reason else None
             except ValueError:
                 return Seen(raw=texts[0][:100], unmapped=texts[0][:100])
-        found = seen_of(raw, look.states, {})
-        return Seen(state=found.state, held=look.held, raw=found.raw, unmapped=found.unmapped)
+        return replace(seen_of(raw, look.states, {}), held=look.held, reason=_reason(reason))
     there = bool(texts) if own else any(_holds(text, job) for text in texts)
     return Seen(state=look.state, held=look.held, raw=None) if there else None
 
@@ -192,8 +201,15 @@ def _merged(first: Seen, second: Seen) -> Seen:
         state=first.state if first.state is not None else second.state,
         held=first.held if first.held is not None else second.held,
         raw=first.raw if first.raw is not None else second.raw,
+        reason=first.reason if first.reason is not None else second.reason,
         unmapped=first.unmapped if first.unmapped is not None else second.unmapped,
     )
+
+
+def _reason(value: Any) -> str | None:
+    """The last line of what a system keeps, which of a traceback is the one that says it."""
+    lines = [] if value is None else str(value).strip().splitlines()
+    return lines[-1].strip()[:REASON_MAX] if lines else None
 
 
 def _parsed(answer: Any) -> Any:

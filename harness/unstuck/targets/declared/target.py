@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
-from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.file import TargetFile, shows_reasons
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.declared.running import RunningDeclared
 from unstuck.targets.dependencies.port import Place
@@ -39,6 +39,7 @@ class DeclaredTarget:
         self.facts: Mapping[str, Any] = {
             "sampled": True,  # states are seen by looks, from time to time
             "effects_seen": file.ledger or file.effects is not None,
+            "reasons_seen": shows_reasons(file),
             "absent": file.observe.absent,
             "timings": {key: value for key, value in asdict(timings).items() if value is not None},
         }

@@ -29,6 +29,7 @@ class Seen:
     state: str | None = None
     held: str | None = None
     raw: str | None = None
+    reason: str | None = None  # why it failed
     unmapped: str | None = None  # a word of the system that the file's map lacks
 
 
@@ -141,7 +142,7 @@ class Tracker:
                 return
             self._exists(job, known)
             if state != known.state:
-                self._move(job, known, state, None, "look", worker=None)
+                self._move(job, known, state, None, "look", reason=seen.reason)
 
     def open_attempts(self) -> dict[str, list[Attempt]]:
         """Job -> attempts that have begun and not ended, of which some may be dead."""
@@ -192,7 +193,7 @@ class Tracker:
 
     def _exists(self, job: str, known: _Job, at_ns: int | None = None) -> None:
         if known.state is None:
-            self._move(job, known, "queued", at_ns, "client" if known.acknowledged else "look", worker=None)
+            self._move(job, known, "queued", at_ns, "client" if known.acknowledged else "look")
 
     def _begin(self, record: Record, known: _Job, at_ns: int) -> None:
         known.begun += 1
@@ -229,7 +230,15 @@ class Tracker:
         return known.open.pop().number if known.open and record.pid is None else max(1, known.begun)
 
     def _move(
-        self, job: str, known: _Job, state: str, at_ns: int | None, source: str, *, worker: str | None
+        self,
+        job: str,
+        known: _Job,
+        state: str,
+        at_ns: int | None,
+        source: str,
+        *,
+        worker: str | None = None,
+        reason: str | None = None,
     ) -> None:
         before, known.state = known.state, state
         if state in TERMINAL_STATES and source == "look":
@@ -237,7 +246,7 @@ class Tracker:
         self._emit(
             "transition", job=job, at_ns=at_ns,
             **{"from": before}, to=state, attempt=known.begun, token=known.begun, sampled=True, source=source,
-            **_given(worker=worker, tag=known.tag),
+            **_given(worker=worker, tag=known.tag, reason=reason),
         )  # fmt: skip
 
 

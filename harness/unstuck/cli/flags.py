@@ -1,0 +1,222 @@
+"""The flags of each command, and the parsers of their values. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, get_args
+
+from unstuck.errors import did_you_mean
+from unstuck.worlds.port import WorldName
+
+WORLDS: Final = get_args(WorldName)
+
+
+def whole(minimum: int) -> Callable[[str], int]:
+    """A parser of whole numbers from `minimum` on, for a flag."""
+
+    def parse_whole(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"value={text!r} must be a whole number, {minimum} or more")
+        return number
+
+    return parse_whole
+
+
+def seconds(text: str) -> float:
+    """A parser of positive durations, for a flag."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"value={text!r} must be a number of seconds, more than 0")
+    return number
+
+
+def one_of(*known: str) -> Callable[[str], str]:
+    """A parser of one of some words, for a flag; says which was meant."""
+
+    def parse_word(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f"value={text!r} is unknown.{did_you_mean(text, known)}")
+        return text
+
+    return parse_word
+
+
+def reports_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reports",
+        metavar="DIR",
+        type=Path,
+        help="where the folders of runs are (default: `reports` of [tool.unstuck], else reports/)",
+    )
+
+
+def running_flags(parser: argparse.ArgumentParser) -> None:
+    reports_flags(parser)
+    parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=whole(1),
+        help="runs side by side (default: three on two processors, at most 4)",
+    )
+    parser.add_argument(
+        "--emulator",
+        metavar="NAME",
+        type=one_of("ministack", "moto"),
+        default="ministack",
+        help="what stands in for S3 and SQS: ministack (default) or moto",
+    )
+
+
+def world_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--world",
+        metavar="NAME",
+        type=one_of(*WORLDS),
+        default=WORLDS[0],
+        help="where to run: processes (default), containers (needs Docker), or sim (virtual time)",
+    )
+
+
+def target_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target",
+        metavar="TARGET",
+        help="a target file, a ready-made target (`unstuck targets`), or `reference` (default: the project's "
+        "unstuck.yaml or [tool.unstuck], else the bundled reference service)",
+    )
+    parser.add_argument(
+        "--configuration", metavar="NAME", help="one of the configurations that the target file declares"
+    )
+
+
+def files_flags(parser: argparse.ArgumentParser, *, some: bool) -> None:
+    parser.add_argument(
+        "files",
+        metavar="SCENARIO",
+        nargs="+" if some else "*",
+        help="a file, a folder of files, or the name of a bundled scenario (`unstuck scenarios list`)",
+    )
+
+
+def cases_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--case",
+        metavar="K=V[,K=V…]",
+        action="append",
+        default=[],
+        help="this case instead of the base case; what is not said is as in the base case; repeatable",
+    )
+
+
+def run_flags(parser: argparse.ArgumentParser) -> None:
+    files_flags(parser, some=True)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--pairwise", action="store_true", help="cases that cover every pair of values")
+    which.add_argument("--all-cases", action="store_true", help="every case: the full product")
+    cases_flags(parser)
+    parser.add_argument(
+        "--defence-off",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="weaken the reference service: a promise should break; repeatable",
+    )
+    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument(
+        "--follow",
+        metavar="SECONDS",
+        type=seconds,
+        help="look on so long after the recovery budget: jobs that end then are still stuck, but it is told",
+    )
+    target_flags(parser)
+    world_flags(parser)
+    running_flags(parser)
+
+
+def gate_flags(parser: argparse.ArgumentParser) -> None:
+    files_flags(parser, some=False)
+    parser.add_argument(
+        "--policy",
+        metavar="FILE",
+        type=Path,
+        help="a TOML file with [tool.unstuck.gate] (default: pyproject.toml here or above)",
+    )
+    parser.add_argument("--cases-max", metavar="N", type=whole(1), help="at most so many runs (default: 40)")
+    parser.add_argument(
+        "--time-budget", metavar="SECONDS", type=seconds, help="begin no run after so long (default: none)"
+    )
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit XML here as well")
+    parser.add_argument(
+        "--summary", metavar="FILE", type=Path, help="write the Markdown summary here as well"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        type=Path,
+        help="fail when a recovery is twice as slow as FILE says (default: `baseline` of [tool.unstuck])",
+    )
+    parser.add_argument(
+        "--write-baseline",
+        metavar="FILE",
+        type=Path,
+        help="add this gate's recovery times to FILE, and hold them against nothing",
+    )
+    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    target_flags(parser)
+    running_flags(parser)
+
+
+def prove_flags(parser: argparse.ArgumentParser) -> None:
+    files_flags(parser, some=False)
+    parser.add_argument(
+        "--defence", metavar="NAME", action="append", default=[], help="only this defence; repeatable"
+    )
+    target_flags(parser)
+    running_flags(parser)
+
+
+def check_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", metavar="RUN", type=Path, help="folder of a run, its history.jsonl, or `latest`"
+    )
+    reports_flags(parser)
+
+
+def compare_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs=2,
+        type=Path,
+        help="two runs, or two gates, the earlier one first: their folders, or `latest`",
+    )
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+    reports_flags(parser)
+
+
+def replay_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run, or `latest`")
+    reports_flags(parser)
+
+
+def scenarios_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", metavar="list|explain", nargs="?", type=one_of("list", "explain"), help="default: list"
+    )
+    files_flags(parser, some=False)
+    cases_flags(parser)
+    target_flags(parser)
+
+
+def nothing_flags(_: argparse.ArgumentParser) -> None:
+    pass
