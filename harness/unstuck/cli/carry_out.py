@@ -18,6 +18,7 @@ from unstuck.cli.interrupt import stopping
 from unstuck.cli.progress import ProgressScreen
 from unstuck.clock import monotonic_ns, utc_date
 from unstuck.errors import ExitCode, UnstuckError, UsageError
+from unstuck.links.real_toxiproxy import check_environment
 from unstuck.report.group import Group, RunLine, worst
 from unstuck.report.publish import publish_group, publish_run, shown, summarise_run
 from unstuck.report.sheet import Sheet, Span
@@ -76,6 +77,8 @@ def carry_out(order: Order) -> Group:
     with reference_packages():
         from unstuck.campaign import run_many  # noqa: PLC0415  heavy, and an extra may be missing
 
+    if order.world != "sim":
+        check_environment()  # before minutes are spent on starting what would only be taken down again
     rundir.prepare(order.reports)
     stop = threading.Event()
     started_ns = monotonic_ns()

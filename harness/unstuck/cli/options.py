@@ -172,6 +172,16 @@ examples:
   unstuck replay latest
   unstuck replay reports/20260301-101500-sigterm-mid-job-1a2b3c""",
     ),
+    "proxy": CommandHelp(
+        module="proxy",
+        summary="Be a Toxiproxy: its HTTP API and its toxics, until Ctrl-C. Runs no scenario.",
+        declare=flags.proxy_flags,
+        more="""\
+examples:
+  unstuck proxy
+  unstuck proxy --api 127.0.0.1:0 --config toxiproxy.json
+Any client of Toxiproxy drives it. Ctrl-C, the only end, is exit code 130.""",
+    ),
     "scenarios": CommandHelp(
         module="scenarios",
         summary="List the scenarios, or explain in words what one does and what it demands.",
@@ -199,6 +209,7 @@ commands:
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
+  proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
   version    print the version
 

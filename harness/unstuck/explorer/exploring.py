@@ -133,7 +133,9 @@ def _explored(
     points = [point for point in settled.points if fnmatchcase(point.link, order.link)]
     uncovered = _unsettled(settled, order.link)
     uncovered += [Uncovered(what="a connection", why=why) for why in unframed(alone[0])]
-    shared = settle([read[0].points, *(_Read.of(history).points for history in together)]) if together else None
+    shared = (
+        settle([read[0].points, *(_Read.of(history).points for history in together)]) if together else None
+    )
     trials = list(_trials(order, points, read[0].messages, shared, uncovered))
     counts = _counts(alone[0], read[0], points, order.link)
     if counts.seen < counts.linked:
@@ -245,7 +247,9 @@ def _trials(
                 found = next((one for one in shared.points if one.is_at(point)), None)
                 if found is None:
                     uncovered.append(
-                        Uncovered(what=f"{_told(point)}, {mode}", why="with a second worker it is not the same")
+                        Uncovered(
+                            what=f"{_told(point)}, {mode}", why="with a second worker it is not the same"
+                        )
                     )
                     continue
                 named = found

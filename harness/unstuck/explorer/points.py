@@ -80,7 +80,9 @@ def points_of(messages: Sequence[Message], life: Life, *, from_ns: int) -> tuple
     points: list[CrashPoint] = []
     for on in get_args(On):
         counts: dict[tuple[str, str], int] = defaultdict(int)
-        there = [(at_ns, one) for one in messages if (at_ns := one.at_ns(on)) is not None and at_ns >= from_ns]
+        there = [
+            (at_ns, one) for one in messages if (at_ns := one.at_ns(on)) is not None and at_ns >= from_ns
+        ]
         for at_ns, message in sorted(there, key=lambda pair: pair[0]):
             counts[message.link, message.label] += 1
             if message.matters(on):

@@ -20,6 +20,7 @@ from unstuck.faults import (
     pause,
     rolling_replace,
     swallow,
+    toxic,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -40,6 +41,7 @@ FAULTS: dict[str, ModuleType] = {
         pause,
         rolling_replace,
         swallow,
+        toxic,
     )
 }
 """Every fault by its name in scenarios."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
-from unstuck.report.points import PointsTable
 from unstuck.report.group import Group, RunLine
+from unstuck.report.points import PointsTable
 
 FORMAT: Final = 1
 

@@ -227,6 +227,13 @@ def _replace(values: Mapping[str, Any]) -> str:
     )
 
 
+def _toxic(values: Mapping[str, Any]) -> str:
+    told = facts_text(_parameters(values["attributes"]))
+    what = f"{values['type']} ({told})" if told else values["type"]
+    share = "" if values["toxicity"] == 1 else f", on {values['toxicity']:.0%} of its connections"
+    return f"{what} {values['stream']} on the link {values['link']} for {span(values['for_s'])}{share}"
+
+
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
     "complete_again": lambda v: f"complete the upload again ({v['times']} x)",
@@ -243,6 +250,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
+    "toxic": _toxic,
 }
 
 

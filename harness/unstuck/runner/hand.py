@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unstuck.errors import TargetError
 from unstuck.faults.port import Missed, Occasion, OpEnd
 from unstuck.links.rules import LinkState
+from unstuck.links.toxics.port import Toxic
 from unstuck.runner.triggers import rule_id
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class RunnerHand:
     ) -> None:
         """`then`: what becomes of the message that waits for the blow; None: none does."""
         self._engine = engine
-        self._fault = fault
+        self.number = fault
         self._point = point
         self._waiting = point  # None once it was answered
         self._then = then
@@ -63,7 +64,7 @@ class RunnerHand:
         """Lets go of the message that waits, whatever it waits for."""
         then, self._then = self._then, None
         if then is not None:
-            self._engine.running.release_message(rule_id(self._fault), "cut" if then == "cut" else "forward")
+            self._engine.running.release_message(rule_id(self.number), "cut" if then == "cut" else "forward")
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
         if self._waiting is None:
@@ -79,7 +80,7 @@ class RunnerHand:
 
     def message_landed(self, *outcomes: str, takes_s: float = 0.0) -> Mapping[str, Any]:
         self.dealing()
-        engine, rule = self._engine, rule_id(self._fault)
+        engine, rule = self._engine, rule_id(self.number)
         about = self.occasion.message or {}
         key = (rule, about.get("nth"))
         if not self.until("the link is done", lambda: key in engine.messages_done, takes_s + MESSAGE_SLACK_S):
@@ -162,12 +163,24 @@ class RunnerHand:
     def link_state(self, link: str, state: LinkState) -> None:
         self._engine.running.link_state(link, state)
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        links = self._engine.running.add_toxic(link, toxic)
+        if not links:
+            raise Missed(f"{toxic.name} was not in force on {link} when it was read back")
+        return links
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._engine.running.remove_toxic(link, name)
+
+    def poisoned(self, name: str) -> Sequence[str]:
+        return sorted(self._engine.live.poisoned.get(name, ()))
+
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
         return self._engine.running.ability(action, parameters)
 
     def op(self, action: str, job: str) -> OpEnd:
         number = next(self._engine.op_numbers)
-        client = f"fault-{self._fault}"
+        client = f"fault-{self.number}"
         about: dict[str, Any] = {"id": f"fault.{number}", "client": client, "action": action}
         self._engine.emit("op", "invoke", job=job, **about)
         reply = self._engine.running.call(action, {"job": job, "client": client})

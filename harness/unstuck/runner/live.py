@@ -50,6 +50,8 @@ class Live:
     crashes: Counter[str] = field(default_factory=Counter)  # by role: exits that nobody asked for
     stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
 
+    poisoned: dict[str, set[str]] = field(default_factory=dict)  # toxic -> links where it has had bytes
+
     def apply(self, event: Event) -> None:
         if event.kind in ("transition", "stage") and event.job is not None:
             self._move(event.kind, event.job, event.data)
@@ -60,6 +62,8 @@ class Live:
             self.jobs.setdefault(event.job, LiveJob(state=""))
         elif event.kind == "process" and event.process is not None:
             self._run(event.process, event)
+        elif event.kind == "message" and event.phase == "poisoned":
+            self.poisoned.setdefault(str(event.data["label"]), set()).add(str(event.data["link"]))
 
     def _run(self, process: str, event: Event) -> None:
         data = event.data

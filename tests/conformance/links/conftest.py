@@ -25,8 +25,8 @@ WITHIN_S = 10.0
 class Proxy:
     """The proxy's process, the control connection, and every event so far."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "unstuck.links"]
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "unstuck.links", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

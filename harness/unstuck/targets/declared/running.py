@@ -11,6 +11,7 @@ from typing import Any
 from unstuck.clock import monotonic_ns
 from unstuck.errors import UnstuckError
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.scenario import TERMINAL_STATES, OnMessage, Scenario
 from unstuck.targets.declared.addresses import Addresses
 from unstuck.targets.declared.agent_client import PROCESS as AGENT
@@ -61,6 +62,7 @@ class RunningDeclared:
         emit: Emit,
         on_point: Callable[[PointReached], None],
         see_messages: bool,
+        toxiproxy: str | None,
     ) -> None:
         self._file = file
         self._variants = variants
@@ -71,7 +73,9 @@ class RunningDeclared:
         self._folder = folder
         self._emit = emit
         self._on_point = on_point
-        self._links = RunLinks(world=world, folder=folder, emit=emit, see_all=see_messages)
+        self._links = RunLinks(
+            world=world, folder=folder, emit=emit, see_all=see_messages, toxiproxy=toxiproxy
+        )
         self._addresses = Addresses(self._links)
         self._specs: dict[str, ProcessSpec] = {}  # of every process that was ever started
         self._first: list[str] = []  # those that a run starts with, in order
@@ -203,6 +207,12 @@ class RunningDeclared:
 
     def link_state(self, link: str, state: LinkState) -> None:
         self._links.set_state(link, state)
+
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        return self._links.add_toxic(link, toxic)
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._links.remove_toxic(link, name)
 
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.arm(rule_id, when, action)

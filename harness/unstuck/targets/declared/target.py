@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.declared.file import TargetFile, shows_reasons
@@ -70,6 +71,7 @@ class DeclaredTarget:
             emit=emit,
             on_point=on_point,
             see_messages=self._see_messages,
+            toxiproxy=check_environment(),
         )
         try:
             running.start()

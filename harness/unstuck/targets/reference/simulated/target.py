@@ -20,6 +20,7 @@ from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
 from unstuck.errors import CapabilityError, HarnessError, UnstuckError
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.plan import Plan
 from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
@@ -192,6 +193,12 @@ class RunningSimulated:
 
     def link_state(self, link: str, state: LinkState) -> None:
         self._no_links(f"{link} cannot be {state}")
+
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        self._no_links(f"{link} cannot get {toxic.behaviour.kind}")
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._no_links(f"{link} has no {name}")
 
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._no_links(f"{rule_id}: no message on {when.link} can be met with {action!r}")
