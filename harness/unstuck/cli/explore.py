@@ -43,16 +43,18 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     """Explores, reports, and returns 1 for a broken promise, 3 for what was not covered, else 0."""
     shut_out()
     with reference_packages():
+        from unstuck.explorer.approach import told  # noqa: PLC0415  heavy
         from unstuck.explorer.exploring import Order, explore  # noqa: PLC0415  heavy, and an extra may be missing
 
     target = choose_target(chosen.target, chosen.configuration)
     catalogue = target.catalogue()
     defences_off = check_defences(chosen.defence_off, catalogue)
     modes = _modes(chosen.modes)
-    approach, notes = _approach(target, chosen, defences_off)
+    approach, lease_s = _approach(target, chosen, defences_off)
     approach = replace(approach, settings=_settings(chosen.setting, catalogue))
     if chosen.plan:
         return _plan(approach)
+    notes = told(approach, lease_s) if "pause" in modes else ()
     reports, seed = reports_folder(chosen.reports), SEED if chosen.seed is None else chosen.seed
     rundir.prepare(reports)
     stop, started_ns = threading.Event(), monotonic_ns()
@@ -110,17 +112,13 @@ def _settings(texts: Sequence[str], catalogue: Catalogue) -> Mapping[str, Value]
 
 def _approach(
     target: ChosenTarget, chosen: argparse.Namespace, defences_off: tuple[str, ...]
-) -> tuple[Approach, tuple[str, ...]]:
-    """What all trials share, and what a reader should know of it."""
-    from unstuck.explorer.approach import of_declared, of_reference, told  # noqa: PLC0415  heavy
+) -> tuple[Approach, float | None]:
+    """What all trials share, and the lease that the target declares."""
+    from unstuck.explorer.approach import of_declared, of_reference  # noqa: PLC0415  heavy
 
     if target.file is None:
-        approach, lease_s = of_reference(chosen.budget_s, chosen.pause_s)
-    else:
-        approach, lease_s = of_declared(
-            target.file, target.configuration, defences_off, chosen.budget_s, chosen.pause_s
-        )
-    return approach, told(approach, lease_s)
+        return of_reference(chosen.budget_s, chosen.pause_s)
+    return of_declared(target.file, target.configuration, defences_off, chosen.budget_s, chosen.pause_s)
 
 
 def _plan(approach: Approach) -> ExitCode:

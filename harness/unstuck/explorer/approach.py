@@ -53,16 +53,13 @@ def of_reference(budget_s: float | None, pause_s: float | None) -> tuple[Approac
 
 
 def told(approach: Approach, lease_s: float | None) -> tuple[str, ...]:
-    """What a reader of the table has to know: whether a pause outlasts the lease."""
+    """What a reader of pauses has to know: whether they outlast the lease."""
+    pause = f"pauses last {approach.pause_s:g} s"
     if lease_s is None:
-        return (
-            f"the target declares no lease (`timings.lease_s`): a pause of {approach.pause_s:g} s may be "
-            "shorter than it, and the late writes of who wakes after it are then not tried.",
-        )
+        why = "the target declares no lease (`timings.lease_s`)"
+        return (f"{pause}, and {why}: the late writes of who wakes past its lease may not be tried.",)
     if approach.pause_s <= lease_s:
         longest = f" (at most {LEASE_S_MAX:g} s are waited for by default)" if lease_s > LEASE_S_MAX else ""
-        return (
-            f"pauses last {approach.pause_s:g} s, and the lease {lease_s:g} s{longest}: what happens past it "
-            "is not tried. Shorten the lease, or give --pause-s.",
-        )
+        rest = "what happens past it is not tried. Shorten the lease, or give --pause-s."
+        return (f"{pause}, and the lease {lease_s:g} s{longest}: {rest}",)
     return ()

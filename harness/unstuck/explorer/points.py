@@ -102,7 +102,7 @@ def settle(runs: Sequence[Sequence[CrashPoint]]) -> Settled:
     points: list[CrashPoint] = []
     unsettled: list[Unsettled] = []
     for group in dict.fromkeys(group for run in grouped for group in run):
-        found = _settled(group, [run.get(group, []) for run in grouped])
+        found = _settled([run.get(group, []) for run in grouped])
         if isinstance(found, str):
             unsettled.append(Unsettled(group=group, why=found))
         else:
@@ -125,7 +125,7 @@ def _grouped(points: Iterable[CrashPoint]) -> Mapping[Group, list[CrashPoint]]:
     return groups
 
 
-def _settled(group: Group, runs: Sequence[Sequence[CrashPoint]]) -> list[CrashPoint] | str:
+def _settled(runs: Sequence[Sequence[CrashPoint]]) -> list[CrashPoint] | str:
     """The points of the first run by names that hold in every run, or why there are none."""
     first, *others = runs
     numbers = [[point.nth for point in run] for run in runs]

@@ -88,11 +88,9 @@ class PointsTable:
         if self.left_out:
             parts.append(f"{self.left_out} on links that were not asked for")
         parts.append(f"{owed} since the first client began")
-        return (
-            f"{self.landed} of {len(self.cells)} trials landed" + (f": {classes}" if classes else ""),
-            f"{self.covered} of {owed} messages that matter have a trial; the links counted {self.linked}: "
-            f"{', '.join(parts)}",
-        )
+        landed = f"{self.landed} of {len(self.cells)} trials landed" + (f": {classes}" if classes else "")
+        covered = f"{self.covered} of {owed} messages that matter have a trial"
+        return landed, f"{covered}; the links counted {self.linked}: {', '.join(parts)}"
 
 
 _WORDS: Final[Mapping[ExitCode, str]] = {
