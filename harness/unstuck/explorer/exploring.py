@@ -257,8 +257,7 @@ def _trials(
 
 
 def _told(point: CrashPoint) -> str:
-    which = f" with {point.contains}" if point.contains else f" (no. {point.nth})" if point.nth > 1 else ""
-    return f"{point.label}{which} on {point.link}, {point.place}"
+    return f"{point.told} on {point.link}, {point.place}"
 
 
 def _counts(history: History, read: _Read, points: Iterable[CrashPoint], link: str) -> Counts:
@@ -268,14 +267,14 @@ def _counts(history: History, read: _Read, points: Iterable[CrashPoint], link: s
     seen = [one for one in read.messages if one.counted is not None and one.counted < told_at]
     there = [one for one in seen if (one.counted_ns or 0) >= start_ns]
     asked = [one for one in there if fnmatchcase(one.link, link)]
-    covered = {(point.link, point.label, point.at_ns) for point in points}
+    covered = {(point.link, point.label, None if point.repeated else point.at_ns) for point in points}
     return Counts(
         linked=linked,
         seen=len(seen),
         starting=len(seen) - len(there),
         left_out=len(there) - len(asked),
         covered=sum(
-            any((one.link, one.label, at_ns) in covered for at_ns in (one.requested_ns, one.replied_ns))
+            any((one.link, one.label, at_ns) in covered for at_ns in (None, one.requested_ns, one.replied_ns))
             for one in asked
         ),
     )

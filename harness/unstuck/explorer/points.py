@@ -25,7 +25,10 @@ _IDENTITY = re.compile(r"[\w-]*\d[\w.-]*")  # whatever has a digit in it may be 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashPoint:
-    """A place where a trial strikes. `nth` counts what the label and `contains` fit, from 1."""
+    """A place where a trial strikes. `nth` counts what the label and `contains` fit, from 1.
+
+    `repeated`: the same message comes again and again, by the clock: its first stands for all of them.
+    """
 
     link: str
     label: str
@@ -35,6 +38,16 @@ class CrashPoint:
     life: str
     at_ns: int
     contains: str | None = None
+    repeated: bool = False
+
+    @property
+    def told(self) -> str:
+        """The message by its label, and what else names it."""
+        if self.repeated:
+            return f"{self.label} (again and again)"
+        if self.contains:
+            return f"{self.label} with {self.contains}"
+        return f"{self.label} (no. {self.nth})" if self.nth > 1 else self.label
 
     @property
     def role(self) -> str:
@@ -102,11 +115,10 @@ def settle(runs: Sequence[Sequence[CrashPoint]]) -> Settled:
     points: list[CrashPoint] = []
     unsettled: list[Unsettled] = []
     for group in dict.fromkeys(group for run in grouped for group in run):
-        found = _settled([run.get(group, []) for run in grouped])
-        if isinstance(found, str):
-            unsettled.append(Unsettled(group=group, why=found))
-        else:
-            points += found
+        found, why = _settled([run.get(group, []) for run in grouped])
+        points += found
+        if why:
+            unsettled.append(Unsettled(group=group, why=why))
     points.sort(key=lambda point: point.at_ns)
     return Settled(points=tuple(points), unsettled=tuple(unsettled))
 
@@ -125,19 +137,26 @@ def _grouped(points: Iterable[CrashPoint]) -> Mapping[Group, list[CrashPoint]]:
     return groups
 
 
-def _settled(runs: Sequence[Sequence[CrashPoint]]) -> list[CrashPoint] | str:
-    """The points of the first run by names that hold in every run, or why there are none."""
-    first, *others = runs
+def _settled(runs: Sequence[Sequence[CrashPoint]]) -> tuple[list[CrashPoint], str]:
+    """The points of the first run by names that hold in every run, and why there are not more."""
+    first = list(runs[0])
     numbers = [[point.nth for point in run] for run in runs]
     if all(one == numbers[0] for one in numbers) and _same_order(runs):
-        return list(first)
-    named = [_named(point, runs) for point in first]
-    if first and all(name is not None for name in named) and all(len(run) == len(first) for run in others):
-        return [name for name in named if name is not None]
-    counts = " and ".join(str(len(run)) for run in runs)
+        return first, ""
+    texts = {_IDENTITY.sub("*", point.text) for run in runs for point in run}
+    # COMMIT is the same text for whatever it commits; what names a key or a table is told by its text.
+    if all(runs) and len(texts) == 1 and " " in first[0].label:
+        return [replace(first[0], nth=1, repeated=True)], ""
+    named = [one for point in first if (one := _named(point, runs)) is not None]
+    if all(len(run) == len(named) for run in runs):
+        return named, ""
+    rest = "of the others " if named else ""
+    counts = " and ".join(str(len(run) - len(named)) for run in runs)
     if len({len(run) for run in runs}) > 1:
-        return f"came {counts} times in runs of the same job, and no word of it tells one from another"
-    return "came in another order in each run, and no word of it tells one from another"
+        why = f"came {counts} times in runs of the same job, and no word {rest}tells one from another"
+    else:
+        why = f"came in another order in each run, and no word {rest}tells one from another"
+    return named, why
 
 
 def _same_order(runs: Sequence[Sequence[CrashPoint]]) -> bool:

@@ -73,11 +73,10 @@ def _head(mode: Mode, explored: Explored) -> str:
 
 
 def _row(point: CrashPoint, attempted: Iterable[Attempted]) -> PointRow:
-    which = f" with {point.contains}" if point.contains else f" (no. {point.nth})" if point.nth > 1 else ""
     return PointRow(
         life=point.life,
         link=point.link,
-        message=f"{point.label}{which}",
+        message=point.told,
         place=point.place,
         text=point.text,
         cells=tuple(_cell(one) for one in attempted),
