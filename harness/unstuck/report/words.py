@@ -231,6 +231,8 @@ def _replace(values: Mapping[str, Any]) -> str:
 def _terminate(values: Mapping[str, Any]) -> str:
     scope = {"group": "the process group of ", "tree": "every process of "}.get(values["scope"], "")
     return f"{values['signal']} to {scope}{_which(values)}, SIGKILL after {span(values['grace_s'])}"
+
+
 def _toxic(values: Mapping[str, Any]) -> str:
     told = facts_text(_parameters(values["attributes"]))
     what = f"{values['type']} ({told})" if told else values["type"]

@@ -321,9 +321,10 @@ class Engine:
         armed = self._armed[index]
         fault = armed.fault
         armed.fired += 1
-        holds = isinstance(fault.when, OnMessage) and not hasattr(FAULTS[fault.name], "message_action")
         data: dict[str, Any] = {"fault": index, "name": fault.name, "blow": armed.fired}
-        stroke = _Stroke(dict(data), index, RunnerHand(self, index, occasion, point, holds=holds))
+        holds = isinstance(fault.when, OnMessage) and not hasattr(FAULTS[fault.name], "message_action")
+        then = fault.when.then if holds else None  # type: ignore[union-attr]  # it is said in `holds`
+        stroke = _Stroke(dict(data), index, RunnerHand(self, index, occasion, point, then=then))
         self._strokes.append(stroke)
         data["trigger"] = occasion.event
         if fault.condition is not None:
@@ -360,13 +361,15 @@ class Engine:
             stroke.lasting = False
             self.emit("fault", "missed", **about, why=str(error) or repr(error))
         finally:
-            self._let_go(hand)
+            self._let_go(stroke)
             if not stroke.lasting:
                 self._mailbox.put(stroke)
 
-    def _let_go(self, hand: RunnerHand) -> None:
+    def _let_go(self, stroke: _Stroke) -> None:
         try:
-            hand.release({"do": "go"})
+            stroke.hand.release({"do": "go"})
+            if not stroke.lasting or stroke.healing:
+                stroke.hand.free_message()
         except Exception as error:  # noqa: BLE001  the link is gone, and what it held with it
             self.fail("letting go of a held message", error)
 
@@ -398,5 +401,6 @@ class Engine:
         except Exception as error:  # noqa: BLE001  it still lasts, so nothing may be judged
             self.fail(f"fault {stroke.index} ({fault.name}) could not be healed", error)
         finally:
+            self._let_go(stroke)
             self._mailbox.put(stroke)
         return True
