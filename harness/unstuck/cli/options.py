@@ -245,6 +245,54 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     _reports(parser)
 
 
+def _preflight(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", metavar="FILE", nargs="*", help="manifests, or a folder that holds some (not below it)"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        type=one_of("text", "json", "sarif"),
+        default="text",
+        help="text (default), json, or sarif (for code hosts)",
+    )
+    parser.add_argument(
+        "--run",
+        metavar="RUN",
+        type=Path,
+        help="measured values from a run or a gate: its folder, or `latest`",
+    )
+    parser.add_argument("--longest-stage-s", metavar="SECONDS", type=seconds, help="instead of what RUN has")
+    parser.add_argument(
+        "--drain-s", metavar="SECONDS", type=seconds, help="the same, from SIGTERM to the exit"
+    )
+    parser.add_argument(
+        "--peak-mib",
+        metavar="[ROLE=]MIB",
+        type=peak_mib,
+        action="append",
+        default=[],
+        help="the same, the peak of memory, of one role or of all; repeatable",
+    )
+    parser.add_argument("--list", action="store_true", help="the rules and the formats")
+    parser.add_argument(
+        "--explain", metavar="RULE", help="one rule: why, what to do, a bad and a good example"
+    )
+    _reports(parser)
+
+
+def peak_mib(text: str) -> tuple[str, float]:
+    """A parser of `400` or `worker=400`, for a flag: the role (empty: all) and MiB."""
+    role, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf") or (equals and not role):
+        raise argparse.ArgumentTypeError(f"value={text!r} must be MiB, more than 0, or ROLE=MIB")
+    return role, value
+
+
 def _replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run, or `latest`")
     _reports(parser)
@@ -341,6 +389,20 @@ examples:
   unstuck compare --json before latest     before and latest: folders, here or in reports/
 Exit code 0: nothing got worse; 1: something did; 3: they have nothing in common to compare.""",
     ),
+    "preflight": CommandHelp(
+        module="preflight",
+        summary="Hold deploy manifests against rules, with what a run has measured; nothing is started.",
+        declare=_preflight,
+        more="""\
+examples:
+  unstuck preflight docker-compose.yml Dockerfile
+  unstuck preflight deploy/ --run latest          the longest stage and the peaks of a run
+  unstuck preflight service.yaml --longest-stage-s 95 --peak-mib worker=480
+  unstuck preflight cloudbuild.yaml --format sarif > preflight.sarif
+  unstuck preflight --explain US003
+Exit code 0: no error and no warning; 1: some; 2: a file that cannot be read. What a rule lacks to judge is
+told as not judged, and never passes in silence.""",
+    ),
     "replay": CommandHelp(
         module="replay",
         summary="Run a recorded run again: the same file, case, seed and defences.",
@@ -375,6 +437,7 @@ commands:
   prove      switch each defence off, and show that its scenario notices
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
+  preflight  hold deploy manifests against rules; nothing is started
   replay     run a recorded run again: same case, same seed
   scenarios  list them, or explain one in words
   version    print the version
