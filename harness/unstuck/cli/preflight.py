@@ -112,8 +112,8 @@ def _near(path: Path) -> str:
 def _measured(chosen: argparse.Namespace) -> Measured:
     """What the flags say; where they say nothing, what the run has."""
     peaks = dict(chosen.peak_mib)
-    said = [name for name, value in (("--longest-stage-s", chosen.longest_stage_s), ("--drain-s", chosen.drain_s),
-        ("--peak-mib", peaks)) if value]  # fmt: skip
+    given = {"--longest-stage-s": chosen.longest_stage_s, "--drain-s": chosen.drain_s, "--peak-mib": peaks}
+    said = [name for name, value in given.items() if value]
     flags = Measured(
         longest_stage_s=chosen.longest_stage_s, drain_s=chosen.drain_s, peaks_mib=peaks, sources=tuple(said)
     )

@@ -12,7 +12,7 @@ from unstuck.preflight.readers import NAMES
 from unstuck.preflight.rules import RULES
 from unstuck.preflight.rules.port import Example
 from unstuck.preflight.units import show_mib, show_s
-from unstuck.report.sheet import WIDTH, Sheet, Span
+from unstuck.report.sheet import WIDTH, Sheet, Span, clean
 from unstuck.report.words import plural
 
 _STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -86,7 +86,9 @@ def _findings(sheet: Sheet, findings: Sequence[Finding]) -> None:
         sheet.paragraph(step, first=" " * len(head.text), style="dim")
         for one in ones:
             sheet.whole(
-                " " * len(head.text), Span(f"{one.path}:{one.line}", "bold"), Span(f"  {one.subject}", "dim")
+                " " * len(head.text),
+                Span(clean(f"{one.path}:{one.line}"), "bold"),
+                Span(clean(f"  {one.subject}"), "dim"),
             )
 
 
@@ -147,4 +149,6 @@ def _figures(measured: Measured) -> str:
     peaks = [f"{role} {show_mib(peak)}".strip() for role, peak in sorted(measured.peaks_mib.items())]
     if peaks:
         told.append(f"peak {', '.join(peaks)}")
-    return "; ".join(told) + (f"; from {', '.join(measured.sources[:3])}" if told else "")
+    return "; ".join(told) + (
+        f"; from {', '.join(measured.sources[:3])}" if told and measured.sources else ""
+    )

@@ -63,7 +63,8 @@ def measured_in(story: Story, source: str) -> Measured:
     """What one recorded run tells.
 
     Stages of jobs that a fault hit do not count, and neither do those of an attempt that did not go on to the
-    next stage: their length is the fault's. Processes that the harness made allocate are left out, too.
+    next stage: their length is the fault's. Processes that the harness made
+    allocate are left out, too, and so is its own proxy.
     """
     hit = {job for fault in story.faults.values() for stroke in fault.strokes for job in stroke.jobs or ()}
     stays = [stay for job in story.jobs.values() if job.id not in hit for stay in _stages(job)]
@@ -124,7 +125,7 @@ def _peaks(story: Story) -> Mapping[str, float]:
                 children[holder] = max(peak, children.get(holder, 0))
     peaks: dict[str, float] = {}
     for process in story.processes.values():
-        if process.role is None or process.name in burdened:
+        if process.role in (None, "links") or process.name in burdened:
             continue
         own, grouped = 0, False
         for event in process.usage:

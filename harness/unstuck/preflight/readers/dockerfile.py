@@ -123,7 +123,7 @@ def _entry(stage: _Stage) -> Entry | None:
     assert start is not None
     if start.words is None:  # the shell form of an ENTRYPOINT drops any CMD
         words = shell_words.split(start.text.partition(" ")[2])
-        return Entry(text=start.text, words=words, line=start.line, in_shell=True)
+        return Entry(text=start.text, words=words, line=start.line, in_shell=True) if words else None
     words, text = start.words, start.text
     if first is not None and command is not None:
         text = f"{first.text} with {command.text}"

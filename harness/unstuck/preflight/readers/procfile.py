@@ -6,6 +6,7 @@ again; its memory is that of its size, which stands elsewhere.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from unstuck.preflight import shell_words
@@ -36,6 +37,18 @@ def read(text: str) -> list[Workload]:
                 stop_signal=Setting(value="SIGTERM", line=number, text="Heroku's SIGTERM", default=True),
                 grace_s=Setting(value=GRACE_S, line=number, text="Heroku's grace of 30 s", default=True),
                 grace_fixed=True,
+                environment=_environment(words, number),
             )
         )
+    return found
+
+
+def _environment(words: tuple[str, ...], line: int) -> Mapping[str, Setting[str]]:
+    """The assignments in front of a command."""
+    found: dict[str, Setting[str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            break
+        found[name] = Setting(value=None if "$" in value else value, line=line, text=word)
     return found

@@ -16,6 +16,7 @@ from unstuck.preflight.rules import (
     liveness_spares_busy,
     memory_headroom,
     memory_limit,
+    ready_before_requests,
     recovery_scheduled,
     restarts,
     schedule_overlaps,
@@ -48,6 +49,7 @@ _EVERY: Final[tuple[Rule, ...]] = (
     heap_fits,
     stays_while_it_works,
     stop_takes_all,
+    ready_before_requests,
 )
 
 RULES: Final[Mapping[str, Rule]] = {rule.ID: rule for rule in _EVERY}

@@ -10,7 +10,7 @@ from unstuck.preflight import units
 from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
 from unstuck.preflight.model import Setting, Workload
 from unstuck.preflight.programs import option_of
-from unstuck.preflight.rules.grace import raise_grace, usable_s
+from unstuck.preflight.rules.grace import cut_by_deploys, raise_grace, shown_grace, usable_s
 from unstuck.preflight.rules.port import Context, Example, unreadable
 from unstuck.preflight.variables import duration_s
 
@@ -69,7 +69,7 @@ def declared(workload: Workload) -> Setting[float] | None:
 
 def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
     """Judges what does the work, where a grace is known, and a drain: declared, else measured."""
-    if not context.works(workload) or workload.grace_s is None:
+    if not context.works(workload) or workload.grace_s is None or not cut_by_deploys(workload):
         return
     drain = declared(workload)
     if drain is None and context.measured.drain_s is not None:
@@ -87,10 +87,9 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
     elif grace_s is None:
         yield unreadable(workload.grace_s)
     elif grace_s <= drain.value:
-        less = f" less {units.show_s(workload.pre_stop_s)} of preStop" if workload.pre_stop_s else ""
         yield Broken(
             line=workload.grace_s.line,
-            text=f"{workload.grace_s.text}{less} is no longer than {drain.text}: SIGKILL cuts the drain",
+            text=f"{shown_grace(workload)} is no longer than {drain.text}: SIGKILL cuts the drain",
             step=raise_grace(workload, drain.value),
         )
     else:

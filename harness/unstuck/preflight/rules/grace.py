@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from unstuck.preflight.model import Platform, Workload
+from unstuck.preflight.model import Kind, Platform, Workload
+from unstuck.preflight.units import show_s
 
 _FIELDS: Final = {
     Platform.COMPOSE: "stop_grace_period: {}s",
@@ -21,6 +22,17 @@ def usable_s(workload: Workload) -> float | None:
     if workload.grace_s is None or workload.grace_s.value is None:
         return None
     return workload.grace_s.value - workload.pre_stop_s
+
+
+def cut_by_deploys(workload: Workload) -> bool:
+    """False for a job of Cloud Run: an execution goes on when another version is deployed."""
+    return not (workload.platform is Platform.CLOUD_RUN and workload.kind is Kind.JOB)
+
+
+def shown_grace(workload: Workload) -> str:
+    """The grace, and what a preStop hook takes from it."""
+    less = f" less {show_s(workload.pre_stop_s)} of preStop" if workload.pre_stop_s else ""
+    return ("the grace" if workload.grace_s is None else workload.grace_s.text) + less
 
 
 def raise_grace(workload: Workload, least_s: float) -> str:

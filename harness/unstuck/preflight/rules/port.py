@@ -40,15 +40,17 @@ class Context:
     measured: Measured = field(default_factory=Measured)
 
     @cached_property
-    def _has_workers(self) -> bool:
-        return any(_does_stages(one) for one in self.workloads)
+    def _works(self) -> Kind:
+        found = {one.kind for one in self.workloads if _does_stages(one)}
+        return next((kind for kind in (Kind.WORKER, Kind.JOB) if kind in found), Kind.SERVICE)
 
     def works(self, workload: Workload) -> bool:
-        """True for what does the long work: workers and jobs; where there are none, the services.
+        """True for what does the long work: the workers; where there are none, the jobs, else the services.
 
-        Sweepers, relays and their like take jobs by the second, and are no workers in this sense.
+        Sweepers, relays and their like take jobs by the second, and are no workers in this sense; neither is
+        a job that prepares the rest.
         """
-        return _does_stages(workload) or (workload.kind is Kind.SERVICE and not self._has_workers)
+        return workload.kind is self._works and (workload.kind is Kind.SERVICE or _does_stages(workload))
 
     def peak_mib(self, workload: Workload) -> tuple[float, str] | None:
         """(the measured peak, whose) of the role that the workload's name has in it; None: not measured."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
-from unstuck.preflight.model import Workload
+from unstuck.preflight.model import Kind, Workload
 from unstuck.preflight.rules.drain_fits_grace import declared
-from unstuck.preflight.rules.grace import raise_grace, usable_s
+from unstuck.preflight.rules.grace import cut_by_deploys, raise_grace, shown_grace, usable_s
 from unstuck.preflight.rules.port import Context, Example, lacks_stage, unreadable
 from unstuck.preflight.units import show_s
 
@@ -62,7 +62,7 @@ spec:
 
 def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
     """Judges what does the work and has a grace."""
-    if not context.works(workload) or workload.grace_s is None:
+    if not context.works(workload) or workload.grace_s is None or not cut_by_deploys(workload):
         return
     stage_s, grace_s = context.measured.longest_stage_s, usable_s(workload)
     if stage_s is None:
@@ -72,13 +72,12 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
     elif grace_s <= stage_s:
         drain = declared(workload)
         handed_back = drain is not None and drain.value is not None and drain.value < grace_s
-        assert workload.grace_s is not None
         yield Broken(
             line=workload.grace_s.line,
-            text=f"{workload.grace_s.text} is no longer than the longest stage, "
+            text=f"{shown_grace(workload)} is no longer than the longest stage, "
             f"{show_s(stage_s)}: a deploy cuts it",
             step=raise_grace(workload, stage_s),
-            severity=Severity.NOTE if handed_back else None,
+            severity=Severity.NOTE if handed_back or workload.kind is Kind.JOB else None,
         )
     else:
         yield Kept()
