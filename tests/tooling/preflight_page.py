@@ -1,17 +1,21 @@
-"""docs/preflight.md, as far as it is made from the rules and the readers."""
+"""docs/preflight.md, as far as it is made from the rules; run as a program it puts that in."""
 
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import Final
 
+from tests.tooling.repository import ROOT
 from unstuck.preflight.readers import NAMES
 from unstuck.preflight.rules import RULES
 from unstuck.preflight.rules.port import Example, Rule
 
-BEGIN: Final = "<!-- made from the rules: python -m unstuck.preflight.page docs/preflight.md -->"
+PAGE: Final = Path("docs/preflight.md")
+BEGIN: Final = "<!-- made from the rules: python -m tests.tooling.preflight_page -->"
 END: Final = "<!-- end of what is made -->"
-_WIDTH: Final = 110
+_HIGHLIGHT: Final = {"yaml": "yaml", "yml": "yaml", "sh": "sh", "service": "ini", "Dockerfile": "dockerfile"}
+_WIDTH: Final = 108
 
 
 def made() -> str:
@@ -53,22 +57,16 @@ def _section(rule: Rule) -> list[str]:
 
 
 def _example(word: str, example: Example) -> list[str]:
-    given = [
-        text
-        for value, text in (
-            (
-                example.longest_stage_s,
-                f"the longest stage is {example.longest_stage_s:g} s" if example.longest_stage_s else "",
-            ),
-            (example.peak_mib, f"the peak is {example.peak_mib:g} MiB" if example.peak_mib else ""),
-        )
-        if value is not None
-    ]
+    given = []
+    if example.longest_stage_s is not None:
+        given.append(f"the longest stage is {example.longest_stage_s:g} s")
+    if example.peak_mib is not None:
+        given.append(f"the peak is {example.peak_mib:g} MiB")
     where = f", where {' and '.join(given)}" if given else ""
     return [
         f"{word}, in a `{example.file}`{where}:",
         "",
-        "```manifest",
+        f"```{_HIGHLIGHT[example.file.rpartition('.')[2]]} manifest",
         *example.text.rstrip("\n").split("\n"),
         "```",
     ]
@@ -76,3 +74,8 @@ def _example(word: str, example: Example) -> list[str]:
 
 def _cell(text: str) -> str:
     return text.replace("*", "\\*").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    path = ROOT / PAGE
+    path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

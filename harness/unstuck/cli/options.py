@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, get_args
 
+from unstuck.cli import preflight_flags
 from unstuck.cli.output import say
+from unstuck.cli.values import one_of, seconds, whole
 from unstuck.errors import UsageError, did_you_mean
 from unstuck.worlds.port import WorldName
 
@@ -73,43 +75,6 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace | None:
             raise UsageError(f"unknown flag {word.split('=')[0]!r}.{did_you_mean(word.split('=')[0], flags)}")
         raise UsageError(f"unexpected {word!r}. See `unstuck {name} --help`.")
     return chosen
-
-
-def whole(minimum: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `minimum` on, for a flag."""
-
-    def parse_whole(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"value={text!r} must be a whole number, {minimum} or more")
-        return number
-
-    return parse_whole
-
-
-def seconds(text: str) -> float:
-    """A parser of positive durations, for a flag."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"value={text!r} must be a number of seconds, more than 0")
-    return number
-
-
-def one_of(*known: str) -> Callable[[str], str]:
-    """A parser of one of some words, for a flag; says which was meant."""
-
-    def parse_word(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"value={text!r} is unknown.{did_you_mean(text, known)}")
-        return text
-
-    return parse_word
 
 
 def _reports(parser: argparse.ArgumentParser) -> None:
@@ -246,51 +211,8 @@ def _compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _preflight(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", metavar="FILE", nargs="*", help="manifests, or a folder that holds some (not below it)"
-    )
-    parser.add_argument(
-        "--format",
-        metavar="FORMAT",
-        type=one_of("text", "json", "sarif"),
-        default="text",
-        help="text (default), json, or sarif (for code hosts)",
-    )
-    parser.add_argument(
-        "--run",
-        metavar="RUN",
-        type=Path,
-        help="measured values from a run or a gate: its folder, or `latest`",
-    )
-    parser.add_argument("--longest-stage-s", metavar="SECONDS", type=seconds, help="instead of what RUN has")
-    parser.add_argument(
-        "--drain-s", metavar="SECONDS", type=seconds, help="the same, from SIGTERM to the exit"
-    )
-    parser.add_argument(
-        "--peak-mib",
-        metavar="[ROLE=]MIB",
-        type=peak_mib,
-        action="append",
-        default=[],
-        help="the same, the peak of memory, of one role or of all; repeatable",
-    )
-    parser.add_argument("--list", action="store_true", help="the rules and the formats")
-    parser.add_argument(
-        "--explain", metavar="RULE", help="one rule: why, what to do, a bad and a good example"
-    )
+    preflight_flags.declare(parser)
     _reports(parser)
-
-
-def peak_mib(text: str) -> tuple[str, float]:
-    """A parser of `400` or `worker=400`, for a flag: the role (empty: all) and MiB."""
-    role, equals, number = text.rpartition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf") or (equals and not role):
-        raise argparse.ArgumentTypeError(f"value={text!r} must be MiB, more than 0, or ROLE=MIB")
-    return role, value
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:
@@ -400,7 +322,7 @@ examples:
   unstuck preflight service.yaml --longest-stage-s 95 --peak-mib worker=480
   unstuck preflight cloudbuild.yaml --format sarif > preflight.sarif
   unstuck preflight --explain US003
-Exit code 0: no error and no warning; 1: some; 2: a file that cannot be read. What a rule lacks to judge is
+Exit code 0: no error and no warning; 1: some; 2: a file that cannot be read. What a rule lacks is
 told as not judged, and never passes in silence.""",
     ),
     "replay": CommandHelp(
