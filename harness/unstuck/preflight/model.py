@@ -141,6 +141,7 @@ class Workload:
     kill_mode: Setting[str] | None = None  # systemd's: which processes are killed at a stop
     scales_to_zero: Setting[bool] | None = None
     misplaced: tuple[Misplaced, ...] = ()
+    reachable: bool = False  # it publishes a port
     image: str | None = None
 
     @property

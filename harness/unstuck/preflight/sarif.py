@@ -1,8 +1,8 @@
 """A judgement as SARIF 2.1.0, which code hosts show beside the lines of a change.
 
-https://docs.oasis-open.org/sarif/sarif/v2.1.0/. What was not judged is a notification of the invocation, and
-no result: one of kind `open` would be shown as an alert by hosts that do not know kinds. A finding that a
-comment allows is a result with a suppression.
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/. What was not judged is a notification of the invocation,
+and no result: one of kind `open` would be shown as an alert by hosts that do not know kinds. A finding
+that a comment allows is a result with a suppression.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def documents(text: str, name: str) -> list[Node]:
         mark = error.problem_mark
         line = tree.line if mark is None else mark.line + 1
         problem = " ".join((error.problem or error.context or "it cannot be parsed").split())
-        raise UsageError(f"{name}:{line}: this is not YAML: {problem}. Mend the file.") from None
+        step = "Render the template first." if "{{" in text else "Mend the file."
+        raise UsageError(f"{name}:{line}: this is not YAML: {problem}. {step}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise UsageError(f"{name}:{line}: a character is not allowed in YAML. Take it out.") from None

@@ -92,7 +92,25 @@ PIECES = st.sampled_from(
             "aws sqs create-queue --attributes",
             "# unstuck: allow",
         ),
-        *("\t", "\x00", "😀", "'", '"', "\\", "${", "$(", "9" * 400, "infinity", "\ud800", "\r", "{", "]"),
+        *(
+            "\t",
+            "\x00",
+            "😀",
+            "'",
+            '"',
+            "\\",
+            "${",
+            "$(",
+            "9" * 400,
+            "infinity",
+            "  DRAIN_S: infinity",
+            "Environment=DRAIN_S=infinity",
+            "sleep infinity",
+            "\ud800",
+            "\r",
+            "{",
+            "]",
+        ),
     ]
 )
 
@@ -109,7 +127,8 @@ def survives(path: str, text: str) -> None:
         return
     judgement = judge([manifest], MEASURED)
     last = text.count("\n") + 1
-    assert all(1 <= one.line <= last for one in (*judgement.findings, *judgement.unjudged))
+    lines = [one.line for one in judgement.findings] + [one.line for one in judgement.unjudged]
+    assert all(1 <= line <= last for line in lines)
     json.loads(judgement_json(judgement))
     json.loads(judgement_sarif(judgement, version="0"))
     assert judgement_sheet(judgement).plain()

@@ -94,6 +94,20 @@ def test_what_a_pre_stop_hook_sleeps_is_gone() -> None:
     assert not found(judged(("w.yaml", text), longest_stage_s=24), "US003")
 
 
+def test_what_has_no_end_is_told_without_a_number() -> None:
+    """A preStop hook that sleeps for ever leaves no grace, a drain without bound fits into none."""
+    text = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: worker}\nspec: {template: {spec: {\n"
+        "  containers: [{image: x, lifecycle: {preStop: {exec: {command: [sleep, infinity]}}}}]}}}\n"
+    )
+    for judgement in (
+        judged(("w.yaml", text), longest_stage_s=1),
+        judged(compose("environment: {DRAIN_S: infinity}")),
+    ):
+        steps = [one.step for one in judgement.findings if one.rule in ("US002", "US003")]
+        assert steps == ["Bound the drain and the preStop hook first."]
+
+
 def test_a_stage_that_a_declared_drain_hands_back_is_a_note() -> None:
     """The job is not stranded; its work is done again."""
     file = compose(

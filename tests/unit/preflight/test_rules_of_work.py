@@ -202,6 +202,13 @@ def test_a_service_that_is_not_started_again_is_a_warning() -> None:
     ]
 
 
+def test_a_unit_that_is_only_started_again_after_success_is_found() -> None:
+    """The kernel's kill is no success."""
+    for policy, caught in (("on-success", True), ("on-watchdog", True), ("on-failure", False)):
+        unit = ("worker.service", f"[Service]\nExecStart=/bin/worker\nRestart={policy}\n")
+        assert bool(found(judged(unit), "US014")) is caught
+
+
 def test_a_worker_behind_a_proxy_that_stops_machines() -> None:
     """fly's, unless one stays; a service may be stopped."""
     text = (

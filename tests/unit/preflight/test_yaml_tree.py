@@ -78,6 +78,7 @@ def test_odd_yaml_is_nothing(text: str) -> None:
     [
         ("a: [\n", "x:2: this is not YAML"),
         ("a: b: c\n", "x:1: this is not YAML"),
+        ("a: {{ .Values.a }}\n  b\n", "Render the template first"),
         ("a: \x00\n", "x:1: a character is not allowed"),
         ('a: "\\UFFFFFFFF"\n', "x:1: an escape sequence names no character"),
         ("[" * (DEPTH_MAX + 1), "nested deeper than"),

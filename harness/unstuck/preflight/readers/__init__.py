@@ -78,7 +78,7 @@ def _read(path: str, text: str) -> tuple[str, list[Workload]]:
     for pattern, (format_, read) in _BY_NAME:
         if re.fullmatch(pattern, name.lower()):
             return format_, read(text, path)
-    if name.lower().endswith((".yaml", ".yml")):
+    if name.lower().endswith((".yaml", ".yml", ".json")):  # YAML reads JSON
         return _yaml(path, text)
     if re.match(r"#!.*\b(ba|da|z|k|a)?sh\b", text):
         return shell.FORMAT, shell.read(text)

@@ -87,6 +87,7 @@ def _workload(name: str, node: Node, *, ends: bool) -> Workload:
         restart=_restart(node, inherits=inherits, kind=kind),
         environment=environment(at(node, "environment")),
         init=_init(node, inherits=inherits),
+        reachable=bool(items(at(node, "ports"))),
         image=image,
     )
 

@@ -120,7 +120,7 @@ def kind_of(
     ends: bool = False,
 ) -> Kind:
     """`reachable`: it publishes a port. `ends`: its platform waits for its end."""
-    if is_dependency(image):
+    if is_dependency(image) or (image is not None and name.lower() in _DEPENDENCIES):
         return Kind.DEPENDENCY
     if ends:
         return Kind.JOB

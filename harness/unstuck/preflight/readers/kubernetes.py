@@ -107,6 +107,7 @@ def _workload(node: Node, kind: str, pod: Node | None, container: Node, name: st
         environment=pods.environment(container),
         schedule=_text(at(node, "spec", "schedule"), "schedule") if kind == "CronJob" else None,
         overlap=_overlap(node, line) if kind == "CronJob" else None,
+        reachable=bool(items(at(container, "ports"))),
         misplaced=tuple(_misplaced(node, kind, container)),
         image=image,
     )

@@ -21,6 +21,8 @@ def usable_s(workload: Workload) -> float | None:
     """From the stop signal to SIGKILL: what a preStop hook sleeps is gone before; None: not known."""
     if workload.grace_s is None or workload.grace_s.value is None:
         return None
+    if math.isinf(workload.pre_stop_s):
+        return 0.0
     return workload.grace_s.value - workload.pre_stop_s
 
 
@@ -40,4 +42,6 @@ def raise_grace(workload: Workload, least_s: float) -> str:
     field = _FIELDS.get(workload.platform)
     if workload.grace_fixed or field is None:
         return "This grace cannot be changed: hand the job back, or checkpoint it, within it."
+    if math.isinf(least_s + workload.pre_stop_s):
+        return "Bound the drain and the preStop hook first."
     return f"Write {field.format(math.ceil(least_s + workload.pre_stop_s) + MARGIN_S)}."

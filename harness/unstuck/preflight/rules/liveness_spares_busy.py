@@ -20,8 +20,8 @@ WHY: Final = (
     "this finding and say so."
 )
 FIX: Final = (
-    "Make `periodSeconds` times (`failureThreshold` - 1) longer than the longest stage, or let the probe "
-    "look at a heartbeat that the work itself renews."
+    "Make `periodSeconds` times (`failureThreshold` - 1) longer than the longest stage, or let the "
+    "probe look at a heartbeat that the work itself renews."
 )
 _HEAD: Final = """\
 apiVersion: apps/v1

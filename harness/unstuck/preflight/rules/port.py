@@ -99,6 +99,11 @@ class Rule(Protocol):
         ...
 
 
+def of_service(workload: Workload) -> Severity | None:
+    """A warning for services, which may do other things than the long work; else the rule's own."""
+    return Severity.WARNING if workload.kind is Kind.SERVICE else None
+
+
 def lacks_stage(line: int) -> Open:
     """For a rule that needs the longest stage."""
     return Open(

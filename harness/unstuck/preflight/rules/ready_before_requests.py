@@ -13,9 +13,10 @@ ID: Final = "US020"
 TITLE: Final = "A service says when it is ready"
 SEVERITY: Final = Severity.WARNING
 WHY: Final = (
-    "Without a readiness probe a pod gets requests from the moment its process exists until the moment it "
-    "is gone. Each deploy then answers some of them with an error: at the start before the service "
-    "listens, at the end while it drains. Uploads and events that nobody sends again are lost so."
+    "Without a readiness probe a pod gets requests from the moment its process exists until the "
+    "moment it is gone. Each deploy then answers some of them with an error: at the start before the "
+    "service listens, at the end while it drains. Uploads and events that nobody sends again are lost "
+    "so."
 )
 FIX: Final = "Give it a readiness probe that turns bad while it drains."
 _HEAD: Final = """\
@@ -38,9 +39,11 @@ GOOD: Final = Example(
 
 
 def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
-    """Judges services of Kubernetes."""
+    """Judges services of Kubernetes that publish a port."""
     del context
     if workload.platform is not Platform.KUBERNETES or workload.kind is not Kind.SERVICE:
+        return
+    if not workload.reachable:
         return
     if workload.readiness is not None:
         yield Kept()

@@ -26,6 +26,9 @@ GOOD: Final = Example(
     file="worker.service",
     text="[Service]\nExecStart=/usr/bin/video worker\nMemoryMax=1G\nRestart=always\n",
 )
+_LEAVES: Final = frozenset({"no", "on-success", "on-watchdog"})
+"""Policies that do not start again what was killed for want of memory; the latter two are systemd's."""
+
 _ALWAYS: Final = {
     Platform.COMPOSE: "restart: unless-stopped",
     Platform.SYSTEMD: "Restart=always",
@@ -42,7 +45,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
         return
     if restart.value is None:
         yield unreadable(restart)
-    elif restart.value == "no":
+    elif restart.value in _LEAVES:
         yield Broken(
             line=restart.line,
             text=f"{restart.text} leaves a {workload.kind} that died as it is",

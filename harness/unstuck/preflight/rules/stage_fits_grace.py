@@ -9,7 +9,7 @@ from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
 from unstuck.preflight.model import Kind, Workload
 from unstuck.preflight.rules.drain_fits_grace import declared
 from unstuck.preflight.rules.grace import cut_by_deploys, raise_grace, shown_grace, usable_s
-from unstuck.preflight.rules.port import Context, Example, lacks_stage, unreadable
+from unstuck.preflight.rules.port import Context, Example, lacks_stage, of_service, unreadable
 from unstuck.preflight.units import show_s
 
 ID: Final = "US003"
@@ -19,7 +19,8 @@ WHY: Final = (
     "A worker that is told to stop while it is in a stage needs the rest of that stage to reach its "
     "next checkpoint. Where the grace is shorter, each deploy throws that work away, and a service "
     "that relies on finishing leaves the job `processing`. With a drain that is declared and fits, "
-    "the job is handed back: then this is a note."
+    "the job is handed back: then this is a note. So it is for a job that runs to its end, which only "
+    "a drained node cuts. Of a service, which may do other things than the work, it is a warning."
 )
 FIX: Final = (
     "Set the grace to the longest stage and some seconds more; where a platform offers no such grace "
@@ -77,7 +78,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
             text=f"{shown_grace(workload)} is no longer than the longest stage, "
             f"{show_s(stage_s)}: a deploy cuts it",
             step=raise_grace(workload, stage_s),
-            severity=Severity.NOTE if handed_back or workload.kind is Kind.JOB else None,
+            severity=Severity.NOTE if handed_back or workload.kind is Kind.JOB else of_service(workload),
         )
     else:
         yield Kept()

@@ -10,7 +10,7 @@ from unstuck.preflight import units
 from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
 from unstuck.preflight.model import Kind, Setting, Workload
 from unstuck.preflight.programs import option_of
-from unstuck.preflight.rules.port import Context, Example, lacks_stage, unreadable
+from unstuck.preflight.rules.port import Context, Example, lacks_stage, of_service, unreadable
 from unstuck.preflight.units import show_s
 
 ID: Final = "US010"
@@ -53,6 +53,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
                 f"{show_s(stage_s)}: it is cut each time",
                 step=f"Raise it to {math.ceil(stage_s * 1.5)} s or more.",
                 about=timeout.text.partition("=")[0],
+                severity=of_service(workload),
             )
         else:
             yield Kept()
