@@ -15,8 +15,12 @@ _UNITS_S: Final = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
     **dict.fromkeys(("w", "week", "weeks"), 604800.0),
 }
-_DURATION: Final = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([a-zµ]*)\s*", re.ASCII | re.IGNORECASE)
-_DURATION_WHOLE: Final = re.compile(rf"(?:{_DURATION.pattern})+", re.IGNORECASE)
+_NUMBER: Final = r"\d{1,15}(?:\.\d{1,15})?"
+_DURATION: Final = re.compile(rf"({_NUMBER})\s*([a-zµ]*)", re.ASCII | re.IGNORECASE)
+# A unit between any two numbers: else a long row of digits could be cut in a million ways.
+_DURATION_WHOLE: Final = re.compile(
+    rf"(?:{_NUMBER}\s*[a-zµ]+\s*)*{_NUMBER}\s*[a-zµ]*", re.ASCII | re.IGNORECASE
+)
 _SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
 _BINARY: Final = {
     **dict.fromkeys(("", "b"), 1 / 1024**2),

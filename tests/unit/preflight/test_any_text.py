@@ -148,6 +148,25 @@ def test_any_pieces_of_manifests(path: str, pieces: list[str], joint: str) -> No
     survives(path, joint.join(pieces))
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("compose.yaml", "services: {worker: {stop_grace_period: " + "1" * 39 + "!}}\n"),
+        ("compose.yaml", "services: {worker: {stop_grace_period: '${" + "a" * 100_000 + "'}}\n"),
+        ("fly.toml", 'a = """\n[' + " " * 50_000 + '\n"""\n'),
+        ("Procfile", "web: a" + " " * 50_000 + "b\n"),
+        ("deploy.sh", "gcloud run deploy '" + "a " * 100_000),
+        ("Dockerfile", "FROM x\nCMD \\\n" * 20_000),
+        ("a.service", "[Service]\nExecStart=" + "\\\n" * 20_000),
+    ],
+    ids=range(7),
+)
+@pytest.mark.timeout(20)
+def test_long_texts_take_no_time(path: str, text: str) -> None:
+    """No pattern goes through them in more ways than one."""
+    survives(path, text)
+
+
 @given(data=st.data())
 def test_any_sound_manifest_with_a_hole(data: st.DataObject) -> None:
     """Something is cut out of it, and something else put in its place."""

@@ -203,16 +203,16 @@ def test_cloud_build_runs_gcloud_in_three_ways() -> None:
         "cloudbuild.yaml",
         """\
 steps:
-  - name: gcr.io/cloud-builders/docker
+  - name: cloud-builders/docker
     args: [build, ., -t, x]
-  - name: gcr.io/cloud-builders/gcloud
+  - name: cloud-builders/gcloud
     args:
       - run
       - jobs
       - deploy
       - one
       - --timeout=3600
-  - name: gcr.io/google.com/cloudsdktool/cloud-sdk
+  - name: cloud-sdk
     entrypoint: bash
     args:
       - -euc

@@ -6,6 +6,9 @@ import pytest
 
 from tests.unit.preflight.manifests import compose, found, judged, unjudged
 from unstuck.preflight.finding import Severity
+from unstuck.preflight.judging import judge
+from unstuck.preflight.measured import Measured
+from unstuck.preflight.readers import read_manifest
 
 # --- signals
 
@@ -229,3 +232,77 @@ def test_a_comment_allows_at_the_value_and_at_the_workload() -> None:
         ("US004", "the host has one job"),
     ]
     assert "US004" not in [one.rule for one in judgement.standing]
+
+
+# --- what is not known
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "text"),
+    [
+        ("US002", "c.yaml", "services: {worker: {image: x, environment: {DRAIN_S: '${DRAIN}'}}}\n"),
+        (
+            "US007",
+            "c.yaml",
+            "services: {worker: {image: x, command: gunicorn, stop_signal: '${SIGNAL}'}}\n",
+        ),
+        ("US010", "x.sh", "gcloud run jobs deploy j --task-timeout=$LIMIT\n"),
+        (
+            "US011",
+            "p.yaml",
+            (
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: worker}\n"
+                "spec: {containers: [{image: x, livenessProbe: {periodSeconds: soon, grpc: {}}}]}\n"
+            ),
+        ),
+        ("US014", "c.yaml", "services: {worker: {image: x, restart: '${POLICY}'}}\n"),
+        (
+            "US017",
+            "c.yaml",
+            "services: {worker: {image: x, command: java -Xmx1g A, mem_limit: '${LIMIT}'}}\n",
+        ),
+        ("US018", "x.sh", "gcloud run services update worker --min-instances=1\n"),
+    ],
+)
+def test_a_value_that_is_not_known_is_neither_found_nor_kept(rule: str, path: str, text: str) -> None:
+    """The rule says what it lacks."""
+    judgement = judged((path, text), longest_stage_s=60, peak_mib=100)
+    assert found(judgement, rule) == []
+    assert len(unjudged(judgement, rule)) == 1
+    assert judgement.kept[rule] == 0
+
+
+def test_a_measured_drain_counts_where_none_is_declared() -> None:
+    """It must fit into the grace as well."""
+    manifest = read_manifest("c.yaml", "services: {worker: {image: x}}\n")
+    texts = [one.text for one in judge([manifest], Measured(drain_s=12.5)).findings if one.rule == "US002"]
+    assert texts == [
+        (
+            "Compose's default grace of 10 s is no longer than the measured drain of 12.5 s: "
+            "SIGKILL cuts the drain"
+        )
+    ]
+    assert not [one for one in judge([manifest], Measured(drain_s=5)).findings if one.rule == "US002"]
+
+
+def test_a_redis_by_name_is_a_dependency_and_a_service_without_a_port_needs_no_readiness() -> None:
+    """Neither an image of its own nor a generator of load is held against what is not its matter."""
+    assert judged(("c.yaml", "services: {redis: {image: 'team/cache'}}\n")).judged == 0
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: load}\nspec: {containers: [{image: x}]}\n"
+    assert judged(("p.yaml", pod)).kept["US020"] == 0
+    assert not found(judged(("p.yaml", pod)), "US020")
+
+
+def test_what_cuts_a_service_is_a_warning() -> None:
+    """It may do other things than the long work; a job that runs to its end gets a note."""
+    service = ("c.yaml", "services: {api: {image: x, ports: ['1:1']}}\n")
+    job = (
+        "j.yaml",
+        (
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\n"
+            "spec: {template: {spec: {containers: [{image: x}]}}}\n"
+        ),
+    )
+    for file, severity in ((service, Severity.WARNING), (job, Severity.NOTE)):
+        ones = [one for one in judged(file, longest_stage_s=60).findings if one.rule == "US003"]
+        assert [one.severity for one in ones] == [severity]

@@ -19,7 +19,9 @@ from unstuck.yaml_source import Node
 
 FORMAT: Final = "Compose"
 GRACE_S: Final = 10.0
-_VARIABLE: Final = re.compile(r"\$\$|\$\{(\w+)(?::?[-=]([^{}$]*)|[^{}]*)\}|\$(\w+)", re.ASCII)
+_VARIABLE: Final = re.compile(
+    r"\$\$|\$\{(\w{1,200})(?::?[-=]([^{}$]{0,2000})|[^{}]{0,2000})\}|\$(\w+)", re.ASCII
+)
 
 
 def recognise(documents: list[Node]) -> bool:

@@ -18,7 +18,7 @@ from unstuck.preflight.readers.kinds import kind_of
 
 FORMAT: Final = "fly.toml"
 GRACE_S: Final = 5.0
-_HEADER: Final = re.compile(r"\s*\[+\s*([^\[\]]+?)\s*\]+\s*(#.*)?")
+_HEADER: Final = re.compile(r"\[{1,2}([^\[\]]+)\]{1,2}\s*(#.*)?")
 _KEY: Final = re.compile(r"\s*\"?([\w.-]+)\"?\s*=")
 _SIZES_MIB: Final = {
     "shared-cpu-1x": 256.0,
@@ -35,9 +35,9 @@ class _Lines:
         self._found: dict[tuple[str, str], int] = {}
         table = ""
         for number, line in enumerate(text.split("\n"), 1):
-            header, key = _HEADER.fullmatch(line), _KEY.match(line)
+            header, key = _HEADER.fullmatch(line.strip()), _KEY.match(line)
             if header is not None:
-                table = header[1]
+                table = header[1].strip()
                 self._found.setdefault((table, ""), number)
             elif key is not None:
                 self._found.setdefault((table, key[1]), number)

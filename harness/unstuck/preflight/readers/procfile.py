@@ -15,14 +15,14 @@ from unstuck.preflight.readers.kinds import kind_of
 
 FORMAT: Final = "Procfile"
 GRACE_S: Final = 30.0
-_LINE: Final = re.compile(r"\s*([A-Za-z0-9_-]+):\s*(\S.*?)\s*", re.ASCII)
+_LINE: Final = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)", re.ASCII)
 
 
 def read(text: str) -> list[Workload]:
     """A workload for each process type."""
     found: list[Workload] = []
     for number, line in enumerate(text.split("\n"), 1):
-        said = _LINE.fullmatch(line)
+        said = _LINE.fullmatch(line.strip())
         if said is None:
             continue
         name, command = said[1], said[2]
