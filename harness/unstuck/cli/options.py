@@ -166,7 +166,7 @@ Exit code 0: nothing got worse; 1: something did; 3: they have nothing in common
     "preflight": CommandHelp(
         module="preflight",
         summary="Hold deploy manifests against rules, with what a run has measured; nothing is started.",
-        declare=preflight_flags.declare,
+        declare=flags.preflight_command_flags,
         more="""\
 examples:
   unstuck preflight docker-compose.yml Dockerfile
