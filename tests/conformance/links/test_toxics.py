@@ -6,6 +6,7 @@ Lower bounds are exact: nothing may come early. Upper bounds only keep a broken 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from tests.conformance.links.conftest import OpenLink
 from tests.conformance.links.servers import EchoServer
 from unstuck.clock import monotonic_ns
 from unstuck.errors import UsageError
+from unstuck.links.proxy import STREAMS
 from unstuck.links.toxics.port import Stream, Toxic
 from unstuck.links.toxics.text import behaviour_of
 
@@ -323,6 +325,26 @@ def test_noop_does_nothing(link: OpenLink) -> None:
         assert round_trip_s(sock) < LATE_S
         sock.shutdown(socket.SHUT_WR)
         assert exactly(sock, 10) == b"|end"
+
+
+@pytest.mark.parametrize("side", ["client", "dependency"])
+def test_a_reset_stays_a_reset_behind_a_toxic(open_link: Open, upstream: socket.socket, side: str) -> None:
+    """It waits for what came before it, and for a slow_close, and is no orderly end."""
+    link = open_link(upstream.getsockname()[1], "raw")
+    for stream in STREAMS:
+        put(link, "latency", stream, latency=100)
+        put(link, "slow_close", stream, delay=100)
+    client = connect(link)
+    server, _ = upstream.accept()
+    server.settimeout(LATE_S)
+    gone, left = (client, server) if side == "client" else (server, client)
+    gone.sendall(b"last words")
+    with left:
+        assert exactly(left, 10) == b"last words"
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        with pytest.raises(ConnectionResetError):
+            left.recv(1)
 
 
 # toxicity, names, what the harness hears
