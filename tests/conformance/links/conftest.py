@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import subprocess
 import sys
 import threading
@@ -122,6 +123,20 @@ def open_link(proxy: Proxy) -> Iterator[Callable[[int, str], OpenLink]]:
 def echo() -> Iterator[EchoServer]:
     with EchoServer() as server:
         yield server
+
+
+@pytest.fixture
+def link(open_link: Callable[[int, str], OpenLink], echo: EchoServer) -> OpenLink:
+    """A raw link to an echo."""
+    return open_link(echo.port, "raw")
+
+
+@pytest.fixture
+def upstream() -> Iterator[socket.socket]:
+    """A listening socket whose connections the test itself accepts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(WITHIN_S)
+        yield listener
 
 
 @pytest.fixture
