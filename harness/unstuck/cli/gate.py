@@ -43,7 +43,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         reports=chosen.reports,
         baseline=chosen.baseline,
     )
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     catalogue = target.catalogue()
     named = _named(chosen.files, policy, target.scenarios())
     files = load_all(named, catalogue)
@@ -54,7 +54,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     if not cases:
         raise UsageError(f"nothing is left to run: the policy excludes {len(excluded)} of {len(excluded)}.")
     if chosen.plan:
-        show(plan_sheet(cases, excluded))
+        show(plan_sheet(cases, excluded, target=target))
         return ExitCode.PASS
     for path in filter(None, (chosen.junit, chosen.summary)):
         _prepare(path, advice="Choose another file.")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from unstuck.cli import flags
+from unstuck.cli import flags, target_flags
+from unstuck.cli.explore_flags import explore_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
 
@@ -132,6 +133,17 @@ examples:
   unstuck prove --defence lease_recovery
 Exit code 1: a defence was off and nothing noticed.""",
     ),
+    "explore": CommandHelp(
+        module="explore",
+        summary="Strike one job at each message that matters, one trial each, and tabulate what became of it.",
+        declare=explore_flags,
+        more="""\
+examples:
+  unstuck explore --target unstuck.yaml --points
+  unstuck explore --target celery-redis --points --modes kill --link 'worker.*'
+  unstuck explore --target unstuck.yaml --points --save scenarios/found
+Exit code 1: a promise was broken; 3: something was not covered, and is listed with the reason.""",
+    ),
     "check": CommandHelp(
         module="check",
         summary="Judge a recorded run again, offline: nothing is started, only its history is read.",
@@ -190,6 +202,18 @@ examples:
   unstuck run worker-killed --target rq
   unstuck run worker-killed --target rq --configuration reliable""",
     ),
+    "init": CommandHelp(
+        module="init",
+        summary="Write a target file for a project, from what it shows: `unstuck doctor` says what it lacks.",
+        declare=target_flags.declare_init,
+        more=target_flags.INIT_MORE,
+    ),
+    "doctor": CommandHelp(
+        module="doctor",
+        summary="Try a target step by step: it starts, a job goes through, what is seen, what to mend.",
+        declare=target_flags.declare_doctor,
+        more=target_flags.DOCTOR_MORE,
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
@@ -203,12 +227,15 @@ commands:
   run        run scenarios: the base case of each, or the cases that you choose
   gate       run what the policy in pyproject.toml says, for every change
   prove      switch each defence off, and show that its scenario notices
+  explore    strike one job at each message that matters, and tabulate what became of it
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
   proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
   targets    list those that come ready-made
+  init       write a target file for a service of your own
+  doctor     try a target step by step, and say what to mend
   version    print the version
 
 examples:

@@ -18,7 +18,7 @@ from unstuck.worlds.port import ProcessSpec, Restart, World
 from unstuck.worlds.process.ports import free_port
 
 ENTRY = "unstuck.links.__main__:main"
-_FACTS = ("rule", "action", "on", "label", "kind", "idle", "nth", "exchange", "outcome", "then")
+_FACTS = ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then", "idle", "connection")
 
 
 class RunLinks:
@@ -98,19 +98,23 @@ class RunLinks:
                 link=link_glob(when.link),
                 label=when.message,
                 contains=when.contains,
-                nth=when.nth,
+                nth=when.nth if when.first is None else None,
+                first_n=when.first,
                 on=when.on,
                 action=action,
             )
         )
 
-    def release(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def record_counts(self) -> None:
-        """How many requests came through each link, by label, as evidence."""
-        for link, counts in self._links.counts().items():
-            self._emit("evidence", "messages", process=link.partition(".")[0], link=link, counts=counts)
+        """How many requests came through each link, by label, as evidence; `matter`: those that matter."""
+        for link, seen in self._links.snapshot().items():
+            self._emit(
+                "evidence", "messages", process=link.partition(".")[0], link=link,
+                counts=dict(seen.counts), matter=dict(seen.matter),
+            )  # fmt: skip
 
     def check(self) -> None:
         """Raises `HarnessError` when a link broke by a bug of ours: nothing may be judged then."""
@@ -130,6 +134,8 @@ class RunLinks:
         if event.event == "broken":
             self._broken = event
         facts: dict[str, Any] = {key: value for key in _FACTS if (value := getattr(event, key)) is not None}
+        if event.kind is not None:
+            facts["does"] = event.kind  # `kind` is the event's own
         self._emit(
             "message",
             event.event,

@@ -254,7 +254,9 @@ class TargetFile:
     settings: Mapping[str, SettingOption] = dataclasses.field(default_factory=dict)
     configurations: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
     defences: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
+    inherit: frozenset[str] = frozenset()  # variables of ours that roles get though they look like addresses
     allow_hosts: frozenset[str] = frozenset()
+    hosts_allowed: frozenset[str] = frozenset()  # of these, what the command line allows, too
     text: str = ""
 
 

@@ -6,9 +6,9 @@ from unstuck.catalogue import Catalogue
 from unstuck.checks import property_parameters
 from unstuck.faults import FAULTS
 from unstuck.targets.declared.agent_client import PROCESS
-from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.file import CommandCall, PythonCall, TargetFile
 from unstuck.targets.declared.ledger import POINTS
-from unstuck.targets.declared.templates import all_calls, named_by, reached_by
+from unstuck.targets.declared.templates import all_calls, named_by, names_in, reached_by
 
 
 def catalogue_of(target: TargetFile, configuration: str | None = None) -> Catalogue:
@@ -21,6 +21,10 @@ def catalogue_of(target: TargetFile, configuration: str | None = None) -> Catalo
         for name in named_by(call)
         if name in target.dependencies or name in target.roles
     }
+    if any(isinstance(call, CommandCall | PythonCall) for call in all_calls(target)):
+        # A program of the user's has the addresses from its environment, or gets no link at all.
+        named = {name.partition(".")[0] for text in target.environment.values() for name in names_in(text)}
+        called |= named & {*target.dependencies, *target.roles}
     links = {f"{client}.{name}" for name in called}
     for role in target.roles.values():
         links |= {f"{role.name}.{name}" for name in reached_by(target, role)}

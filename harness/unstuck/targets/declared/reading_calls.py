@@ -177,8 +177,8 @@ class CallReader:
             raise spot.error("maps states, but reads none. Add `field`.")
         if look.through is not None and own:
             raise spot.error("goes through a hash, but its key is the job's own already. Drop `through`.")
-        if not (look.states or look.state or look.held):
-            raise spot.error("says nothing. Add `states` with `field`, or `state`, or `held`.")
+        if not (look.states or look.state or look.held or (look.reason and own)):
+            raise spot.error("says nothing. Add `states` with `field`, or `state`, `held` or `reason`.")
         return look
 
     def _rows(self, spot: Spot) -> RowsSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from unstuck.targets.declared.agent_client import Agent, CallError
 from unstuck.targets.declared.calls import Caller
 from unstuck.targets.declared.client import Client
 from unstuck.targets.declared.effects import EffectsLook
-from unstuck.targets.declared.file import CommandCall, PythonCall, Role, TargetFile, Variant
+from unstuck.targets.declared.file import CommandCall, PythonCall, Role, Source, TargetFile, Variant
 from unstuck.targets.declared.ledger import Ledger
 from unstuck.targets.declared.roles import (
     LEDGER_FILE,
@@ -31,8 +32,8 @@ from unstuck.targets.declared.roles import (
     timings_of,
 )
 from unstuck.targets.declared.sources import Sources
-from unstuck.targets.declared.templates import all_calls, has_port, reached_by
-from unstuck.targets.declared.tracker import Attempt, Tracker
+from unstuck.targets.declared.templates import all_calls, has_port, named_by, reached_by
+from unstuck.targets.declared.tracker import Attempt, Seen, Tracker
 from unstuck.targets.declared.watcher import Watcher
 from unstuck.targets.dependencies import Wanted, open_dependency
 from unstuck.targets.dependencies.port import Place
@@ -80,6 +81,8 @@ class RunningDeclared:
         self._specs: dict[str, ProcessSpec] = {}  # of every process that was ever started
         self._first: list[str] = []  # those that a run starts with, in order
         self._ports: dict[str, int] = {}  # process -> a port of its own
+        self._client_links: dict[str, dict[int, int]] = {}  # role -> port of a process -> number of the link
+        self._lock = threading.Lock()
         self._closing = contextlib.ExitStack()
         self.quiet_within_s = max(3.0, 3 * (timings_of(file, variants).job_s or 0.0))
 
@@ -161,17 +164,22 @@ class RunningDeclared:
             values = partial(self._value_of, process=AGENT)
             agent.start(self._around.environment(AGENT, values))
             self._closing.callback(agent.stop)
+        for call in (file.submit.call, *([file.cancel] if file.cancel else [])):
+            for name in sorted(named_by(call) & set(file.dependencies)):
+                self._addresses.link(AGENT, name, *self._upstream(name))
         through = Caller(
             address_of=partial(self._addresses.of, process=AGENT),
             values_of=partial(self._value_of, process=AGENT),
             databases=self._addresses.databases,
             agent=agent,
+            hosts_allowed=file.hosts_allowed,
         )
         direct = Caller(
             address_of=partial(self._addresses.of, process=None),
             values_of=partial(self._value_of, process=None),
             databases=self._addresses.databases,
             agent=agent,
+            hosts_allowed=file.hosts_allowed,
         )
         for caller in (through, direct):
             self._closing.callback(caller.close)
@@ -217,8 +225,8 @@ class RunningDeclared:
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.arm(rule_id, when, action)
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """No attempt is under way, and nothing that has ended is still held for somebody to do again."""
@@ -238,6 +246,19 @@ class RunningDeclared:
         self._links.record_counts()
         for job, facts in self._tracker.outcomes(self._is_alive).items():
             self._emit("outcome", job=job, **facts)
+
+    def ask_each(self, job: str) -> list[Seen | CallError]:
+        """What each source by itself says of a job at this moment, past every link; or why it says nothing.
+
+        Raises `UnstuckError` when a package for it is missing, or a path in the file is none.
+        """
+        return [self._ask_one(source, job) for source in self._file.observe.sources]
+
+    def _ask_one(self, source: Source, job: str) -> Seen | CallError:
+        try:
+            return Sources((source,), self._direct, self._file.observe.timeout_s).look([job])[job]
+        except CallError as error:
+            return error
 
     def rescue(self, job: str) -> Any:
         """Asks the system to take up one job again, as the target file says. Raises `UnstuckError`."""
@@ -292,7 +313,9 @@ class RunningDeclared:
             return self._addresses.value(place, what, process=process)
         if place in self._file.roles:
             address = (LOOPBACK, self._port_of_role(place))
-            if process is not None and self._addresses.has_link(process, place):
+            if process == AGENT:
+                address = self._client_to(place, address)
+            elif process is not None and self._addresses.has_link(process, place):
                 address = self._addresses.of(place, process=process)
             return self._addresses.spelled(address, what)
         if name == "python":
@@ -300,6 +323,16 @@ class RunningDeclared:
         if name == "folder":
             return str(self._world.scratch)
         raise KeyError(name)
+
+    def _client_to(self, role: str, address: tuple[str, int]) -> tuple[str, int]:
+        """Where clients reach a process of a role: by a link of its own for each, `client-2.api`, since a
+        successor comes on another port while the link to the first one may still be in use."""
+        with self._lock:
+            numbers = self._client_links.setdefault(role, {})
+            number = numbers.setdefault(address[1], len(numbers) + 1)
+        process = f"{AGENT.rpartition('-')[0]}-{number}"
+        self._addresses.link(process, role, address, "http1")
+        return self._addresses.of(role, process=process)
 
     @staticmethod
     def _process_of(process: str | None, pid: int | None) -> str | None:

@@ -176,14 +176,17 @@ def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, 
 
 def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str, str]:
     key = look.key if job is None else fill(look.key, {"job": job}.__getitem__)
-    if look.field is not None and not look.field.startswith("$"):
-        return "hash", key, look.field, look.reason or "", ""
+    field = look.field or look.reason  # a look may be for the reason alone
+    if field is not None and not field.startswith("$"):
+        return "hash", key, field, look.reason or "", ""
     how = "glob" if job is None and any(char in key for char in "*?[") else "key"
     return how, key, "", "", look.through or ""
 
 
 def _found(look: Look, job: str, texts: Sequence[str], *, own: bool) -> Seen | None:
     """What a look says of a job; None: nothing."""
+    if own and look.field is None and look.reason is not None:
+        return Seen(reason=_reason(texts[0])) if texts else None
     if own and look.field is not None:
         if not texts:
             return None

@@ -189,7 +189,7 @@ class Tracker:
             return "queued" if known.begun == 0 else None
         if seen.state is not None:
             return seen.state
-        if seen.held is None and self._absent == "succeeded":
+        if seen.held is None and seen.unmapped is None and self._absent == "succeeded":
             return "succeeded" if known.ended or not self._has_ledger else None
         return None
 
