@@ -21,7 +21,7 @@ from unstuck.targets.declared.requirements import missing_packages
 from unstuck.targets.dependencies.kinds.redis import find_server
 from unstuck.targets.ready import ready_folder, ready_targets
 
-WITHIN_S = 110.0
+WITHIN_S = 220.0  # a machine that does much else takes ten times as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ NO_CHILD = {"arq", "huey", "procrastinate"}
 
 
 @pytest.mark.parametrize("target", sorted(ready_targets()))
-def test_every_scenario_comes_to_a_verdict(target: str, tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_scenario_comes_to_a_verdict(
+    target: str, tmp_path: object, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nothing is inconclusive but a fault that cannot land there, and nothing is our own failure."""
     assert findings.main(["--target", target, "--reports", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
