@@ -116,7 +116,7 @@ def _configurations(target: str) -> list[str]:
 
 
 def _follow_s(target: str, configuration: str) -> float:
-    """How long to look on where the target says that it helps itself, and that is not too long to wait for."""
+    """How long to look on: until the target has helped itself, where that is not too long to wait for."""
     file = load_target(ready_targets()[target])
     chosen = None if configuration == DEFAULTS else configuration
     period_s = timings_of(file, variants_of(file, chosen, ())).recovery_period_s or 0.0

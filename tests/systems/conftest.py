@@ -41,6 +41,8 @@ class Told:
         )
 
 
+NOT_OURS_TO_INSTALL = frozenset({"bullmq"})  # its packages are npm's
+
 Run = Callable[..., dict[str, Told]]
 
 
@@ -51,7 +53,7 @@ def run(tmp_path: Path) -> Run:
     def execute(
         target: str, configuration: str | None, *scenarios: str, budget_s: float | None = None
     ) -> dict[str, Told]:
-        _skip_unless_there(target)
+        skip_unless_there(target)
         files = [_shortened(tmp_path, scenario, budget_s) for scenario in scenarios]
         words = [sys.executable, "-m", "unstuck", "run", *files, "--target", target]
         words += ["--jobs", "2", "--reports", str(tmp_path / "reports")]
@@ -86,7 +88,8 @@ def _shortened(folder: Path, scenario: str, budget_s: float | None) -> str:
     return str(path)
 
 
-def _skip_unless_there(target: str) -> None:
+def skip_unless_there(target: str) -> None:
+    """Skips where a package or a server is missing, and says which."""
     file = load_target(ready_targets()[target])
     missing = missing_packages(file)
     if missing:

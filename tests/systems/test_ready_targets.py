@@ -1,5 +1,6 @@
 """Each ready-made target: its jobs get through, its defaults lose what they are known to lose, and the
-configuration that its documentation recommends does not."""
+configuration that its documentation recommends does not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.systems.conftest import Run
+from tests.systems.conftest import NOT_OURS_TO_INSTALL, Run
 from unstuck.targets.ready import ready_targets
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -17,7 +18,7 @@ GIVES_UP_S = 4.0  # for losses that nothing brings back
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """What a scenario does to the jobs of a target's defaults, and is gone in its `reliable` configuration."""
+    """What a scenario does to jobs under a target's defaults, and not in its `reliable` configuration."""
 
     scenario: str
     title: str
@@ -35,8 +36,6 @@ LOSSES = {
     "rq": Loss(scenario="child-killed", title="child-killed", becomes="failed"),
 }
 LONG = {"celery-rabbitmq": Loss(scenario="worker-killed", title="worker-killed", becomes="stuck")}
-
-NOT_OURS_TO_INSTALL = {"bullmq"}  # its packages are npm's; test_matrix.py runs it
 
 
 def test_every_ready_made_target_is_tried() -> None:
