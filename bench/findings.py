@@ -134,7 +134,9 @@ def _run(reports: Path, asked: tuple[str, str, str]) -> list[Finding]:
     words += ["--jobs", "2", "--reports", str(folder)]
     if configuration != DEFAULTS:
         words += ["--configuration", configuration]
-    words += ["--follow", f"{_follow_s(target, configuration):g}"]
+    follow_s = _follow_s(target, configuration)
+    if follow_s > 0:
+        words += ["--follow", f"{follow_s:g}"]
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, timeout=WITHIN_S, stdin=subprocess.DEVNULL
     )
