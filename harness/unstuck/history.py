@@ -45,7 +45,8 @@ said        what the service says of itself. phase = transitions (its own log: f
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
-            `dead_letter` | `process` | null: nowhere), raw? (in the system's own words), result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+            `dead_letter` | `process` | null: nowhere), raw? (in the system's own words), result?
+            {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
@@ -54,11 +55,14 @@ process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limi
             draining
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
-            refused | unframed | broken: link, rule, label, nth, action, on, outcome?, facts
+            refused | unframed | broken: link, rule, label, nth, action, on, connection, exchange,
+            outcome?, facts; where each one is recorded: seen: link, label, on, idle, does (its kind),
+            connection, exchange, facts; poisoned: the first bytes came to a toxic: link, label (its name),
+            facts (what it is)
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
-            it in this run), waited_in_vain (a client's step: wanted, seen), not_quiet (after_s: events
-            were still under way at the final look), roles_down (roles, after_s: they crash as often as
-            they start); of a declared target: unmapped (state), no_id (answer), same_id, ledger (problem,
+            it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
+            wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
+            (roles, after_s: they crash as often as they start); of a declared target: unmapped (state), no_id (answer), same_id, ledger (problem,
             line), blind (why), sighted
 """
 

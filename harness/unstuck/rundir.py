@@ -48,6 +48,8 @@ GROUP_FILES: Final[Mapping[str, str]] = {
     "junit.xml": "one test case for each run, for a CI server",
     "summary.md": "the table of runs in Markdown, with the evidence of those that did not pass",
     "report.html": "the table of runs, each linked to its own report",
+    "points.json": "of `explore`: the table of crash points, for programs",
+    "points.html": "of `explore`: the table of crash points, each cell linked to the run of its trial",
 }
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -124,6 +126,14 @@ class GroupFolder(_Folder):
     @property
     def data(self) -> Path:
         return self.path / "group.json"
+
+    @property
+    def points_data(self) -> Path:
+        return self.path / "points.json"
+
+    @property
+    def points(self) -> Path:
+        return self.path / "points.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Final, cast
 
 from unstuck.cases import matches
@@ -18,7 +18,6 @@ from unstuck.scenario import (
     Guard,
     OnStart,
     OnState,
-    RoleOptions,
     Scenario,
     Step,
     Submit,
@@ -151,7 +150,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    if isinstance(value, RoleOptions):
+    if is_dataclass(value):
         return _plain(_changed(value))
     return value
 

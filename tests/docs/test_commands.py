@@ -32,6 +32,7 @@ PARSED: Mapping[str, str] = {
     "compare": "its arguments stand for two runs; tests/unit/compare runs the example",
     "--write-baseline": "needs whole gates; tests/unit/compare runs them on made-up runs",
     "--baseline": "the same",
+    "proxy": "serves until Ctrl-C; tests/conformance/toxiproxy starts and drives it",
     "containers": "needs an engine; the tests of the container world run there where one is",
 }
 

@@ -31,7 +31,12 @@ class Recorder:
         return [event for event in self.events if (event.name, event.phase) == (name, phase)]
 
     def wait(
-        self, name: str, phase: str, number: int = 1, where: Callable[[ProcessEvent], bool] = lambda _: True
+        self,
+        name: str,
+        phase: str,
+        number: int = 1,
+        where: Callable[[ProcessEvent], bool] = lambda _: True,
+        within_s: float = WITHIN_S,
     ) -> ProcessEvent:
         """The `number`-th event of this process and phase for which `where` holds."""
 
@@ -39,7 +44,7 @@ class Recorder:
             return [event for event in self.of(name, phase) if where(event)]
 
         with self._changed:
-            assert self._changed.wait_for(lambda: len(found()) >= number, WITHIN_S), self.events
+            assert self._changed.wait_for(lambda: len(found()) >= number, within_s), self.events
             return found()[number - 1]
 
 

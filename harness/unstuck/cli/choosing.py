@@ -41,7 +41,7 @@ class ChosenTarget:
             return target_catalogue()
         from unstuck.targets.declared.names import catalogue_of  # noqa: PLC0415  heavy
 
-        return catalogue_of(self.file)
+        return catalogue_of(self.file, self.configuration)
 
     def scenarios(self) -> Mapping[str, Path]:
         """Those that come with Unstuck and fit it, by name; those beside its file, too."""
@@ -92,12 +92,14 @@ def stage_of(
     see_messages: bool = False,
 ) -> AbstractContextManager[Stage]:
     """Where runs against the target take place; nothing starts before it is entered. Raises `UsageError`."""
-    from unstuck.stages import open_declared, open_stage  # noqa: PLC0415  heavy
-
     if target.file is None:
+        from unstuck.stages import open_stage  # noqa: PLC0415  heavy, and needs an extra
+
         return open_stage(
             world, stop=stop, seed=seed, emulator=emulator, tell=tell, see_messages=see_messages
         )
+    from unstuck.declared_stage import open_declared  # noqa: PLC0415  heavy
+
     return open_declared(
         world,
         target.file,

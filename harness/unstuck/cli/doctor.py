@@ -34,8 +34,8 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             "there is no target file here. `unstuck init` writes one; --target names another one."
         )
     shut_out()
+    from unstuck.declared_stage import DeclaredStage  # noqa: PLC0415  same
     from unstuck.doctor import examine  # noqa: PLC0415  heavy
-    from unstuck.stages import DeclaredStage  # noqa: PLC0415  same
 
     stop = threading.Event()
     screen = make_console(stderr=True)

@@ -3,52 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, get_args
 
 from unstuck.cli import target_flags
-from unstuck.errors import did_you_mean
+from unstuck.cli.values import one_of, seconds, whole
 from unstuck.worlds.port import WorldName
 
 WORLDS: Final = get_args(WorldName)
-
-
-def whole(minimum: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `minimum` on, for a flag."""
-
-    def parse_whole(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"value={text!r} must be a whole number, {minimum} or more")
-        return number
-
-    return parse_whole
-
-
-def seconds(text: str) -> float:
-    """A parser of positive durations, for a flag."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"value={text!r} must be a number of seconds, more than 0")
-    return number
-
-
-def one_of(*known: str) -> Callable[[str], str]:
-    """A parser of one of some words, for a flag; says which was meant."""
-
-    def parse_word(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"value={text!r} is unknown.{did_you_mean(text, known)}")
-        return text
-
-    return parse_word
 
 
 def reports_flags(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +168,25 @@ def scenarios_flags(parser: argparse.ArgumentParser) -> None:
     files_flags(parser, some=False)
     cases_flags(parser)
     target_flags.declare_target(parser)
+
+
+def proxy_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--api",
+        metavar="HOST:PORT",
+        default="127.0.0.1:8474",
+        help="where Toxiproxy's HTTP API listens (default: 127.0.0.1:8474; port 0: a free one)",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="proxies to begin with: a JSON list, as toxiproxy.json"
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="let the API and proxies listen off the loopback"
+    )
+    parser.add_argument("--proxy-metrics", action="store_true", help="serve GET /metrics: bytes by proxy")
+    parser.add_argument(
+        "--seed", metavar="N", type=whole(0), default=1, help="of jitter, pieces and toxicity (default: 1)"
+    )
 
 
 def nothing_flags(_: argparse.ArgumentParser) -> None:

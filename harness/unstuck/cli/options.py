@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from unstuck.cli import flags, target_flags
+from unstuck.cli.explore_flags import explore_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
 
@@ -132,6 +133,17 @@ examples:
   unstuck prove --defence lease_recovery
 Exit code 1: a defence was off and nothing noticed.""",
     ),
+    "explore": CommandHelp(
+        module="explore",
+        summary="Strike one job at each message that matters, one trial each, and tabulate what became of it.",
+        declare=explore_flags,
+        more="""\
+examples:
+  unstuck explore --target unstuck.yaml --points
+  unstuck explore --target celery-redis --points --modes kill --link 'worker.*'
+  unstuck explore --target unstuck.yaml --points --save scenarios/found
+Exit code 1: a promise was broken; 3: something was not covered, and is listed with the reason.""",
+    ),
     "check": CommandHelp(
         module="check",
         summary="Judge a recorded run again, offline: nothing is started, only its history is read.",
@@ -160,6 +172,16 @@ examples:
   unstuck replay latest
   unstuck replay reports/20260301-101500-sigterm-mid-job-1a2b3c""",
     ),
+    "proxy": CommandHelp(
+        module="proxy",
+        summary="Be a Toxiproxy: its HTTP API and its toxics, until Ctrl-C. Runs no scenario.",
+        declare=flags.proxy_flags,
+        more="""\
+examples:
+  unstuck proxy
+  unstuck proxy --api 127.0.0.1:0 --config toxiproxy.json
+Any client of Toxiproxy drives it. Ctrl-C, the only end, is exit code 130.""",
+    ),
     "scenarios": CommandHelp(
         module="scenarios",
         summary="List the scenarios, or explain in words what one does and what it demands.",
@@ -169,6 +191,16 @@ examples:
   unstuck scenarios list
   unstuck scenarios explain sigterm-mid-job
   unstuck scenarios explain sigterm-mid-job --case grace_s=0""",
+    ),
+    "targets": CommandHelp(
+        module="targets",
+        summary="List the targets that come ready-made, their configurations, and what to install for them.",
+        declare=flags.nothing_flags,
+        more="""\
+examples:
+  unstuck targets
+  unstuck run worker-killed --target rq
+  unstuck run worker-killed --target rq --configuration reliable""",
     ),
     "init": CommandHelp(
         module="init",
@@ -195,10 +227,13 @@ commands:
   run        run scenarios: the base case of each, or the cases that you choose
   gate       run what the policy in pyproject.toml says, for every change
   prove      switch each defence off, and show that its scenario notices
+  explore    strike one job at each message that matters, and tabulate what became of it
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
   replay     run a recorded run again: same case, same seed
+  proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
+  targets    list those that come ready-made
   init       write a target file for a service of your own
   doctor     try a target step by step, and say what to mend
   version    print the version

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unstuck import clock
+from unstuck.declared_stage import DeclaredStage
 from unstuck.doctor.concluding import conclude_abilities, conclude_timings
 from unstuck.doctor.inspecting import look_at_file, look_at_programs, look_at_surroundings
 from unstuck.doctor.jobs import SETTLES_S, judge_absence, judge_effect, judge_job, judge_states, waited_s
@@ -16,7 +17,6 @@ from unstuck.doctor.processes import judge_roles, replace_each
 from unstuck.doctor.steps import Examination, Notes, Step
 from unstuck.doctor.trial import Attended, Trial
 from unstuck.errors import Interrupted, UnstuckError
-from unstuck.stages import DeclaredStage
 from unstuck.targets.declared.file import TargetFile
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.declared.target import DeclaredTarget

@@ -12,14 +12,19 @@ from unstuck.faults import (
     cut_message,
     delay_message,
     down,
+    drop_message,
     duplicate_message,
+    error_message,
     heal,
+    hold_message,
     kill,
     link_down,
     notifications_off,
     pause,
     rolling_replace,
     swallow,
+    terminate,
+    toxic,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -32,14 +37,19 @@ FAULTS: dict[str, ModuleType] = {
         cut_message,
         delay_message,
         down,
+        drop_message,
         duplicate_message,
+        error_message,
         heal,
+        hold_message,
         kill,
         link_down,
         notifications_off,
         pause,
         rolling_replace,
         swallow,
+        terminate,
+        toxic,
     )
 }
 """Every fault by its name in scenarios."""

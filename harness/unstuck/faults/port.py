@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from unstuck.links.rules import LinkState
+from unstuck.links.toxics.port import Toxic
 from unstuck.worlds.port import Scheduler, World
 
 
@@ -42,6 +43,7 @@ class Hand(Protocol):
     world: World
     scheduler: Scheduler
     occasion: Occasion
+    number: int  # of the fault in its scenario
 
     def dealing(self) -> None:
         """The blow is being dealt: this moment, and how many jobs are open at it, go with `landed`."""
@@ -100,11 +102,34 @@ class Hand(Protocol):
         """
         ...
 
+    def message_held(self) -> Mapping[str, Any]:
+        """Waits until the link holds the message of the trigger. Raises `Missed`."""
+        ...
+
+    def release_message(self) -> None:
+        """Lets the message of the trigger go on, and no other; idempotent."""
+        ...
+
     def replace(self, name: str, *, version: str | None = None) -> str:
         """Starts a process like `name` beside it, and returns its name once it is ready."""
         ...
 
     def link_state(self, link: str, state: LinkState) -> None: ...
+
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        """Puts it on the link of every process of the role; those links, on which it was read back.
+
+        Raises `Missed` when there is none.
+        """
+        ...
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        """What it holds goes on. Idempotent."""
+        ...
+
+    def poisoned(self, name: str) -> Sequence[str]:
+        """The links on which bytes have come to the toxic of this name."""
+        ...
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
         """An ability of the target itself (`notifications_off`); returns what was read back."""

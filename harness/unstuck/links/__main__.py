@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import sys
 from collections.abc import Sequence
 
 from unstuck.links.control import Control
+from unstuck.links.file_limit import raise_file_limit
+from unstuck.links.real_toxiproxy import RealToxiproxy
 
 ACCEPT_TIMEOUT_S = 30.0
 
@@ -26,8 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--control-fd", type=int, help="an inherited, connected socket instead of a port")
     parser.add_argument("--ready-file", help="a file to write HOST:PORT to, whole or not at all")
     parser.add_argument("--seed", type=int, default=0, help="of invented ids")
+    parser.add_argument("--toxiproxy", metavar="URL", help="a real one, which carries out toxics and `down`")
     options = parser.parse_args(argv)
-    _raise_file_limit()
+    real = RealToxiproxy(options.toxiproxy) if options.toxiproxy else None
+    raise_file_limit()
     with contextlib.ExitStack() as stack:
         if options.control_fd is not None:
             sock = stack.enter_context(socket.socket(fileno=options.control_fd))
@@ -46,17 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 1
             listener.close()
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
-        asyncio.run(Control(seed=options.seed).serve(sock))
+        asyncio.run(Control(seed=options.seed, real=real).serve(sock))
     return 0
-
-
-def _raise_file_limit() -> None:
-    """Each proxied connection takes two descriptors, and the default limit is often 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
-    if soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # macOS: the hard limit may not be the true one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _say(line: str) -> None:

@@ -7,13 +7,15 @@ import json
 import queue
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from unstuck.errors import HarnessError, UsageError
 from unstuck.links.messages import Kind
 from unstuck.links.rules import LinkState, On, Rule, Then, encode_rule
+from unstuck.links.toxics.port import Toxic
+from unstuck.links.toxics.text import encode_toxic
 
 REPLY_TIMEOUT_S = 10.0
 
@@ -25,7 +27,8 @@ class LinkEvent:
     event     `matched` a rule's turn came | `held` | `released` | `done` what became of the message |
               `seen` (only with `report_all`) | `refused` the dependency did not accept | `unframed` the
               bytes are not what the framer knows: this connection passes unjudged | `broken` a bug of
-              ours ended a connection: a harness error, never a failure of the service
+              ours ended a connection: a harness error, never a failure of the service | `poisoned` a
+              toxic (`label`) has had its first bytes on this link
     outcome   of `done`: `forwarded` (the dependency's kernel has all of it), `delivered` (a reply, to
               the client's kernel), `answered`, `error`, `duplicated`, `dropped`, `cut`, `shadowed`
               (another rule had the message: facts say which), `failed` (facts say why)
@@ -57,7 +60,8 @@ class LinkSnapshot:
     """What came through a link so far: requests by label and by kind, connections ever, connections now.
 
     `matter` counts by label what an enumeration has to cover: requests that write, and replies that bring
-    work (of a dependency that sends unasked: messages that do).
+    work (of a dependency that sends unasked: messages that do). `toxics` are those in force, as
+    `unstuck.links.toxics.text` writes them.
     """
 
     counts: Mapping[str, int]
@@ -65,6 +69,7 @@ class LinkSnapshot:
     matter: Mapping[str, int]
     connections: int
     open: int
+    toxics: Sequence[Mapping[str, Any]] = ()
 
 
 class Links:
@@ -96,7 +101,8 @@ class Links:
             raise HarnessError(f"links: control={host}:{port} cannot be reached: {error}.") from error
 
     def open(self, name: str, upstream_host: str, upstream_port: int, framer: str) -> tuple[str, int]:
-        """A new listener for `name`; where its role has to connect. Framers: raw, http1, postgres."""
+        """A new listener for `name`; where its role has to connect. Framers: raw, http1, postgres,
+        resp, amqp."""
         host, port = self._ask(
             "open", name=name, upstream_host=upstream_host, upstream_port=upstream_port, framer=framer
         )
@@ -113,13 +119,24 @@ class Links:
         """From now on it acts on nothing; messages that it holds go on."""
         self._ask("remove_rule", rule=rule_id)
 
-    def release(self, rule_id: str, then: Then = "forward") -> int:
-        """Lets go of the messages that a `Hold` holds now; how many there were."""
-        return int(self._ask("release", rule=rule_id, then=then))
+    def release(self, rule_id: str, then: Then = "forward", nth: int | None = None) -> int:
+        """Lets go of the messages that a `Hold` holds now, or of its `nth` match; how many there were."""
+        return int(self._ask("release", rule=rule_id, then=then, nth=nth))
 
     def set_state(self, link: str, state: LinkState) -> tuple[str, ...]:
         """Of one link, or of all that a glob names; the links that it named."""
         return tuple(self._ask("set_state", name=link, state=asdict(state)))
+
+    def add_toxic(self, link: str, toxic: Toxic) -> tuple[str, ...]:
+        """To one link, or to all that a glob names, behind those that are there; the links that it named.
+
+        In force for every byte that the proxy reads afterwards, on open connections as on new ones.
+        """
+        return tuple(self._ask("add_toxic", name=link, toxic=encode_toxic(toxic)))
+
+    def remove_toxic(self, link: str, name: str) -> tuple[str, ...]:
+        """What it holds goes on at once; the links that had it."""
+        return tuple(self._ask("remove_toxic", name=link, toxic=name))
 
     def report_all(self, link: str, *, enabled: bool = True) -> None:
         """Whether every message of the links that `link` (a glob) names is an event `seen`."""
@@ -138,6 +155,10 @@ class Links:
         It must not call `Links` itself: the reader would wait for its own answer.
         """
         self._callbacks.append(callback)
+
+    def end(self) -> None:
+        """Closes every link, and removes what was made in a real Toxiproxy; returns when that is done."""
+        self._ask("end")
 
     def close(self) -> None:
         """Idempotent; returns when no callback will be called any more."""

@@ -17,18 +17,23 @@ from typing import Any
 from unstuck.clock import monotonic_ns
 from unstuck.errors import UnstuckError, UsageError, did_you_mean
 from unstuck.links.proxy import Proxy
+from unstuck.links.real_toxiproxy import RealToxiproxy
 from unstuck.links.rules import LinkState, decode_rule
+from unstuck.links.toxics.text import decode_toxic
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
 UNREAD_BYTES_MAX = 64 * 1024 * 1024  # about 200,000 events that the harness has not read
-COMMANDS = ("open", "shut", "add_rule", "remove_rule", "release", "set_state", "report_all", "snapshot")
+COMMANDS = (
+    *("open", "shut", "add_rule", "remove_rule", "release", "set_state", "add_toxic", "remove_toxic"),
+    *("report_all", "snapshot", "end"),
+)
 
 
 class Control:
     """Serves one harness for as long as it is connected."""
 
-    def __init__(self, *, seed: int) -> None:
-        self._proxy = Proxy(report=self._send, seed=seed)
+    def __init__(self, *, seed: int, real: RealToxiproxy | None = None) -> None:
+        self._proxy = Proxy(report=self._send, seed=seed, real=real)
         self._writer: asyncio.StreamWriter | None = None
 
     async def serve(self, sock: socket.socket) -> None:
@@ -72,24 +77,30 @@ class Control:
         else:
             self._send({"id": number, "ok": result})
 
-    async def _do(self, command: str, values: dict[str, Any]) -> Any:
+    async def _do(self, command: str, values: dict[str, Any]) -> Any:  # noqa: C901  one case for each
         proxy = self._proxy
         result: Any = None
         match command:
             case "open":
                 result = await proxy.open(**values)
             case "shut":
-                proxy.shut(values["name"])
+                await proxy.shut(values["name"])
             case "add_rule":
                 proxy.add_rule(decode_rule(values["rule"]))
             case "remove_rule":
                 proxy.remove_rule(values["rule"])
             case "release":
-                result = proxy.release(values["rule"], values["then"])
+                result = proxy.release(values["rule"], values["then"], values.get("nth"))
             case "set_state":
                 result = await proxy.set_state(values["name"], LinkState(**values["state"]))
+            case "add_toxic":
+                result = await proxy.add_toxic(values["name"], decode_toxic(values["toxic"]))
+            case "remove_toxic":
+                result = await proxy.remove_toxic(values["name"], values["toxic"])
             case "report_all":
                 proxy.report_all(values["name"], enabled=values["enabled"])
+            case "end":
+                proxy.close()
             case "snapshot":
                 result = proxy.snapshot()
             case _:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from unstuck.links.actions import apply
 from unstuck.links.messages import KEPT_BYTES_MAX, End, Exchange, Piece
-from unstuck.links.outlet import Outlet
+from unstuck.links.outlet import WayOut
 from unstuck.links.rules import On
 from unstuck.links.turn import Turn
 
@@ -26,10 +26,11 @@ class Lane:
     a reply that a rule may act on is not whole yet.
     """
 
-    def __init__(self, pair: Pair, on: On, parse: Callable[[bytes], list[Piece]], outlet: Outlet) -> None:
+    def __init__(self, pair: Pair, on: On, parse: Callable[[bytes], list[Piece]], outlet: WayOut) -> None:
         self.pair = pair
         self.on: On = on
-        self.outlet = outlet
+        self.outlet = outlet  # or the toxics before it, while there are some
+        self.received_bytes = 0
         self.blocked = False
         self.swallowing = False  # the current message does not go on
         self.muted = False  # nothing goes on any more
@@ -44,6 +45,7 @@ class Lane:
 
     def feed(self, data: bytes) -> None:
         """Takes what the source sent."""
+        self.received_bytes += len(data)
         pieces = self._parse(data)
         if self._pending or self.blocked:
             self._keep(pieces)

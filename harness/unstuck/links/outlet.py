@@ -7,6 +7,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from unstuck.clock import monotonic_ns
 from unstuck.links.rules import LinkState
@@ -30,10 +31,33 @@ def reset(transport: asyncio.WriteTransport) -> None:
     transport.abort()
 
 
+class WayOut(Protocol):
+    """Where a lane sends: the outlet itself, or the toxics that stand before it."""
+
+    @property
+    def full(self) -> bool:
+        """True when the source should rest."""
+        ...
+
+    def send(self, data: bytes) -> None: ...
+
+    def when_sent(self, sent: Sent) -> None:
+        """Calls `sent(True)` once the kernel has all bytes before it, `sent(False)` if it never will."""
+        ...
+
+    def end(self, *, half: bool, then: Sent) -> None:
+        """The source has ended, behind all that it sent: ends the stream if `half`, and calls `then`."""
+        ...
+
+    def set_state(self, state: LinkState) -> None: ...
+
+    def die(self) -> None: ...
+
+
 class Outlet:
     """Writes bytes to one socket in the order in which they came, whatever the link's state is.
 
-    Whoever owns it sets `on_change`, which is called when `full` may have changed.
+    Whoever owns it sets `on_change`, which is called when `full` may have changed, and `on_death`.
     """
 
     def __init__(self, *, state: LinkState) -> None:
@@ -47,6 +71,7 @@ class Outlet:
         self._writable = True
         self._waiting: list[Sent] = []
         self.on_change: Step = _nothing
+        self.on_death: Step = _nothing
         self.dead = False
         self.sent_bytes = 0
 
@@ -95,9 +120,11 @@ class Outlet:
         else:
             self._waiting.append(sent)
 
-    def finish(self) -> None:
-        """Ends the stream behind what was sent; the other direction stays open."""
-        self.call(self._write_eof)
+    def end(self, *, half: bool, then: Sent) -> None:
+        """Behind what was sent: ends the stream if `half` (the other direction stays open), then `then`."""
+        if half:
+            self.call(self._write_eof)
+        self.when_sent(then)
 
     def _write_eof(self) -> None:
         transport = self._transport
@@ -127,6 +154,7 @@ class Outlet:
         for _, what in queue:
             if not isinstance(what, bytes):
                 what()
+        self.on_death()
         self.on_change()
 
     def _enqueue(self, what: bytes | Step) -> None:

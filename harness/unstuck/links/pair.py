@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from unstuck.clock import monotonic_ns
@@ -12,6 +12,9 @@ from unstuck.links.lane import Lane
 from unstuck.links.messages import End, Exchange, Follower
 from unstuck.links.outlet import Outlet, reset
 from unstuck.links.rules import LinkState, On, RuleBook
+from unstuck.links.toxics.chain import Chain
+from unstuck.links.toxics.port import Stream, Toxic
+from unstuck.links.toxics.stage import ToxicStage
 from unstuck.links.turn import Turn
 
 
@@ -42,6 +45,10 @@ class PairHost(Protocol):
         """Runs a coroutine as a task of the link."""
         ...
 
+    def toxic_stages(self, number: int) -> Iterable[ToxicStage]:
+        """Places in a new connection for the toxics that the link has now, in their order."""
+        ...
+
 
 class _Quiet:
     """The host of a framer whose connection no client sees."""
@@ -59,7 +66,7 @@ class Endpoint(asyncio.Protocol):
     def __init__(self, pair: Pair, lane: Lane, outlet: Outlet) -> None:
         self._pair = pair
         self._lane = lane
-        self._outlet = outlet
+        self.outlet = outlet
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,7 +76,7 @@ class Endpoint(asyncio.Protocol):
             transport.abort()
             return
         self._lane.source = transport
-        self._outlet.attach(transport)
+        self.outlet.attach(transport)
         if self is self._pair.client:
             self._pair.accepted()
 
@@ -81,15 +88,15 @@ class Endpoint(asyncio.Protocol):
         return True  # half-closed: the other direction goes on
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._outlet.die()
+        self.outlet.die()
         self._pair.source_ended(self._lane, with_reset=exc is not None)
         self._pair.lost()
 
     def pause_writing(self) -> None:
-        self._outlet.set_writable(writable=False)
+        self.outlet.set_writable(writable=False)
 
     def resume_writing(self) -> None:
-        self._outlet.set_writable(writable=True)
+        self.outlet.set_writable(writable=True)
 
 
 class Pair:
@@ -104,6 +111,7 @@ class Pair:
         self.turns: set[Turn] = set()
         self.framer = FRAMERS[host.framer_name](self)
         to_upstream, to_client = Outlet(state=host.state), Outlet(state=host.state)
+        self.outlets: dict[Stream, Outlet] = {"upstream": to_upstream, "downstream": to_client}
         self.requests = Lane(self, "request", self.framer.request, to_upstream)
         self.replies = Lane(self, "reply", self.framer.reply, to_client)
         to_upstream.on_change = self.requests.regulate
@@ -112,6 +120,9 @@ class Pair:
         self.upstream = Endpoint(self, self.replies, to_upstream)
         self._finished = 0
         self._open_sockets = 2  # the one to come counts, so that nothing ends before it
+        self._chains: dict[Stream, Chain] = {}  # where there are toxics, or one has closed the connection
+        for stage in host.toxic_stages(number):
+            self.add_toxic(stage)
 
     # --- life
 
@@ -138,6 +149,9 @@ class Pair:
             self.requests.outlet.die()
             self.cut(with_reset=True)
             self.lost()
+        except asyncio.CancelledError:
+            self.lost()
+            raise
 
     def source_ended(self, lane: Lane, *, with_reset: bool) -> None:
         leftover = self.framer.request_end() if lane is self.requests else self.framer.reply_end()
@@ -146,10 +160,9 @@ class Pair:
     def lane_ended(self, lane: Lane, end: End) -> None:
         """Everything that the lane's source sent has been dealt with."""
         if end.reset:
-            lane.outlet.when_sent(lambda _: self.cut(with_reset=True))
+            lane.outlet.end(half=False, then=lambda _: self.cut(with_reset=True))
             return
-        lane.outlet.finish()
-        lane.outlet.when_sent(lambda _: self._lane_finished())
+        lane.outlet.end(half=True, then=lambda _: self._lane_finished())
 
     def _lane_finished(self) -> None:
         self._finished += 1
@@ -163,6 +176,9 @@ class Pair:
             lane.blocked = False
             lane.drop_pending()
         self._close(reset if with_reset else lambda transport: transport.close())
+        for endpoint in (self.client, self.upstream):
+            if endpoint.transport is None:  # it never gets one now
+                endpoint.outlet.die()
 
     def _close(self, how: Callable[[asyncio.Transport], None]) -> None:
         self.closed = True
@@ -184,6 +200,51 @@ class Pair:
         else:
             self.requests.outlet.set_state(state)
             self.replies.outlet.set_state(state)
+
+    # --- toxics
+
+    def add_toxic(self, stage: ToxicStage) -> None:
+        """From now on, for all that comes; it stands behind those that are there."""
+        stream = stage.toxic.stream
+        if stream not in self._chains:
+            lane = self._lane(stream)
+
+            def close(with_reset: bool) -> None:  # noqa: FBT001  a callback's one argument
+                self._closed_by_toxic(lane, with_reset=with_reset)
+
+            self._chains[stream] = Chain(self.outlets[stream], close=close)
+            lane.outlet = self._chains[stream]
+        self._chains[stream].add(stage)
+
+    def change_toxic(self, toxic: Toxic) -> None:
+        if chain := self._chains.get(toxic.stream):
+            chain.change(toxic)
+
+    def remove_toxic(self, toxic: Toxic) -> None:
+        """What it holds goes on; without any toxic nothing stands before the outlet again."""
+        stream = toxic.stream
+        if chain := self._chains.get(stream):
+            chain.remove(toxic.name)
+            if chain.idle:
+                del self._chains[stream]
+                self._lane(stream).outlet = self.outlets[stream]
+
+    def bytes_of(self, stream: Stream) -> tuple[int, int]:
+        """Received from the direction's source so far, and sent to its peer."""
+        return self._lane(stream).received_bytes, self.outlets[stream].sent_bytes
+
+    def _lane(self, stream: Stream) -> Lane:
+        return self.requests if stream == "upstream" else self.replies
+
+    def _closed_by_toxic(self, lane: Lane, *, with_reset: bool) -> None:
+        """The peer's side closes now, the source's once what comes back has ended, too."""
+        peer = (self.upstream if lane is self.requests else self.client).transport
+        if with_reset or peer is None:
+            self.cut(with_reset=with_reset)
+            return
+        lane.muted = True
+        peer.close()
+        self._lane_finished()
 
     def new_framer(self) -> Framer:
         """One for another connection, which reports nothing."""

@@ -35,6 +35,9 @@ KINDS: Final[Mapping[str, type[Trigger]]] = {
     "fault": OnFault,
 }
 _ABOUT = frozenset({"when", "while", "times"})
+_OF_TRIGGERS = frozenset(
+    {"job", "stage", "attempt", "nth", "first", "hold", "link", "contains", "on", "phase", "then"}
+)
 _CONDITION = re.compile(r"(>=|<=|==|>|<)\s*([0-9]{1,6})", re.ASCII)
 
 
@@ -82,13 +85,24 @@ def _check_place(fault: Fault, entries: Mapping[str, Spot], words: Vocabulary) -
     if fault.name in words.catalogue.at_point and not isinstance(fault.when, OnPoint):
         raise when.key_error(when, fault.name, "needs a test point. Write `when: {point: …}`.")
     if isinstance(fault.when, OnMessage) and fault.times == "each":
-        raise entries["times"].error("is not possible at a message. Name each with `nth`.")
-    held = isinstance(fault.when, OnPoint) or (isinstance(fault.when, OnState) and fault.when.hold)
+        raise entries["times"].error(
+            "is not possible at a message. Name one with `nth`, or some with `first`."
+        )
+    if isinstance(fault.when, OnMessage) and fault.when.then != "forward":
+        then = when.entries()["then"]
+        if fault.name in words.catalogue.on_message:
+            raise then.error(f"is for faults that the message waits for, and {fault.name} is none. Drop it.")
+        if fault.when.then == "late" and not hasattr(fault.parameters, "for_s"):
+            raise then.error(f"needs a fault that lasts, and {fault.name} does not. Write cut or forward.")
+    # A message waits in its link, and who sent it is a process; a message to none of them never comes.
+    held = isinstance(fault.when, OnPoint | OnMessage) or (
+        isinstance(fault.when, OnState) and fault.when.hold
+    )
     if getattr(fault.parameters, "which", None) == "here" and not held:
         raise when.key_error(
             when,
             "here",
-            "needs a process at the trigger. Wait for a `point`, or `hold: true`, or drop `which`.",
+            "needs a process at the trigger. Wait for a `point`, a `message`, or `hold: true`, or drop `which`.",
         )
 
 
@@ -103,7 +117,7 @@ def _read_trigger(spot: Spot, words: Vocabulary) -> Trigger:
     kinds = [key for key in KINDS if key in entries]
     if not kinds:
         for key, entry in entries.items():
-            if key not in {"job", "stage", "attempt", "nth", "hold", "link", "contains", "on", "phase"}:
+            if key not in _OF_TRIGGERS:
                 raise spot.key_error(entry, key, f"is not a key of a trigger.{did_you_mean(key, KINDS)}")
         raise spot.error(f"does not say what to wait for. Add one of: {', '.join(KINDS)}.")
     if len(kinds) > 1:

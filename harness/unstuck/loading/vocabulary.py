@@ -68,11 +68,22 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "mib": (1, 1024 * 1024),
     "attempt": (1, 1_000),
     "fault": (0, 1_000),
+    "first": (1, 1_000),
     "nth": (1, 1_000_000),
     "only": (1, 10_000),
     "parts": (0, 10_000),  # S3's own limit
     "replicas": (0, 64),
     "times": (1, 1_000),
+    # Of toxics; a byte more than 1 GiB, or a millisecond more than a day, is a slip of the pen.
+    "average_size": (1, 2**30),
+    "bytes": (0, 2**30),
+    "delay": (0, DAY_S * 1_000_000),
+    "jitter": (0, DAY_S * 1_000),
+    "latency": (0, DAY_S * 1_000),
+    "rate": (0, 2**30),
+    "size_variation": (0, 2**30),
+    "timeout": (0, DAY_S * 1_000),
+    "toxicity": (0, 1),
 }
 SECONDS = (0, DAY_S)
 

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from unstuck.report.group import Group, RunLine
+from unstuck.report.points import PointsTable
 
 FORMAT: Final = 1
 
@@ -63,6 +64,17 @@ def group_json(group: Group) -> str:
             "runs": rows,
         }
     )
+
+
+def points_json(table: PointsTable) -> str:
+    """`points.json`: the table of crash points, for programs."""
+    landed, reconciled = table.sums()
+    return _dump(
+        {
+            "format": FORMAT, "verdict": table.word, "exit_code": int(table.exit_code), "landed": landed,
+            "reconciled": reconciled, **_plain(table),
+        }
+    )  # fmt: skip
 
 
 def _dump(value: Any) -> str:

@@ -10,12 +10,14 @@ from unstuck.checks import PROPERTIES
 from unstuck.checks.story import Story, data_of, text_of
 from unstuck.checks.verdict import RunVerdict
 from unstuck.history import read_history
-from unstuck.report.as_json import group_json, run_json
+from unstuck.report.as_json import group_json, points_json, run_json
 from unstuck.report.group import Group, RunLine
 from unstuck.report.group_page import group_html
 from unstuck.report.junit import junit_xml
 from unstuck.report.markdown import group_markdown, run_markdown
 from unstuck.report.model import Summary
+from unstuck.report.points import PointsTable
+from unstuck.report.points_page import points_html
 from unstuck.report.run_page import run_html
 from unstuck.report.summary import Circumstances, summarise
 from unstuck.rundir import GroupFolder, RunFolder, write
@@ -59,3 +61,9 @@ def publish_group(folder: GroupFolder, group: Group) -> None:
     write(folder.junit, junit_xml(group.name, group.lines))
     write(folder.summary, group_markdown(group))
     write(folder.report, group_html(group))
+
+
+def publish_points(folder: GroupFolder, table: PointsTable) -> None:
+    """Writes `points.json` and `points.html`. Raises `UsageError`."""
+    write(folder.points_data, points_json(table))
+    write(folder.points, points_html(table))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from unstuck.errors import TargetError
 from unstuck.faults.port import Missed, Occasion, OpEnd
-from unstuck.links.rules import LinkState
+from unstuck.links.rules import LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.runner.triggers import rule_id
 
 if TYPE_CHECKING:
@@ -24,13 +25,14 @@ class RunnerHand:
     """The `Hand` of one injection. Whoever waits at the place is let go at the first `struck`."""
 
     def __init__(
-        self, engine: Engine, fault: int, occasion: Occasion, point: PointReached | None, *, holds: bool
+        self, engine: Engine, fault: int, occasion: Occasion, point: PointReached | None, *, then: str | None
     ) -> None:
+        """`then`: what becomes of the message that waits for the blow; None: none does."""
         self._engine = engine
-        self._fault = fault
+        self.number = fault
         self._point = point
         self._waiting = point  # None once it was answered
-        self._holds_message = holds
+        self._then = then
         self.occasion = occasion
         self.world = engine.world
         self.scheduler = engine.scheduler
@@ -54,10 +56,15 @@ class RunnerHand:
         point, self._waiting = self._waiting, None
         if point is not None:
             point.answer(directive)
-        if self._holds_message:
-            self._holds_message = False
-            self._engine.running.release_message(rule_id(self._fault), "forward")
+        if self._then != "late":
+            self.free_message()
         return point is not None
+
+    def free_message(self) -> None:
+        """Lets go of the message that waits, whatever it waits for."""
+        then, self._then = self._then, None
+        if then is not None:
+            self.release_message("cut" if then == "cut" else "forward")
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
         if self._waiting is None:
@@ -73,7 +80,7 @@ class RunnerHand:
 
     def message_landed(self, *outcomes: str, takes_s: float = 0.0) -> Mapping[str, Any]:
         self.dealing()
-        engine, rule = self._engine, rule_id(self._fault)
+        engine, rule = self._engine, rule_id(self.number)
         about = self.occasion.message or {}
         key = (rule, about.get("nth"))
         if not self.until("the link is done", lambda: key in engine.messages_done, takes_s + MESSAGE_SLACK_S):
@@ -85,6 +92,20 @@ class RunnerHand:
         job = self.occasion.job or engine.live.named_in(str(facts))
         how = f"{done.get('label')} on {done.get('link')}: {done.get('outcome')}"
         return {"how": how, "jobs": [job] if job else [], "message": facts}
+
+    def message_held(self) -> Mapping[str, Any]:
+        self.dealing()
+        engine, rule = self._engine, rule_id(self.number)
+        key = (rule, (self.occasion.message or {}).get("nth"))
+        if not self.until("the link holds it", lambda: key in engine.messages_held, MESSAGE_SLACK_S):
+            raise Missed(f"the link never said that it holds the message ({rule})")
+        held = engine.messages_held[key]
+        job = self.occasion.job or engine.live.named_in(str(self.occasion.message))
+        return {"how": f"{held.get('label')} on {held.get('link')}: held", "jobs": [job] if job else []}
+
+    def release_message(self, then: Then = "forward") -> None:
+        nth = (self.occasion.message or {}).get("nth")
+        self._engine.running.release_message(rule_id(self.number), then, nth)
 
     # Processes
 
@@ -156,12 +177,24 @@ class RunnerHand:
     def link_state(self, link: str, state: LinkState) -> None:
         self._engine.running.link_state(link, state)
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        links = self._engine.running.add_toxic(link, toxic)
+        if not links:
+            raise Missed(f"{toxic.name} was not in force on {link} when it was read back")
+        return links
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._engine.running.remove_toxic(link, name)
+
+    def poisoned(self, name: str) -> Sequence[str]:
+        return sorted(self._engine.live.poisoned.get(name, ()))
+
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
         return self._engine.running.ability(action, parameters)
 
     def op(self, action: str, job: str) -> OpEnd:
         number = next(self._engine.op_numbers)
-        client = f"fault-{self._fault}"
+        client = f"fault-{self.number}"
         about: dict[str, Any] = {"id": f"fault.{number}", "client": client, "action": action}
         self._engine.emit("op", "invoke", job=job, **about)
         reply = self._engine.running.call(action, {"job": job, "client": client})

@@ -48,7 +48,11 @@ class Live:
     ready: dict[str, Ready] = field(default_factory=dict)  # by the name of the process
     signalled: set[str] = field(default_factory=set)  # processes that ever got a signal of ours
     crashes: Counter[str] = field(default_factory=Counter)  # by role: exits that nobody asked for
+    told: set[str] = field(default_factory=set)  # jobs that a client knows of
+    unanswered: int = 0  # submissions of which nobody knows whether they made a job
     stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
+
+    poisoned: dict[str, set[str]] = field(default_factory=dict)  # toxic -> links where it has had bytes
 
     def apply(self, event: Event) -> None:
         if event.kind in ("transition", "stage") and event.job is not None:
@@ -56,10 +60,15 @@ class Live:
         elif event.kind == "op" and event.job is not None:
             if "tag" in event.data:
                 self.tags[event.job] = str(event.data["tag"])
+            self.told.add(event.job)
             # The client may hear of its job before we do: until then it is open, and not nothing.
             self.jobs.setdefault(event.job, LiveJob(state=""))
+        elif event.kind == "op" and event.phase == "info" and event.data.get("action") == "submit":
+            self.unanswered += 1
         elif event.kind == "process" and event.process is not None:
             self._run(event.process, event)
+        elif event.kind == "message" and event.phase == "poisoned":
+            self.poisoned.setdefault(str(event.data["label"]), set()).add(str(event.data["link"]))
 
     def _run(self, process: str, event: Event) -> None:
         data = event.data
@@ -115,6 +124,10 @@ class Live:
     def ready_of(self, role: str) -> Sequence[str]:
         """Names of the processes of a role that are ready."""
         return [name for name, process in list(self.ready.items()) if process.role == role]
+
+    def may_know_all(self) -> bool:
+        """False while a submission without an answer may still make a job that nobody has seen."""
+        return len(self.jobs.keys() - self.told) >= self.unanswered
 
     def all_terminal(self) -> bool:
         """True also while no job is known."""

@@ -26,6 +26,7 @@ SLACK_S = 30.0  # beyond the plan's own length, for faults to fire
 CLIENTS_SLACK_S = 120.0  # beyond their waits, for calls that a service leaves without an answer
 CLIENTS_STOP_WITHIN_S = 1.0
 DEADLINE_MAX_S = 3600.0  # of an upload; the target decides
+UNANSWERED_S = 3.0  # for a job to show itself that nobody was told of
 BUDGETS_MAX = 10  # how often the recovery budget begins, at most
 
 Phase = Literal["starting", "running", "settling", "judging"]
@@ -257,6 +258,9 @@ class _Run:
         so both the number of beginnings and the time for them are limited.
         """
         engine, budget_s = self.engine, self._request.scenario.budget_s
+        # 1. a submission gets no answer, 2. its job waits for a worker and nobody knows of it, 3. we see no
+        # open job and take everything down in the midst of it.
+        engine.until(lambda: self.over() or engine.live.may_know_all(), min(budget_s, UNANSWERED_S))
         last_begin_ns = engine.scheduler.now_ns() + int(budget_s * 1e9)
         for begun in range(1, BUDGETS_MAX + 1):
             self._note("settling", f"open jobs: {engine.live.count('open_jobs')}")

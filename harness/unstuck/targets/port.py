@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
 from unstuck.worlds.port import ProcessSpec, World
@@ -77,11 +78,24 @@ class Running(Protocol):
 
     def link_state(self, link: str, state: LinkState) -> None: ...
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        """Puts a toxic on every link that `link` names; those on which it was read back afterwards.
+
+        Its first bytes on each come as a `message` event, phase `poisoned`, with its name as label.
+        """
+        ...
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        """From every link that has it; none is fine."""
+        ...
+
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         """Puts a rule on a link (`unstuck.scenario.OnMessage`); matches come as `message` events."""
         ...
 
-    def release_message(self, rule_id: str, then: Then) -> None: ...
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        """Lets go of what the rule holds: of its `nth` match only, or (None) of all."""
+        ...
 
     def quiet(self) -> bool:
         """True when nothing is under way: no event waits, none is being handled."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from unstuck.errors import HarnessError
 from unstuck.links.client import LinkEvent, Links
 from unstuck.links.rules import Action, LinkState, Rule, Then
+from unstuck.links.toxics.port import Toxic
+from unstuck.links.toxics.text import encode_toxic
 from unstuck.scenario import OnMessage
 from unstuck.targets.port import Emit
 from unstuck.worlds.port import ProcessSpec, Restart, World
 from unstuck.worlds.process.ports import free_port
 
 ENTRY = "unstuck.links.__main__:main"
-_FACTS = ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then")
+_FACTS = ("rule", "action", "on", "label", "nth", "exchange", "outcome", "then", "idle", "connection")
 
 
 class RunLinks:
@@ -24,7 +27,17 @@ class RunLinks:
     `see_all`: each message is recorded as `seen`, not only those that a rule names.
     """
 
-    def __init__(self, *, world: World, folder: Path, emit: Emit, see_all: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        world: World,
+        folder: Path,
+        emit: Emit,
+        see_all: bool = False,
+        toxiproxy: str | None = None,
+    ) -> None:
+        """`toxiproxy`: the address of a real one that carries out toxics and `link_down`."""
+        self._toxiproxy = toxiproxy
         self._world = world
         self._folder = folder
         self._emit = emit
@@ -40,7 +53,7 @@ class RunLinks:
                 name="links",
                 role="links",
                 entry=ENTRY,
-                argv=("--port", str(port)),
+                argv=("--port", str(port), *(("--toxiproxy", self._toxiproxy) if self._toxiproxy else ())),
                 log=str(self._folder / "logs" / "links.log"),
                 ready_line="ready",
                 restart=Restart(policy="never"),
@@ -50,6 +63,7 @@ class RunLinks:
         self._links = Links.connect("127.0.0.1", port)
         self._closing.callback(self._links.close)
         self._closing.callback(self._world.retire, "links")  # it ends when we let go of it
+        self._closing.callback(self._end)  # first: then it may be killed at any moment
         self._links.on_event(self._on_event)
 
     def open(self, process: str, dependency: str, upstream: tuple[str, int], framer: str) -> tuple[str, int]:
@@ -68,6 +82,15 @@ class RunLinks:
         """`link` as a scenario names it: `worker.database`, for every worker's."""
         self._links.set_state(link_glob(link), state)
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        """Puts a toxic on every link that `link` names; those on which it was read back afterwards."""
+        named = self._links.add_toxic(link_glob(link), toxic)
+        snapshot = self._links.snapshot()
+        return [name for name in named if encode_toxic(toxic) in snapshot[name].toxics]
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._links.remove_toxic(link_glob(link), name)
+
     def arm(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.add_rule(
             Rule(
@@ -75,19 +98,23 @@ class RunLinks:
                 link=link_glob(when.link),
                 label=when.message,
                 contains=when.contains,
-                nth=when.nth,
+                nth=when.nth if when.first is None else None,
+                first_n=when.first,
                 on=when.on,
                 action=action,
             )
         )
 
-    def release(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def record_counts(self) -> None:
-        """How many requests came through each link, by label, as evidence."""
-        for link, counts in self._links.counts().items():
-            self._emit("evidence", "messages", process=link.partition(".")[0], link=link, counts=counts)
+        """How many requests came through each link, by label, as evidence; `matter`: those that matter."""
+        for link, seen in self._links.snapshot().items():
+            self._emit(
+                "evidence", "messages", process=link.partition(".")[0], link=link,
+                counts=dict(seen.counts), matter=dict(seen.matter),
+            )  # fmt: skip
 
     def check(self) -> None:
         """Raises `HarnessError` when a link broke by a bug of ours: nothing may be judged then."""
@@ -98,10 +125,17 @@ class RunLinks:
     def close(self) -> None:
         self._closing.close()
 
+    def _end(self) -> None:
+        if self._toxiproxy:
+            with suppress(HarnessError):  # it is gone: the next run removes what it made
+                self._links.end()
+
     def _on_event(self, event: LinkEvent) -> None:
         if event.event == "broken":
             self._broken = event
         facts: dict[str, Any] = {key: value for key in _FACTS if (value := getattr(event, key)) is not None}
+        if event.kind is not None:
+            facts["does"] = event.kind  # `kind` is the event's own
         self._emit(
             "message",
             event.event,

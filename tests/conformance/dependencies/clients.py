@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
+import pika
 import psycopg
 import pytest
 import redis
 
+from unstuck.errors import TargetError
 from unstuck.targets.dependencies import Dependency
+from unstuck.targets.dependencies.kinds import rabbitmq
 from unstuck.worlds.process.dependencies import postgres_cluster
 
 
@@ -33,12 +36,15 @@ def url_of(dependency: Dependency) -> str:
 
 
 class RedisClient:
+    def __init__(self, timeout_s: float | None = None) -> None:
+        self._timeout_s = timeout_s
+
     def write(self, dependency: Dependency, word: str) -> None:
-        with redis.Redis.from_url(url_of(dependency)) as client:
+        with redis.Redis.from_url(url_of(dependency), socket_timeout=self._timeout_s) as client:
             client.set(word, word)
 
     def has(self, dependency: Dependency, word: str) -> bool:
-        with redis.Redis.from_url(url_of(dependency)) as client:
+        with redis.Redis.from_url(url_of(dependency), socket_timeout=self._timeout_s) as client:
             return bool(client.exists(word))
 
 
@@ -93,6 +99,30 @@ class SqsClient:
             return False
 
 
+class RabbitmqClient:
+    """Persistent messages in a durable queue; the broker confirms each."""
+
+    def write(self, dependency: Dependency, word: str) -> None:
+        with contextlib.closing(self._connect(dependency)) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.queue_declare("words", durable=True)
+            kept = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent)
+            channel.basic_publish("", "words", word.encode(), kept, mandatory=True)
+
+    def has(self, dependency: Dependency, word: str) -> bool:
+        with contextlib.closing(self._connect(dependency)) as connection:
+            channel = connection.channel()
+            channel.queue_declare("words", durable=True)
+            while True:  # what is not acknowledged goes back when the connection ends
+                _, _, body = channel.basic_get("words")
+                if body is None or body == word.encode():
+                    return body is not None
+
+    def _connect(self, dependency: Dependency) -> pika.BlockingConnection:
+        return pika.BlockingConnection(pika.URLParameters(url_of(dependency)))
+
+
 class KeeperClient:
     """Of the program `keeper`, which stands for any command."""
 
@@ -121,8 +151,20 @@ def _hide_nothing(_: pytest.MonkeyPatch) -> None:
     """PATH and wheels are hidden for every kind."""
 
 
+def _hide_rabbitmq(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbitmq, "_folders", lambda: iter(()))
+
+
 def _hide_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_cluster, "_folders", lambda: iter(()))
+
+
+def lacks_rabbitmq() -> str | None:
+    try:
+        rabbitmq.find_server()
+    except TargetError as error:
+        return str(error)
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +174,7 @@ class Sample:
     kind: str
     client: Client
     hide: Callable[[pytest.MonkeyPatch], None] = _hide_nothing
+    lacking: str | None = None  # why this machine cannot try it
     options: Mapping[str, Any] = field(default_factory=dict)
     missing: Mapping[str, Any] | None = None  # options with which the machine lacks it, if not these
 
@@ -142,6 +185,7 @@ class Sample:
 SAMPLES = [
     Sample(kind="redis", client=RedisClient()),
     Sample(kind="postgres", client=PostgresClient(), hide=_hide_postgres),
+    Sample(kind="rabbitmq", client=RabbitmqClient(), hide=_hide_rabbitmq, lacking=lacks_rabbitmq()),
     Sample(kind="s3", client=S3Client()),
     Sample(kind="sqs", client=SqsClient()),
     Sample(

@@ -9,7 +9,7 @@ import pytest
 from tests.conformance.dependencies.clients import SAMPLES, Sample, url_of
 from tests.conformance.dependencies.conftest import Open
 from tests.process.conftest import Recorder
-from tests.process.listening import LOOPBACK, listening
+from tests.process.listening import LOOPBACK, LOOPBACK_6, listening
 from unstuck.errors import TargetError
 from unstuck.targets.dependencies import KINDS, Dependency, Wanted, open_dependency
 from unstuck.worlds.process import proctree
@@ -18,8 +18,17 @@ from unstuck.worlds.process.session import Session
 from unstuck.worlds.process.world import ProcessWorld
 
 pytestmark = pytest.mark.process
+READY_WITHIN_S = 90.0  # RabbitMQ takes 4 s of CPU
 
-every_kind = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+every_kind = pytest.mark.parametrize(
+    "sample",
+    [
+        pytest.param(
+            sample, id=sample.kind, marks=pytest.mark.skipif(bool(sample.lacking), reason=str(sample.lacking))
+        )
+        for sample in SAMPLES
+    ],
+)
 
 
 def opened(start: Open, sample: Sample, name: str = "dep") -> Dependency:
@@ -41,7 +50,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
     assert world.signal("dep", "SIGKILL", "tree")
     exit_of = recorder.wait("dep", "exit")
     assert (exit_of.data["signal"], exit_of.data["expected"]) == ("SIGKILL", True)
-    recorder.wait("dep", "ready", 2)
+    recorder.wait("dep", "ready", 2, within_s=READY_WITHIN_S)
     assert sample.client.has(dependency, "before")
     sample.client.write(dependency, "after")
     assert sample.client.has(dependency, "after")
@@ -86,7 +95,7 @@ def test_an_end_of_its_own_is_unexpected(
     assert process is not None
     proctree.send(process, 9)
     assert recorder.wait("dep", "exit").data["expected"] is False
-    recorder.wait("dep", "ready", 2)
+    recorder.wait("dep", "ready", 2, within_s=READY_WITHIN_S)
 
 
 @every_kind
@@ -95,7 +104,7 @@ def test_it_listens_on_the_loopback_only(sample: Sample, start: Open, world: Pro
     opened(start, sample)
     below = proctree.descendants(world.guardian_pid, proctree.snapshot())
     found = listening(process.pid for process in below)
-    assert set().union(*found.values()) == {LOOPBACK}
+    assert LOOPBACK in set().union(*found.values()) <= {LOOPBACK, LOOPBACK_6}
 
 
 @every_kind
@@ -127,6 +136,7 @@ def test_a_machine_without_it_is_one_line(
     """What to install is said, and nothing is started."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     sample.hide(monkeypatch)
     with pytest.raises(TargetError) as caught:
         start(sample.kind, **(sample.options if sample.missing is None else sample.missing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.conformance.links.servers import EchoServer, HttpServer
+from unstuck import clock
 from unstuck.links.client import LinkEvent, Links
 from unstuck.links.rules import Action, Rule
 from unstuck.worlds.process.session import Session
@@ -23,8 +25,8 @@ WITHIN_S = 10.0
 class Proxy:
     """The proxy's process, the control connection, and every event so far."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "unstuck.links"]
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "unstuck.links", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -95,6 +97,19 @@ class OpenLink:
 
 
 _numbers = itertools.count(1)
+
+
+def listening(port: int, within_s: float = WITHIN_S) -> None:
+    """Returns when something takes connections there."""
+    deadline_ns = clock.monotonic_ns() + int(within_s * 1e9)
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert clock.monotonic_ns() < deadline_ns, f"nothing listens on {port}"
+            clock.sleep(0.05)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from unstuck.errors import TargetError
 from unstuck.faults import FAULTS
 from unstuck.history import Event
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.plan import Plan, make_plan
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Condition, Fault, OnMessage, OnPoint, Scenario, Trigger, Upload
@@ -110,6 +111,7 @@ class FakeRunning:
         self.abilities: dict[str, Mapping[str, Any] | Exception] = {}
         self.on_call: Callable[[str, Mapping[str, Any]], None] = lambda _action, _values: None
         self.quiets: list[bool] = []
+        self.toxic_links: list[str] = ["worker-1.queue", "worker-2.queue"]  # where one is read back
         self.closed = 0
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
@@ -136,11 +138,18 @@ class FakeRunning:
     def link_state(self, link: str, state: LinkState) -> None:
         self.done.append(("link", link, state.kind))
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        self.done.append(("toxic", link, toxic))
+        return self.toxic_links
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self.done.append(("no toxic", link, name))
+
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self.done.append(("arm", rule_id, action.kind))
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self.done.append(("release", rule_id, then))
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self.done.append(("release", rule_id, then) if nth is None else ("release", rule_id, then, nth))
 
     def quiet(self) -> bool:
         return self.quiets.pop(0) if self.quiets else True

@@ -22,7 +22,7 @@ def hand(error: str, *signalled: str) -> RunnerHand:
         world=None, scheduler=None, start_like=start_like, until=lambda *_: True,
         live=SimpleNamespace(signalled=set(signalled)),
     )  # fmt: skip
-    return RunnerHand(cast("Any", engine), 0, cast("Occasion", None), None, holds=False)
+    return RunnerHand(cast("Any", engine), 0, cast("Occasion", None), None, then=None)
 
 
 def test_a_successor_that_another_fault_hit_is_a_miss() -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from unstuck.links.actions.http_reply import http_reply
+from unstuck.links.framers.amqp import AmqpExchange, AmqpFramer
+from unstuck.links.framers.amqp_frames import closing
+from unstuck.links.framers.amqp_methods import CONNECTION_CLOSE
 from unstuck.links.framers.http1 import HttpExchange
 from unstuck.links.framers.postgres import PostgresFramer
 from unstuck.links.framers.postgres_frames import PostgresExchange
@@ -16,6 +19,8 @@ from unstuck.links.framers.resp import RespExchange, RespFramer
 if TYPE_CHECKING:
     from unstuck.links.rules import Error
     from unstuck.links.turn import Turn
+
+INTERNAL_ERROR = 541  # of AMQP
 
 
 def apply(turn: Turn, action: Error) -> None:
@@ -29,6 +34,8 @@ def apply(turn: Turn, action: Error) -> None:
             pair.replies.outlet.when_sent(lambda _: pair.cut(with_reset=False))
     elif isinstance(exchange, RespExchange):
         _resp_error(turn, exchange, action)
+    elif isinstance(exchange, AmqpExchange):
+        _amqp_error(turn, exchange, action)
 
 
 def _http_error(exchange: HttpExchange, action: Error) -> bytes:
@@ -58,6 +65,25 @@ def _resp_error(turn: Turn, exchange: RespExchange, action: Error) -> None:
     turn.answer(f"-{line}\r\n".encode(), "error")
     if exchange.name == "EXEC":
         turn.pair.requests.outlet.send(framer.discard())
+
+
+def _amqp_error(turn: Turn, exchange: AmqpExchange, action: Error) -> None:
+    """AMQP has no errors but the end of a channel, or of the connection where that is not on a channel yet.
+    The server is told to end its side of the channel, so that both agree when the client opens it again."""
+    pair, framer = turn.pair, turn.pair.framer
+    assert isinstance(framer, AmqpFramer)
+    code = (
+        int(action.code)
+        if action.code and action.code.isdigit() and len(action.code) <= 4
+        else INTERNAL_ERROR
+    )
+    if exchange.channel == 0:
+        turn.answer(closing(0, CONNECTION_CLOSE, code, action.message, exchange.method or (0, 0)), "error")
+        pair.replies.outlet.when_sent(lambda _: pair.cut(with_reset=False))
+    else:
+        to_client, to_server = framer.close_channel(exchange, code, action.message)
+        turn.answer(to_client, "error")
+        pair.requests.outlet.send(to_server)
 
 
 def _postgres_error(turn: Turn, exchange: PostgresExchange, action: Error) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from unstuck.links.framers.amqp import AmqpFramer
 from unstuck.links.framers.http1 import Http1Framer
 from unstuck.links.framers.postgres import PostgresFramer
 from unstuck.links.framers.raw import RawFramer
@@ -83,12 +84,14 @@ FRAMERS: Mapping[str, Callable[[FramerHost], Framer]] = {
     "http1": Http1Framer,
     "postgres": PostgresFramer,
     "resp": RespFramer,
+    "amqp": AmqpFramer,
 }
 UNABLE: Mapping[str, frozenset[str]] = {
     "raw": frozenset({"answer", "error", "duplicate"}),
     "http1": frozenset(),
     "postgres": frozenset({"answer", "duplicate"}),
     "resp": frozenset({"answer"}),
+    "amqp": frozenset({"answer"}),
 }
 """Actions that have no meaning in a protocol: a second PostgreSQL session would need to log in, and what
-success looks like in Redis depends on its data."""
+success looks like in Redis or RabbitMQ depends on their data."""

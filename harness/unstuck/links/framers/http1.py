@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from unstuck.links.framers.http1_bodies import BadBodyError, Body, ChunkedBody, EndlessBody, LengthBody
-from unstuck.links.framers.http1_labels import label_of
+from unstuck.links.framers.http1_labels import kind_of, label_of
 from unstuck.links.messages import KEPT_BYTES_MAX, Exchange, Piece
 
 if TYPE_CHECKING:
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 HEAD_BYTES_MAX = 64 * 1024
 BODY_SHOWN = 1024  # bytes of a request, in events
+POLL_KEPT_BYTES_MAX = 4096  # of a reply to a poll, before it is known whether it brings work
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |$)")
+_WORK = re.compile(rb'"Messages"\s*:\s*\[\s*\{|<Message>')  # in what SQS answers to ReceiveMessage
 _METHOD_START = re.compile(rb"[\r\n]*[A-Z][A-Z-]{0,31}(?: |$)|[\r\n]*$")
 
 
@@ -30,7 +32,7 @@ class NotHttpError(Exception):
 class HttpExchange(Exchange):
     """A request; `headers` have lower-case names; `body` is empty when it was not kept."""
 
-    __slots__ = ("body", "head_size", "headers", "method", "replied_continue", "target")
+    __slots__ = ("body", "head_size", "headers", "method", "replied_continue", "target", "work")
 
     def __init__(
         self, *, number: int, offset: int, method: str, target: str, headers: dict[str, str]
@@ -42,9 +44,10 @@ class HttpExchange(Exchange):
         self.body = b""
         self.head_size = 0
         self.replied_continue = False
+        self.work = ""  # what a poll brought
 
     def text(self) -> str:
-        return f"{self.method} {self.target}\n{self.body.decode('utf-8', 'replace')}"
+        return f"{self.method} {self.target}\n{self.body.decode('utf-8', 'replace')}{self.work}"
 
 
 def _parse_headers(lines: list[bytes]) -> dict[str, str]:
@@ -93,6 +96,7 @@ class Http1Framer:
         self._awaiting: deque[HttpExchange] = deque()
         self._reply_head = bytearray()
         self._reply_body: Body | None = None
+        self._poll_held = b""  # of a reply to a poll, until it is known whether it brings work
 
     # --- requests
 
@@ -208,6 +212,7 @@ class Http1Framer:
             else:
                 request.body = bytes(self._held[request.head_size : self._read_to])
         request.label = label_of(request.method, request.target, request.headers, request.body)
+        request.kind = kind_of(request.method, request.label)
         request.facts.update(method=request.method, target=request.target[:512])
         if request.body:
             request.facts["body"] = request.body[:BODY_SHOWN].decode(errors="replace")
@@ -241,7 +246,7 @@ class Http1Framer:
                 data = self._reply_on(data, pieces)
         except (NotHttpError, BadBodyError) as error:
             self._give_up(str(error))
-            rest = bytes(self._reply_head) or data
+            rest, self._poll_held = self._poll_held + (bytes(self._reply_head) or data), b""
             self._reply_head.clear()
             if rest:
                 pieces.append(Piece(None, rest))
@@ -250,9 +255,9 @@ class Http1Framer:
     def _reply_on(self, data: bytes, pieces: list[Piece]) -> bytes:
         if self._reply_body is not None:
             end, done = self._reply_body.consume(data, 0)
-            pieces.append(Piece(self._awaiting[0], data[:end], last=done))
-            if done:
-                self._end_reply()
+            first, part = bool(self._poll_held), self._poll_held + data[:end]
+            self._poll_held = b""
+            self._reply_piece(part, pieces, first=first, done=done)
             return data[end:]
         searched = max(0, len(self._reply_head) - 3)
         self._reply_head += data
@@ -276,10 +281,20 @@ class Http1Framer:
         exchange.reply_facts["status"] = status
         self._reply_body = body
         end, done = body.consume(rest, 0)
-        pieces.append(Piece(exchange, head + rest[:end], first=True, last=done))
+        self._reply_piece(head + rest[:end], pieces, first=True, done=done)
+        return rest[end:]
+
+    def _reply_piece(self, data: bytes, pieces: list[Piece], *, first: bool, done: bool) -> None:
+        exchange = self._awaiting[0]
+        if first and exchange.kind == "poll":
+            if not done and len(data) < POLL_KEPT_BYTES_MAX:
+                self._poll_held = data
+                return
+            exchange.idle = not _WORK.search(data)
+            exchange.work = data[:POLL_KEPT_BYTES_MAX].decode("utf-8", "replace")
+        pieces.append(Piece(exchange, data, first=first, last=done))
         if done:
             self._end_reply()
-        return rest[end:]
 
     def _reply_kind(self, exchange: HttpExchange, head: bytes) -> tuple[int, Body]:
         lines = head.replace(b"\r\n", b"\n").split(b"\n")
@@ -302,9 +317,9 @@ class Http1Framer:
         self._awaiting.popleft()
 
     def reply_end(self) -> list[Piece]:
-        if self._reply_head:
-            rest = bytes(self._reply_head)
-            self._reply_head.clear()
+        rest, self._poll_held = self._poll_held + bytes(self._reply_head), b""
+        self._reply_head.clear()
+        if rest:
             return [Piece(None, rest)]
         if isinstance(self._reply_body, EndlessBody) and not self._passing:
             exchange = self._awaiting[0]

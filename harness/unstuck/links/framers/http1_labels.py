@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
 
 from unstuck.links.framers.identities import path_template
+from unstuck.links.messages import Kind
 
 _QUERY_API_SERVICES = {"2012-11-05": "AmazonSQS", "2010-03-31": "AmazonSNS"}
+_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_READING = ("Get", "Head", "List", "Describe")
 # (method, bucket or key, what is in the query) -> operation; the first that fits. "" always fits.
 _S3_OPERATIONS: Mapping[tuple[str, bool], tuple[tuple[str, str], ...]] = {
     ("GET", False): (
@@ -47,6 +50,16 @@ def label_of(method: str, target: str, headers: Mapping[str, str], body: bytes) 
     if presigned or "/s3/aws4_request" in headers.get("authorization", ""):
         return _s3_label(method, path, query, copies="x-amz-copy-source" in headers)
     return f"{method} {path_template(path)}"
+
+
+def kind_of(method: str, label: str) -> Kind:
+    """By the name of an AWS operation, else by the method."""
+    operation = label.rpartition(".")[2]
+    if operation.startswith("Receive"):
+        return "poll"
+    if " " in label:
+        return "read" if method in _READING_METHODS else "write"
+    return "read" if operation.startswith(_READING) else "write"
 
 
 def _query_api_action(body: bytes) -> str:

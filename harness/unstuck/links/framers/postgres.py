@@ -17,6 +17,7 @@ from unstuck.links.framers.postgres_frames import (
     GSS_REQUEST,
     LENGTH,
     READY,
+    ROW,
     SSL_REQUEST,
     STARTUP_BYTES_MAX,
     SYNC,
@@ -27,8 +28,10 @@ from unstuck.links.framers.postgres_frames import (
     client_frame,
     cstring,
     end_of_copy_data,
+    is_nothing,
+    rows_changed,
 )
-from unstuck.links.messages import KEPT_BYTES_MAX, Exchange, Piece
+from unstuck.links.messages import KEPT_BYTES_MAX, Exchange, Kind, Piece
 
 if TYPE_CHECKING:
     from unstuck.links.framers import FramerHost
@@ -176,6 +179,7 @@ class PostgresFramer:
             gathered.cut_short()
         exchange = self._new(
             gathered.label(),
+            kind=gathered.kind(),
             sql=gathered.sql(),
             raw=raw[:KEPT_BYTES_MAX],
             expects_reply=expects_reply,
@@ -189,13 +193,16 @@ class PostgresFramer:
         pieces.append(Piece(exchange, raw, first=True, last=done))
         return rest
 
-    def _new(self, label: str, *, sql: str = "", raw: bytes, expects_reply: bool) -> PostgresExchange:
+    def _new(
+        self, label: str, *, kind: Kind = "session", sql: str = "", raw: bytes, expects_reply: bool
+    ) -> PostgresExchange:
         self._number += 1
         return PostgresExchange(
             number=self._number,
             label=label,
             offset=self._offset,
             expects_reply=expects_reply,
+            kind=kind,
             sql=sql,
             raw=raw,
         )
@@ -263,6 +270,9 @@ class PostgresFramer:
         start = 0
         while data and not self._is_passing():
             end, ended = self._frames(data, start)
+            if self._must_wait(end - start, ended=ended):
+                self._reply_skip = 0
+                break
             if end > start:
                 pieces.append(self._reply_piece(data[start:end] if start or end < len(data) else data, ended))
             start = end
@@ -302,7 +312,7 @@ class PostgresFramer:
                 self._give_up(f"a reply frame of length {length}")
                 return position, False
             end = position + 1 + length
-            if kind in CAPTURED and length <= CAPTURED_BYTES_MAX:
+            if (kind in CAPTURED or (kind == ROW and self._is_undecided())) and length <= CAPTURED_BYTES_MAX:
                 if end > size:
                     return position, False
                 self._capture(kind, data[position + 5 : end])
@@ -314,13 +324,27 @@ class PostgresFramer:
             position = end
         return position, False
 
+    def _is_undecided(self) -> bool:
+        """True while the reply under way answers a poll and has not said whether it brings work."""
+        if not self._awaiting:
+            return False
+        exchange = self._awaiting[0]
+        return exchange.kind == "poll" and not exchange.reply_started and not exchange.brings_work
+
+    def _must_wait(self, size: int, *, ended: bool) -> bool:
+        return not ended and size < KEPT_BYTES_MAX and self._is_undecided()
+
     def _capture(self, kind: int, body: bytes) -> None:
         if kind == READY:
             self.transaction_state = body[:1]
         elif self._awaiting:
-            facts = self._awaiting[0].reply_facts
+            exchange = self._awaiting[0]
+            facts = exchange.reply_facts
             if kind == COMPLETE:
                 facts["tag"] = cstring(body)[0]
+                exchange.brings_work |= rows_changed(facts["tag"])
+            elif kind == ROW:
+                exchange.brings_work |= not is_nothing(body)
             else:
                 fields = {field[:1]: field[1:] for field in body.split(b"\0") if field}
                 facts["sqlstate"] = fields.get(b"C", b"").decode("ascii", "replace")
@@ -330,6 +354,8 @@ class PostgresFramer:
             return Piece(None, data)
         exchange = self._awaiting[0]
         first = not exchange.reply_started
+        if first:
+            exchange.idle = exchange.kind == "poll" and ended and not exchange.brings_work
         exchange.reply_started = True
         if ended:
             self._awaiting.popleft()

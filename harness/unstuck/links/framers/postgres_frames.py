@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 
+from unstuck.links.framers.sql_kinds import kind_of_sql
 from unstuck.links.framers.sql_labels import label_of_sql
-from unstuck.links.messages import Exchange
+from unstuck.links.messages import Exchange, Kind, weightiest
 
 LENGTH = struct.Struct("!I").unpack_from
 STARTUP_BYTES_MAX = 10_000  # what the server accepts
@@ -19,7 +20,7 @@ CONTINUING = frozenset(b"pdcf")  # password, copy data, copy done, copy fail: no
 ENDING = frozenset(b"SQF")  # the server answers these with ReadyForQuery
 COPY_ENDS = frozenset(b"cf")
 FROM_CLIENT = frozenset(b"QSHFXPBDEC") | CONTINUING
-READY, COMPLETE, FAILED = b"ZCE"
+READY, COMPLETE, FAILED, ROW = b"ZCED"
 CAPTURED = frozenset(b"ZCE")
 
 
@@ -60,18 +61,30 @@ def cstring(body: bytes, start: int = 0) -> tuple[str, int]:
     return body[start:end].decode("utf-8", "replace"), end + 1
 
 
-class PostgresExchange(Exchange):
-    """One exchange; `sql` joins the statements that it executes."""
+def is_nothing(row: bytes) -> bool:
+    """True for a row of nulls only: what a function that found no job returns for one."""
+    return row[2:].count(b"\xff") == len(row) - 2
 
-    __slots__ = ("raw", "reply_started", "sql")
+
+def rows_changed(tag: str) -> bool:
+    """True for a statement that changed at least one row, by the tag of its end (`UPDATE 1`)."""
+    verb, _, count = tag.partition(" ")
+    return verb in ("INSERT", "UPDATE", "DELETE", "MERGE") and not count.endswith(" 0") and count != "0"
+
+
+class PostgresExchange(Exchange):
+    """One exchange; `sql` joins the statements that it executes. `brings_work`: its reply so far does."""
+
+    __slots__ = ("brings_work", "raw", "reply_started", "sql")
 
     def __init__(
-        self, *, number: int, label: str, offset: int, expects_reply: bool, sql: str, raw: bytes
+        self, *, number: int, label: str, offset: int, expects_reply: bool, kind: Kind, sql: str, raw: bytes
     ) -> None:
-        super().__init__(number=number, label=label, offset=offset, expects_reply=expects_reply)
+        super().__init__(number=number, label=label, offset=offset, expects_reply=expects_reply, kind=kind)
         self.sql = sql
         self.raw = raw
         self.reply_started = False
+        self.brings_work = False
         self.facts["sql"] = sql[:500]
 
     def text(self) -> str:
@@ -96,6 +109,12 @@ class Gathered:
         if self._parsed:
             return "PREPARE " + label_of_sql(self._parsed[0])
         return self._other
+
+    def kind(self) -> Kind:
+        """The weightiest of what is executed; preparing alone keeps the session."""
+        if self._executed:
+            return weightiest(kind_of_sql(sql) for sql in self._executed)
+        return "write" if self._other == "FUNCTION" else "session"
 
     def sql(self) -> str:
         """The statements that are executed, else those that are prepared."""

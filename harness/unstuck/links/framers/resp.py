@@ -226,6 +226,8 @@ class RespFramer:
             queued.queue(label, kind, args, raw)
             exchange.is_part = True
         exchange.label, exchange.kind = label, kind
+        if name in ("AUTH", "HELLO"):
+            exchange.commands = [args[:1]]  # what follows holds a password
         if not exchange.is_part:
             self._number += 1
             if name in OPENING and raw is not None:

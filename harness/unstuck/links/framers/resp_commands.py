@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from unstuck.links.framers.identities import collapse
+from unstuck.links.framers.wordlists import words
 from unstuck.links.messages import Kind
 
 Args = Sequence[bytes]
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 SUBSCRIBING = frozenset(
@@ -26,7 +23,7 @@ OPENING = frozenset({"AUTH", "HELLO", "SELECT"})
 _SESSION = (
     SUBSCRIBING
     | OPENING
-    | _words(
+    | words(
         """
     PING ECHO CLIENT COMMAND INFO CONFIG CLUSTER READONLY READWRITE RESET QUIT WATCH UNWATCH MULTI
     DISCARD WAIT WAITAOF SCRIPT LATENCY SLOWLOG MEMORY DEBUG ACL MODULE ROLE TIME SAVE BGSAVE
@@ -34,7 +31,7 @@ _SESSION = (
     """
     )
 )
-_READ = _words(
+_READ = words(
     """
     GET MGET GETRANGE SUBSTR STRLEN EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME DUMP KEYS SCAN RANDOMKEY
     OBJECT TOUCH DBSIZE HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HSCAN HRANDFIELD HTTL HPTTL
@@ -45,7 +42,7 @@ _READ = _words(
     GEOSEARCH GEORADIUS_RO SORT_RO EVAL_RO EVALSHA_RO FCALL_RO PUBSUB LCS
     """
 )
-_POLL = _words(
+_POLL = words(
     """
     BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZPOPMIN BZPOPMAX BZMPOP LPOP RPOP LMOVE RPOPLPUSH LMPOP
     ZPOPMIN ZPOPMAX ZMPOP SPOP XREADGROUP XAUTOCLAIM
@@ -54,12 +51,12 @@ _POLL = _words(
 _SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL", "EVAL_RO", "EVALSHA_RO", "FCALL_RO"})
 _FETCHING = frozenset({"fetch", "poll", "pop", "dequeue", "claim", "reserve", "receive"})
 """First arguments by which scripts of job queues look for work (Dramatiq: `fetch`)."""
-_TWO_WORDS = _words(
+_TWO_WORDS = words(
     """
     CLIENT CONFIG SCRIPT XGROUP XINFO OBJECT MEMORY CLUSTER COMMAND FUNCTION PUBSUB ACL
     """
 )
-_KEYLESS = _words(
+_KEYLESS = words(
     """
     CLIENT CONFIG SCRIPT CLUSTER COMMAND FUNCTION PUBSUB ACL AUTH HELLO PING ECHO INFO SELECT FLUSHALL
     FLUSHDB SWAPDB MULTI EXEC DISCARD SCAN KEYS DBSIZE WAIT QUIT RESET UNWATCH RANDOMKEY TIME SHUTDOWN
@@ -68,6 +65,8 @@ _KEYLESS = _words(
 )
 _WORD_CHARS_MAX = 24
 _EVENTS_OF_WORKERS = (b"celeryev", b"heartbeat", b"pidbox")
+_KEPT_BY_WORKERS = (b"rq:worker", b"_kombu.binding.")
+"""Keys in which queues keep what workers say of themselves (RQ), and what AMQP calls a binding (kombu)."""
 
 
 def name_of(args: Args) -> str:
@@ -76,24 +75,26 @@ def name_of(args: Args) -> str:
 
 def label_of(name: str, args: Args) -> str:
     """`LPUSH celery`, `SET celery-task-meta-*`, `EVALSHA dramatiq fetch`, `CLIENT SETINFO`."""
-    words = [name]
+    parts = [name]
     if name in _TWO_WORDS and len(args) > 1:
-        words.append(_text(args[1]).upper())
+        parts.append(_text(args[1]).upper())
     if name in _SCRIPTS:
-        words += _script_words(name, args)
+        parts += _script_words(name, args)
     elif name not in _KEYLESS and (key := _key(name, args)) is not None:
-        words.append(collapse(_text(key)))
-    return " ".join(words)
+        parts.append(collapse(_text(key)))
+    return " ".join(parts)
 
 
 def kind_of(name: str, args: Args) -> Kind:
     """By the command; of scripts by what they are told, else they count as writing."""
     kind: Kind = "write"
-    if name in _SESSION or _is_heartbeat(name, args):
+    if name in _SESSION or _is_talk(name, args):
         kind = "session"
     elif name in _POLL or (name == "XREAD" and any(arg.upper() == b"BLOCK" for arg in args[1:5])):
         kind = "poll"
-    elif name in _READ:
+    elif name in _READ or (
+        name in _SCRIPTS and len(args) < 4
+    ):  # no key and no argument: it tries something out
         kind = "read"
     elif name in _SCRIPTS and _first_argument(args) in _FETCHING:
         kind = "poll"
@@ -157,16 +158,16 @@ _KEY_AT: dict[str, Callable[[Args], bytes | None]] = {
 
 def _script_words(name: str, args: Args) -> list[str]:
     """Which script, its first key, and its first argument where that is a word."""
-    words = []
+    parts = []
     if name.startswith("FCALL"):
-        words += [_text(arg) for arg in args[1:2]]
+        parts += [_text(arg) for arg in args[1:2]]
     elif name.startswith("EVALSHA"):
-        words += [_text(arg)[:8] for arg in args[1:2]]
+        parts += [_text(arg)[:8] for arg in args[1:2]]
     keys = _key_count(args)
     if keys and len(args) > 3:
-        words.append(collapse(_text(args[3])))
+        parts.append(collapse(_text(args[3])))
     word = _first_argument(args)
-    return [*words, word] if word else words
+    return [*parts, word] if word else parts
 
 
 def _key_count(args: Args) -> int:
@@ -181,11 +182,12 @@ def _first_argument(args: Args) -> str:
     return word if word.isidentifier() and not any(char.isdigit() for char in word) else ""
 
 
-def _is_heartbeat(name: str, args: Args) -> bool:
-    """What workers say of themselves by the clock, and how they talk about each other."""
-    if name == "PUBLISH" and len(args) > 1:
-        return any(word in args[1] for word in _EVENTS_OF_WORKERS)
-    return name == "HSET" and len(args) == 4 and args[2] == b"last_heartbeat"
+def _is_talk(name: str, args: Args) -> bool:
+    """True for what workers say of themselves, much of it by the clock, and to each other."""
+    key = args[1] if len(args) > 1 else b""
+    if name == "PUBLISH":
+        return any(word in key for word in _EVENTS_OF_WORKERS)
+    return key.startswith(_KEPT_BY_WORKERS) or (name == "DEL" and b".pidbox" in key)
 
 
 @lru_cache(maxsize=4096)

@@ -6,20 +6,14 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-_TOKEN = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
-      | (?P<string>[eE]?'(?:[^'\\]|''|\\.)*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
-      | (?P<name>(?:"[^"]+"|[^\W\d]\w*)(?:\s*\.\s*(?:"[^"]+"|[^\W\d]\w*))*)
-      | (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
-_TOKENS_MAX = 2000
+from unstuck.links.framers.sql_functions import Tokens, called, is_pure, statements_of
+
 _SYNONYMS = {"START": "BEGIN", "END": "COMMIT", "ABORT": "ROLLBACK"}
 # The word behind which a statement names its table; "" is the verb itself.
 _TABLE_BEHIND = {
     **dict.fromkeys(("INSERT", "MERGE"), "INTO"),
     **dict.fromkeys(("DELETE", "SELECT"), "FROM"),
-    **dict.fromkeys(("UPDATE", "COPY", "LOCK", "TRUNCATE", "ANALYZE", "VACUUM"), ""),
+    **dict.fromkeys(("UPDATE", "CALL", "COPY", "LOCK", "TRUNCATE", "ANALYZE", "VACUUM"), ""),
     **dict.fromkeys(("LISTEN", "NOTIFY", "UNLISTEN", "SAVEPOINT", "RELEASE", "SET", "SHOW"), ""),
 }
 _DEFINING = frozenset({"CREATE", "ALTER", "DROP"})
@@ -30,27 +24,30 @@ _MAIN_VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUE
 
 @lru_cache(maxsize=4096)
 def label_of_sql(sql: str) -> str:
-    """`UPDATE jobs`, `COMMIT`, `CREATE TABLE jobs`; several statements are joined by `; `.
+    """`UPDATE jobs`, `COMMIT`, `CREATE TABLE jobs`, `SELECT defer_job`; several are joined by `; `.
 
     A name keeps its schema and loses its quotes. `EMPTY` when there is no statement.
     """
-    labels = [_label(words) for words in _statements(sql) if words]
+    labels = [_label_with_function(tokens) for tokens in statements_of(sql) if _words(tokens)]
     return "; ".join(labels[:8]) or "EMPTY"
 
 
-def _statements(sql: str) -> list[list[str]]:
-    """The names and brackets of each statement, in order."""
-    statements: list[list[str]] = [[]]
-    for count, token in enumerate(_TOKEN.finditer(sql)):
-        if count > _TOKENS_MAX:
-            break
-        if token.lastgroup == "name":
-            statements[-1].append(re.sub(r"\s*\.\s*", ".", token["name"]))
-        elif token["other"] == ";":
-            statements.append([])
-        elif token["other"] and token["other"] in "()":
-            statements[-1].append(token["other"])
-    return statements
+def _label_with_function(tokens: Tokens) -> str:
+    """Where no table is named, the first function that may do something says what the statement is."""
+    label = _label(_words(tokens))
+    if label != "SELECT":
+        return label
+    function = next((name for name in called(tokens) if not is_pure(name)), None)
+    return label if function is None else f"{label} {function}"
+
+
+def _words(tokens: Tokens) -> list[str]:
+    """The names and brackets of a statement, in order."""
+    return [
+        re.sub(r"\s*\.\s*", ".", text) if kind == "name" else text
+        for kind, text in tokens
+        if kind == "name" or text in "()"
+    ]
 
 
 def _label(words: Sequence[str]) -> str:

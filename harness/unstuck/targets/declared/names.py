@@ -6,13 +6,14 @@ from unstuck.catalogue import Catalogue
 from unstuck.checks import property_parameters
 from unstuck.faults import FAULTS
 from unstuck.targets.declared.agent_client import PROCESS
-from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.file import CommandCall, PythonCall, TargetFile
 from unstuck.targets.declared.ledger import POINTS
-from unstuck.targets.declared.templates import all_calls, named_by, reached_by
+from unstuck.targets.declared.templates import all_calls, named_by, names_in, reached_by
 
 
-def catalogue_of(target: TargetFile) -> Catalogue:
-    """Everything that can be named, from the file alone."""
+def catalogue_of(target: TargetFile, configuration: str | None = None) -> Catalogue:
+    """Everything that can be named, from the file alone; the promise is that of the configuration."""
+    chosen = target.configurations.get(configuration or "")
     client = PROCESS.rpartition("-")[0]
     called = {
         name
@@ -20,6 +21,10 @@ def catalogue_of(target: TargetFile) -> Catalogue:
         for name in named_by(call)
         if name in target.dependencies or name in target.roles
     }
+    if any(isinstance(call, CommandCall | PythonCall) for call in all_calls(target)):
+        # A program of the user's has the addresses from its environment, or gets no link at all.
+        named = {name.partition(".")[0] for text in target.environment.values() for name in names_in(text)}
+        called |= named & {*target.dependencies, *target.roles}
     links = {f"{client}.{name}" for name in called}
     for role in target.roles.values():
         links |= {f"{role.name}.{name}" for name in reached_by(target, role)}
@@ -36,5 +41,5 @@ def catalogue_of(target: TargetFile) -> Catalogue:
         defences=frozenset(target.defences),
         settings={name: type(one.value) for name, one in target.settings.items()},
         values={name: type(value) for name, value in target.submit.values.items()},
-        promise=target.promise,
+        promise=chosen.promise if chosen and chosen.promise else target.promise,
     )

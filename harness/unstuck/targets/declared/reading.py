@@ -43,8 +43,8 @@ from unstuck.yaml_source import Node
 
 T = TypeVar("T")
 KEYS = (
-    "name", "summary", "promise", "python", "folder", "environment", "dependencies", "roles", "submit",
-    "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
+    "name", "summary", "promise", "python", "requires", "folder", "environment", "dependencies", "roles",
+    "submit", "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
     "inherit", "allow_hosts",
 )  # fmt: skip
 ROLE_KEYS = (
@@ -112,6 +112,8 @@ def _read_plain(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile:
         found = replace(found, promise=one_of(entries["promise"], PROMISES))  # type: ignore[arg-type]  # a literal
     if "python" in entries:
         found = replace(found, python=_text(entries["python"]))
+    if "requires" in entries:
+        found = replace(found, requires=tuple(_text(item) for item in entries["requires"].items()))
     if "environment" in entries:
         found = replace(found, environment=read_texts(entries["environment"]))
     if "timings" in entries:

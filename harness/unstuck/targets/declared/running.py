@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from unstuck.clock import monotonic_ns
 from unstuck.errors import UnstuckError
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.scenario import TERMINAL_STATES, OnMessage, Scenario
 from unstuck.targets.declared.addresses import Addresses
 from unstuck.targets.declared.agent_client import PROCESS as AGENT
@@ -30,7 +32,7 @@ from unstuck.targets.declared.roles import (
     timings_of,
 )
 from unstuck.targets.declared.sources import Sources
-from unstuck.targets.declared.templates import all_calls, has_port, reached_by
+from unstuck.targets.declared.templates import all_calls, has_port, named_by, reached_by
 from unstuck.targets.declared.tracker import Attempt, Seen, Tracker
 from unstuck.targets.declared.watcher import Watcher
 from unstuck.targets.dependencies import Wanted, open_dependency
@@ -61,6 +63,7 @@ class RunningDeclared:
         emit: Emit,
         on_point: Callable[[PointReached], None],
         see_messages: bool,
+        toxiproxy: str | None,
     ) -> None:
         self._file = file
         self._variants = variants
@@ -71,11 +74,15 @@ class RunningDeclared:
         self._folder = folder
         self._emit = emit
         self._on_point = on_point
-        self._links = RunLinks(world=world, folder=folder, emit=emit, see_all=see_messages)
+        self._links = RunLinks(
+            world=world, folder=folder, emit=emit, see_all=see_messages, toxiproxy=toxiproxy
+        )
         self._addresses = Addresses(self._links)
         self._specs: dict[str, ProcessSpec] = {}  # of every process that was ever started
         self._first: list[str] = []  # those that a run starts with, in order
         self._ports: dict[str, int] = {}  # process -> a port of its own
+        self._client_links: dict[str, dict[int, int]] = {}  # role -> port of a process -> number of the link
+        self._lock = threading.Lock()
         self._closing = contextlib.ExitStack()
         self.quiet_within_s = max(3.0, 3 * (timings_of(file, variants).job_s or 0.0))
 
@@ -157,6 +164,9 @@ class RunningDeclared:
             values = partial(self._value_of, process=AGENT)
             agent.start(self._around.environment(AGENT, values))
             self._closing.callback(agent.stop)
+        for call in (file.submit.call, *([file.cancel] if file.cancel else [])):
+            for name in sorted(named_by(call) & set(file.dependencies)):
+                self._addresses.link(AGENT, name, *self._upstream(name))
         through = Caller(
             address_of=partial(self._addresses.of, process=AGENT),
             values_of=partial(self._value_of, process=AGENT),
@@ -206,11 +216,17 @@ class RunningDeclared:
     def link_state(self, link: str, state: LinkState) -> None:
         self._links.set_state(link, state)
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        return self._links.add_toxic(link, toxic)
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._links.remove_toxic(link, name)
+
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.arm(rule_id, when, action)
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """No attempt is under way, and nothing that has ended is still held for somebody to do again."""
@@ -297,7 +313,9 @@ class RunningDeclared:
             return self._addresses.value(place, what, process=process)
         if place in self._file.roles:
             address = (LOOPBACK, self._port_of_role(place))
-            if process is not None and self._addresses.has_link(process, place):
+            if process == AGENT:
+                address = self._client_to(place, address)
+            elif process is not None and self._addresses.has_link(process, place):
                 address = self._addresses.of(place, process=process)
             return self._addresses.spelled(address, what)
         if name == "python":
@@ -305,6 +323,16 @@ class RunningDeclared:
         if name == "folder":
             return str(self._world.scratch)
         raise KeyError(name)
+
+    def _client_to(self, role: str, address: tuple[str, int]) -> tuple[str, int]:
+        """Where clients reach a process of a role: by a link of its own for each, `client-2.api`, since a
+        successor comes on another port while the link to the first one may still be in use."""
+        with self._lock:
+            numbers = self._client_links.setdefault(role, {})
+            number = numbers.setdefault(address[1], len(numbers) + 1)
+        process = f"{AGENT.rpartition('-')[0]}-{number}"
+        self._addresses.link(process, role, address, "http1")
+        return self._addresses.of(role, process=process)
 
     @staticmethod
     def _process_of(process: str | None, pid: int | None) -> str | None:

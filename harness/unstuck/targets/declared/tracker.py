@@ -174,6 +174,8 @@ class Tracker:
                 held = known.held
                 if held is None and any(alive(attempt) for attempt in known.open):
                     held = "process"
+                if held is None and self._absent == "unknown" and known.state not in TERMINAL_STATES:
+                    held = "unknown"  # it may wait where we cannot look
                 facts: dict[str, Any] = {"state": known.state, "held": held}
                 if known.raw is not None:
                     facts["raw"] = known.raw

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
-from unstuck.targets.dependencies.port import Ground, Option, Prepared, Wanted
+from unstuck.errors import TargetError
+from unstuck.targets.dependencies.port import Contained, Ground, NotInstalled, Option, Prepared, Wanted
 from unstuck.worlds.process.dependencies import s3
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
+from unstuck.worlds.process.ports import LOOPBACK
 from unstuck.worlds.process.wire import Launch
 
 INSTALL = s3.INSTALL["ministack"]
@@ -18,6 +20,7 @@ OPTIONS = {
     ),
 }
 
+IMAGE = "motoserver/moto:latest"
 _KEPT = "unstuck.targets.dependencies.kept_ministack:main"
 _VALUES = {"region": "us-east-1", "access_key": "test", "secret_key": "test"}  # it takes any
 
@@ -25,7 +28,10 @@ _VALUES = {"region": "us-east-1", "access_key": "test", "secret_key": "test"}  #
 def prepare(wanted: Wanted, ground: Ground) -> Prepared:
     """Needs no data beforehand. Raises `TargetError` where the emulator is not installed."""
     name: EmulatorName = wanted.options.get("emulator", "ministack")
-    s3.check_installed(name)
+    try:
+        s3.check_installed(name)
+    except TargetError as error:
+        raise NotInstalled(str(error)) from None
 
     def launch(port: int) -> Launch:
         command, environment, ready_url = s3.serving(name, ground.data, port)
@@ -44,6 +50,20 @@ def prepare(wanted: Wanted, ground: Ground) -> Prepared:
         )
 
     return Prepared(launch=launch, url=url, values=_VALUES)
+
+
+def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  every kind's
+    """The image of moto, or one that is like it. Raises `TargetError` where MiniStack was asked for."""
+    if wanted.options.get("emulator", "moto") != "moto":
+        raise TargetError("emulator='ministack' comes as no container here; leave `emulator` out, or `from`")
+    return Contained(
+        image=wanted.options.get("image", IMAGE),
+        inside="/data",
+        command=lambda port: ["-H", LOOPBACK, "-p", str(port)],
+        environment=lambda _: {},
+        url=url,
+        values=_VALUES,
+    )
 
 
 def url(host: str, port: int) -> str:

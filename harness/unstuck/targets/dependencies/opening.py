@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from unstuck.errors import TargetError, did_you_mean
+from unstuck.targets.dependencies import containers
 from unstuck.targets.dependencies.kinds import KINDS
 from unstuck.targets.dependencies.listeners import addresses_of
-from unstuck.targets.dependencies.port import Dependency, Ground, KindModule, Option, Place, Prepared, Wanted
+from unstuck.targets.dependencies.port import (
+    FROM,
+    Dependency,
+    Ground,
+    KindModule,
+    NotInstalled,
+    Option,
+    Place,
+    Prepared,
+    Wanted,
+)
 from unstuck.targets.dependencies.starting import start_on_free_port
 from unstuck.worlds.process.dependencies import folder_of
 from unstuck.worlds.process.ports import LOOPBACK
@@ -31,10 +42,11 @@ def check(wanted: Wanted) -> KindModule:
         raise TargetError(
             f"dependency {wanted.name!r}: kind={wanted.kind!r} is unknown.{did_you_mean(wanted.kind, KINDS)}"
         )
+    options = {**kind.OPTIONS, **FROM}
     for name, value in wanted.options.items():
-        option = kind.OPTIONS.get(name)
+        option = options.get(name)
         if option is None:
-            known = did_you_mean(str(name), kind.OPTIONS)
+            known = did_you_mean(str(name), options)
             raise TargetError(f"{_where(wanted)}: option {name!r} is unknown.{known}")
         problem = _problem(option, value)
         if problem is not None:
@@ -58,10 +70,26 @@ def open_dependency(wanted: Wanted, *, world: Place, session: Session, folder: P
         raise TargetError(f"dependency {wanted.name!r} is open already; choose another name") from None
     ground = Ground(world=world, session=session, data=data, log=logs / f"{wanted.name}.log")
     try:
-        prepared = kind.prepare(wanted, ground)
+        prepared = _prepare(wanted, kind, ground)
         return _start(wanted, kind, prepared, world)
     except TargetError as error:
         raise TargetError(f"{_where(wanted)}: {error}") from error
+
+
+def _prepare(wanted: Wanted, kind: KindModule, ground: Ground) -> Prepared:
+    """From this machine's program, or a container: as it was told, else the first that is there."""
+    told = wanted.options.get("from", "container" if "image" in wanted.options else None)
+    if told == "container":
+        return containers.prepare(wanted, ground, kind.contained(wanted, ground))
+    try:
+        return kind.prepare(wanted, ground)
+    except NotInstalled as error:
+        if told == "machine":
+            raise
+        missing = containers.why_not()
+        if missing is not None:
+            raise NotInstalled(f"{error}; nor is there a container engine: {missing}") from None
+        return containers.prepare(wanted, ground, kind.contained(wanted, ground))
 
 
 def _start(wanted: Wanted, kind: KindModule, prepared: Prepared, world: Place) -> Dependency:

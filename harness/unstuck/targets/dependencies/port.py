@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from unstuck.errors import TargetError
 from unstuck.worlds.port import World
 from unstuck.worlds.process.session import Session
 from unstuck.worlds.process.wire import Launch
@@ -44,6 +45,17 @@ class Place(World, Protocol):
     quick: Path  # of the run, for files that are many and small; removed with the world
 
 
+FROM: Mapping[str, Option] = {
+    "from": Option(
+        shape="text",
+        choices=("machine", "container"),
+        means="a program of this machine, or a container (the first that is there)",
+    ),
+    "image": Option(shape="text", means="the image of the container, in place of the usual one"),
+}
+"""What can be said of every kind."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """Where one dependency is made."""
@@ -68,6 +80,30 @@ class Prepared:
     framer: Framer | None = None  # None: the kind's
 
 
+class NotInstalled(TargetError):  # noqa: N818  what is the case, not an error of somebody's
+    """Nothing on this machine can run it; a container may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contained:
+    """What runs a kind from an image, on the network of this machine.
+
+    The dependency's folder is `inside` there. It is ready when its output has had each text of `ready`, in
+    this order; without any, when its port is answered.
+    """
+
+    image: str
+    inside: str
+    command: Callable[[int], Sequence[str] | None]  # None: the image's own
+    environment: Callable[[int], Mapping[str, str]]
+    url: Callable[[str, int], str]
+    values: Mapping[str, str] = field(default_factory=dict)
+    ready: Sequence[str] = ()
+    ready_timeout_s: float = 60.0
+    read_only: Mapping[str, str] = field(default_factory=dict)  # paths of ours, by where they are there
+    framer: Framer | None = None
+
+
 class KindModule(Protocol):
     """One kind: a module of `kinds`."""
 
@@ -89,7 +125,11 @@ class KindModule(Protocol):
     def INSTALL(self) -> str: ...  # noqa: N802  same
 
     def prepare(self, wanted: Wanted, ground: Ground) -> Prepared:
-        """Makes its data. Raises `TargetError`, with `INSTALL` where nothing can run it."""
+        """Makes its data. Raises `TargetError`, `NotInstalled` with `INSTALL` where nothing can run it."""
+        ...
+
+    def contained(self, wanted: Wanted, ground: Ground) -> Contained:
+        """The same from an image: `options["image"]`, or the one that is usual. Raises `TargetError`."""
         ...
 
 

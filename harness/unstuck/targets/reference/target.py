@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import psycopg
 
 from unstuck.errors import UnstuckError
+from unstuck.links.real_toxiproxy import check_environment
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.plan import Plan
 from unstuck.scenario import OnMessage, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
@@ -73,6 +75,7 @@ class ReferenceTarget:
         Raises `TargetError` when something does not start; nothing is left running then but what the
         session shares.
         """
+        toxiproxy = check_environment()
         for version in _versions_in(scenario):
             self._versions.path(version)  # one that does not build is told before anything runs
         self._dependencies.start()
@@ -86,6 +89,7 @@ class ReferenceTarget:
             points=PointServer(plan.watch, on_point) if plan.watch else None,
             defences_off=tuple(defences_off),
             see_messages=self._see_messages,
+            toxiproxy=toxiproxy,
         )
         try:
             running.start()
@@ -112,6 +116,7 @@ class RunningReference:
         points: PointServer | None,
         defences_off: tuple[str, ...],
         see_messages: bool,
+        toxiproxy: str | None,
     ) -> None:
         self._dependencies = dependencies
         self._versions = versions
@@ -127,7 +132,9 @@ class RunningReference:
         self._videos_of: dict[str, str] = {}  # client -> video
         self._jobs_of: dict[str, str] = {}  # job -> client
         self._scratch = world.scratch
-        self._links = RunLinks(world=world, folder=folder, emit=emit, see_all=see_messages)
+        self._links = RunLinks(
+            world=world, folder=folder, emit=emit, see_all=see_messages, toxiproxy=toxiproxy
+        )
         self._closing = contextlib.ExitStack()
         if points is not None:
             self._closing.callback(points.stop)
@@ -195,11 +202,17 @@ class RunningReference:
     def link_state(self, link: str, state: LinkState) -> None:
         self._links.set_state(link, state)
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        return self._links.add_toxic(link, toxic)
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._links.remove_toxic(link, name)
+
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.arm(rule_id, when, action)
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events. Raises `HarnessError` when we are blind."""

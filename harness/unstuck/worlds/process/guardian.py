@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from unstuck import clock
 from unstuck.worlds.port import Scope
-from unstuck.worlds.process import cgroups, linux, proctree, residue, spawn, wire
+from unstuck.worlds.process import cgroups, companion, linux, proctree, residue, spawn, wire
 from unstuck.worlds.process.signals import send_to_scope
 from unstuck.worlds.process.supervisor import Supervised
 
@@ -260,8 +260,8 @@ class Guardian:
         self, one: Supervised, main: proctree.Process, number: signal.Signals, scope: Scope
     ) -> list[proctree.Process]:
         """Sends; those who got it."""
-        del one
-        return send_to_scope(main, number, scope)
+        file = one.launch.companion
+        return send_to_scope(main, number, scope, None if file is None else companion.of(Path(file)))
 
     def _do_retire(self, number: int, message: Mapping[str, Any]) -> None:
         one = self._supervised.get(message["name"])

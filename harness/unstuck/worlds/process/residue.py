@@ -1,4 +1,4 @@
-"""Leaves nothing behind: processes, memory groups, shared memory and scratch folders of a run.
+"""Leaves nothing behind: processes, companions, memory groups, shared memory, folders of a run.
 
 Who dies, and who then cleans up (H harness, Z zygote, G guardian of one run, R a role's process):
 
@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from unstuck import clock
-from unstuck.worlds.process import cgroups, linux, proctree
+from unstuck.worlds.process import cgroups, companion, linux, proctree
 
 
 def kill_until_none(
@@ -62,7 +62,9 @@ def remove_groups(parent: cgroups.Parent | None, prefix: str) -> None:
 
 
 def remove_scratch(folder: Path) -> None:
-    """Removes a run's folder, and the shared memory of databases in it."""
+    """Removes a run's folder, the shared memory of databases in it, and what its companions name."""
+    for file in folder.glob(f"*/{companion.FILE}"):
+        companion.kill(file)
     for pid_file in folder.glob("*/data/postmaster.pid"):
         with contextlib.suppress(OSError):
             release_shared_memory(pid_file.read_text())

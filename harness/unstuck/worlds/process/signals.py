@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from unstuck import clock
 from unstuck.worlds.port import Scope
@@ -13,26 +13,41 @@ from unstuck.worlds.process.proctree import Process
 _SNAPSHOTS_MAX = 50
 _STOPPED_WITHIN_NS = 500_000_000
 _LOOK_EVERY_S = 0.001
+_NOT_HANDED_ON = frozenset({signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT})
 
 
-def send_to_scope(main: Process, number: signal.Signals, scope: Scope) -> list[Process]:
-    """Sends; those who got it. `main` is alive, and adopts the orphans of its descendants."""
+def send_to_scope(
+    main: Process, number: signal.Signals, scope: Scope, companion: Process | None = None
+) -> list[Process]:
+    """Sends; those who got it. `main` is alive, and adopts the orphans of its descendants.
+
+    The descendants of `companion` are of the group, the tree and the children. It gets itself what a
+    process cannot hand on: SIGKILL, SIGSTOP, SIGCONT; the rest comes from `main`, its stand-in.
+    """
+    both = [main] if companion is None else [main, companion]
     if scope == "main":
-        targets = [main]
+        targets = both if number in _NOT_HANDED_ON else [main]
     elif scope == "group":
-        targets = [process for process in tree_of(main) if process.group == main.group]
+        groups = {process.group for process in both}
+        targets = [process for process in tree_of(*both) if process.group in groups]
+        if number not in _NOT_HANDED_ON:
+            targets = [process for process in targets if companion is None or process.pid != companion.pid]
     elif scope == "child":
-        children = [process for process in tree_of(main)[1:] if process.state not in "Tt"]
+        known = {process.pid for process in both}
+        children = [one for one in tree_of(*both) if one.pid not in known and one.state not in "Tt"]
         targets = [max(children, key=lambda process: (process.started, process.pid))] if children else []
     else:
-        return _send_to_tree(main, number)
+        return _send_to_tree(both, number, companion)
     return [process for process in targets if proctree.send(process, number)]
 
 
-def tree_of(main: Process) -> list[Process]:
-    """The process, then its living descendants, parents first."""
-    below = proctree.descendants(main.pid, proctree.snapshot())
-    return [main, *(process for process in below if process.alive)]
+def tree_of(*roots: Process) -> list[Process]:
+    """Each process, then its living descendants, parents first."""
+    table = proctree.snapshot()
+    found = []
+    for root in roots:
+        found += [root, *(one for one in proctree.descendants(root.pid, table) if one.alive)]
+    return found
 
 
 def _wait_stopped(processes: Iterable[Process]) -> None:
@@ -46,17 +61,19 @@ def _wait_stopped(processes: Iterable[Process]) -> None:
             clock.sleep(_LOOK_EVERY_S)
 
 
-def _send_to_tree(main: Process, number: signal.Signals) -> list[Process]:
+def _send_to_tree(
+    roots: Sequence[Process], number: signal.Signals, companion: Process | None
+) -> list[Process]:
     """Stops everybody, until a look shows nobody new; only then signals, so that none escapes.
 
     1. we look  2. a process that we saw forks  3. we signal those whom we saw: the new one is missed.
     A process with a pending SIGSTOP does not complete a fork, so the looks come to an end.
     """
     if number == signal.SIGCONT:
-        return [process for process in tree_of(main) if proctree.send(process, number)]
+        return [process for process in tree_of(*roots) if proctree.send(process, number)]
     stopped: dict[int, Process] = {}
     for _ in range(_SNAPSHOTS_MAX):
-        new = [process for process in tree_of(main) if process.pid not in stopped]
+        new = [process for process in tree_of(*roots) if process.pid not in stopped]
         if not new:
             break
         for process in new:
@@ -65,7 +82,8 @@ def _send_to_tree(main: Process, number: signal.Signals) -> list[Process]:
     if number == signal.SIGSTOP:
         _wait_stopped(stopped.values())
         return list(stopped.values())
-    got = [process for process in stopped.values() if proctree.send(process, number)]
+    handed_on = None if companion is None or number in _NOT_HANDED_ON else companion.pid
+    got = [one for one in stopped.values() if one.pid == handed_on or proctree.send(one, number)]
     if number != signal.SIGKILL:
         for process in got:
             if process.state not in "Tt":  # whoever was stopped before us stays so

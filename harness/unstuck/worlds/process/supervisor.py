@@ -12,10 +12,11 @@ import os
 import re
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from unstuck import clock
-from unstuck.worlds.process import cgroups, logs, proctree, readiness, spawn, usage
+from unstuck.worlds.process import cgroups, companion, logs, proctree, readiness, spawn, usage
 from unstuck.worlds.process.ports import LOOPBACK, is_answered
 from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.restarts import restart_after
@@ -267,6 +268,8 @@ class Supervised:
             self._settle(now_ns)  # it said so, and ended before we looked
         was, self.state = self.state, "ended"
         problem = self._start_problem(code, number) if was == "starting" else None
+        if self.launch.companion is not None:
+            companion.kill(Path(self.launch.companion))
         self._kill_left_over()
         self._drop_probe()
         data = self._exit_facts(code, number, was, now_ns)

@@ -27,6 +27,7 @@ class Launch(ProcessSpec):
 
     quick_stop_signal: str | None = None  # sent at the very end, within a second of SIGKILL
     user: User = "same"
+    companion: str | None = None  # a file that names a process elsewhere: see `companion`
 
 
 def launch_of(spec: ProcessSpec) -> Launch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unstuck.targets.dependencies.kinds import command, postgres, redis, s3, sqs
+from unstuck.targets.dependencies.kinds import command, postgres, rabbitmq, redis, s3, sqs
 from unstuck.targets.dependencies.port import KindModule
 
-KINDS: Mapping[str, KindModule] = {kind.KIND: kind for kind in (redis, postgres, s3, sqs, command)}
+KINDS: Mapping[str, KindModule] = {kind.KIND: kind for kind in (redis, postgres, rabbitmq, s3, sqs, command)}

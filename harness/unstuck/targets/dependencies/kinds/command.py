@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from unstuck.errors import TargetError
-from unstuck.targets.dependencies.port import Framer, Ground, Option, Prepared, Wanted
+from unstuck.targets.dependencies.port import Contained, Framer, Ground, Option, Prepared, Wanted
 from unstuck.targets.dependencies.surroundings import surroundings
 from unstuck.worlds.process.ports import LOOPBACK
 from unstuck.worlds.process.wire import Launch
@@ -33,6 +33,7 @@ OPTIONS = {
 }
 
 _READY_WITHIN_S = 20.0
+_INSIDE = "/data"  # `{folder}` of a container
 
 
 def prepare(wanted: Wanted, ground: Ground) -> Prepared:
@@ -46,6 +47,7 @@ def prepare(wanted: Wanted, ground: Ground) -> Prepared:
         )
     cwd = Path(options.get("cwd", ".")).absolute()
     if not _is_there(command[0], cwd):
+        # A container knows nothing of this machine's programs: there is no image to take in its place.
         raise TargetError(f"command={command[0]!r} was not found: {INSTALL}")
 
     def launch(port: int) -> Launch:
@@ -75,6 +77,33 @@ def prepare(wanted: Wanted, ground: Ground) -> Prepared:
 
     return Prepared(
         launch=launch, url=url_of, values={"folder": str(ground.data)}, framer=options.get("framer")
+    )
+
+
+def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  every kind's
+    """Any image; `command` is what follows its entry point, and may be left out. Raises `TargetError`."""
+    options = wanted.options
+    if "image" not in options:
+        raise TargetError("from='container' needs `image`; say which")
+    words = _words(options["command"]) if "command" in options else None
+    variables = {name: str(value) for name, value in options.get("environment", {}).items()}
+    if not any("{port}" in text for text in (*(words or ()), *variables.values())):
+        raise TargetError("nothing tells it its port; put {port} into `command` or `environment`")
+
+    def filled(text: str, port: int) -> str:
+        return fill(text, host=LOOPBACK, port=port, folder=_INSIDE)
+
+    return Contained(
+        image=str(options["image"]),
+        inside=_INSIDE,
+        command=lambda port: None if words is None else [filled(word, port) for word in words],
+        environment=lambda port: {name: filled(value, port) for name, value in variables.items()},
+        url=lambda host, port: fill(
+            options.get("url", "{host}:{port}"), host=host, port=port, folder=_INSIDE
+        ),
+        ready=[options["ready_line"]] if "ready_line" in options else [],
+        ready_timeout_s=options.get("ready_timeout_s", _READY_WITHIN_S),
+        framer=options.get("framer"),
     )
 
 

