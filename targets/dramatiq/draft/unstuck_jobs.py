@@ -14,7 +14,7 @@ import urllib.request
 
 import dramatiq
 
-MODULES = "<<modules>>".split()  # where your actors and your broker are
+MODULES = "<<modules>>"  # where your actors and your broker are
 
 
 def submit(task: str, seconds: float, poison: bool, **values: object) -> str:
@@ -35,19 +35,19 @@ def report(event: str, job: str) -> None:
 class Reporting(dramatiq.Middleware):
     """Around each actor; what runs in between is yours, unchanged."""
 
-    def before_process_message(self, broker, message) -> None:
+    def before_process_message(self, _broker, message) -> None:
         report("begin", message.message_id)
         if message.options.get("unstuck_poison"):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(message.options.get("unstuck_seconds", 0))
 
-    def after_process_message(self, broker, message, *, result=None, exception=None) -> None:
-        if exception is None:
+    def after_process_message(self, _broker, message, **ended) -> None:
+        if ended.get("exception") is None:
             # If an effect is applied earlier than this, report it there: what lies between is not seen.
             report("end", message.message_id)
 
 
-for module in MODULES:
+for module in MODULES.split():
     importlib.import_module(module)
 if "UNSTUCK_LEDGER_URL" in os.environ:
     dramatiq.get_broker().add_middleware(Reporting())
