@@ -4,7 +4,8 @@
 |---|---|
 | `yaml` | loaded by the real loader as a scenario, a snippet inside of a small one; or a CI workflow |
 | `toml` | read as a policy |
-| `json` | the baseline of a page is read by who reads baselines, a list of proxies by who reads those |
+| `json` | parsed; a baseline, and a list of proxies, by who reads those |
+| `manifest` | the text of a rule's example, which are tests of their own; or read as Compose |
 | `python` | executed, in the order of its page |
 | `shell` | each command is run in the cheapest form that says something, see `test_commands.py` |
 | `console` | its commands as in `shell`; what it shows, by one of the checks in `test_outputs.py` |
@@ -32,6 +33,8 @@ from tests.unit.plugin.fake_runs import FakeRuns
 from unstuck.cli.policy import load_policy
 from unstuck.compare.baseline import read_baseline
 from unstuck.links.toxiproxy.routes import read_proxies
+from unstuck.preflight.readers import read_manifest
+from unstuck.preflight.rules import RULES
 from unstuck.scenario_file import load, loads
 from unstuck.targets.reference import catalogue
 
@@ -102,6 +105,13 @@ def test_json_is_what_the_page_says(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     file.write_text(block.content, encoding="utf-8")
     assert read_baseline(file).machine.processors
+
+
+@pytest.mark.parametrize("block", of_kind("manifest"), ids=str)
+def test_manifests_are_examples_of_rules_or_are_read(block: Block) -> None:
+    """An example is the very text of its rule; the others are Compose files."""
+    examples = {one.text for rule in RULES.values() for one in (rule.BAD, rule.GOOD)}
+    assert block.content in examples or read_manifest("compose.yaml", block.content).workloads
 
 
 class Everything(frozenset[str]):

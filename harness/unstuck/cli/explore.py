@@ -127,8 +127,8 @@ def _plan(approach: Approach) -> ExitCode:
     sheet = plan_sheet([baseline(approach, number=1, beside=False)])
     sheet.paragraph(
         "Then, for each message of that job that matters, before it goes on and on its reply: the same job "
-        f"again, with whoever sent it killed, or paused for {approach.pause_s:g} s, there. Which these are is "
-        "known after the run above."
+        f"again, with whoever sent it killed, or paused for {approach.pause_s:g} s, there. "
+        "Which these are is known after the run above."
     )
     show(sheet)
     return ExitCode.PASS

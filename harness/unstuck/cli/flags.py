@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final, get_args
 
-from unstuck.cli import target_flags
+from unstuck.cli import preflight_flags, target_flags
 from unstuck.cli.values import one_of, seconds, whole
 from unstuck.worlds.port import WorldName
 
@@ -168,6 +168,11 @@ def scenarios_flags(parser: argparse.ArgumentParser) -> None:
     files_flags(parser, some=False)
     cases_flags(parser)
     target_flags.declare_target(parser)
+
+
+def preflight_command_flags(parser: argparse.ArgumentParser) -> None:
+    preflight_flags.declare(parser)
+    reports_flags(parser)
 
 
 def proxy_flags(parser: argparse.ArgumentParser) -> None:

@@ -102,7 +102,8 @@ def _check_place(fault: Fault, entries: Mapping[str, Spot], words: Vocabulary) -
         raise when.key_error(
             when,
             "here",
-            "needs a process at the trigger. Wait for a `point`, a `message`, or `hold: true`, or drop `which`.",
+            "needs a process at the trigger. Wait for a `point`, a `message`, or `hold: true`, or drop "
+            "`which`.",
         )
 
 

@@ -44,7 +44,7 @@ def test_held_nowhere_is_lost() -> None:
 
 
 def test_seen_nowhere_is_unclear_where_that_may_mean_anything() -> None:
-    """A target whose queue nobody can look into says so: then a job may wait there, and is not called lost."""
+    """A target whose queue nobody can look into says so: a job may wait there, and is not called lost."""
     draft = Draft()
     draft.queued("j-1")
     draft.outcome("j-1", "queued", "unknown")

@@ -75,12 +75,17 @@ def test_a_request_that_reaches_nobody_has_missed() -> None:
     [
         (
             {"role": "worker"},
-            "send SIGTERM to the main process of any worker, and SIGKILL to all that is left of it after 10 s",
+            (
+                "send SIGTERM to the main process of any worker, and SIGKILL to all that is left of it "
+                "after 10 s"
+            ),
         ),
         (
             {"role": "api", "which": "here", "scope": "tree", "signal": "SIGINT", "grace_s": 0.5},
-            "send SIGINT to every process of the tree of the api that stands there, and SIGKILL to all that "
-            "is left of it after 0.5 s",
+            (
+                "send SIGINT to every process of the tree of the api that stands there, and SIGKILL to all "
+                "that is left of it after 0.5 s"
+            ),
         ),
     ],
 )
