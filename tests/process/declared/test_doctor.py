@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.docs.blocks import appears, loose, of_kind, output
 from tests.process.declared.conftest import Tiny
 from unstuck.cli import main
 
@@ -101,3 +104,27 @@ def test_without_effects_it_says_what_is_not_seen(tiny: Tiny) -> None:
     code, steps = tiny.doctor()
     assert code == 0
     assert any("doubled" in told for told in steps["limits"]["told"])
+
+
+def test_the_page_shows_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a project with Celery that `init` has written a file for: two commands, and it is ready."""
+    pytest.importorskip("celery", reason="Celery is not installed")
+    (tmp_path / "shop.py").write_text(PROJECT, encoding="utf-8")
+    assert main(["init", str(tmp_path)]) == 0
+    assert "application shop:app" in capsys.readouterr().out
+    assert main(["doctor", "--target", str(tmp_path / "unstuck.yaml")]) == 0
+    printed = loose(capsys.readouterr().out.replace(f"{tmp_path}/", ""))
+    [block] = [one for one in of_kind("console") if one.page.name == "your-own-service.md"]
+    assert [line for line in output(block) if not appears(line, printed)] == [], printed
+
+
+PROJECT = """\
+from celery import Celery
+
+app = Celery("shop", broker="redis://localhost")
+
+
+@app.task
+def pack():
+    pass
+"""
