@@ -1,4 +1,5 @@
-"""`python -m bench`: the figures that the project holds itself to; `python -m bench soak`: the long runs.
+"""`python -m bench`: the figures that the project holds itself to; `python -m bench soak`: the long runs;
+`python -m bench findings`: the ready-made targets under their scenarios.
 
 Each line says what was measured, the figure, and the target where there is one. Exit 1 when one is
 missed. Times are of this machine and of whatever else it does; ratios to direct travel better.
@@ -22,6 +23,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bench import findings
 
 ROOT = Path(__file__).parents[1]
 SOAK_ROUNDS = 50
@@ -49,11 +52,14 @@ class Figure:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints every figure; 1 when a target is missed or a soak run did not end as expected."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["findings"]:
+        return findings.main(words[1:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["figures", "soak"], default="figures")
     parser.add_argument("--rounds", type=int, default=SOAK_ROUNDS, help="of the base cases, in a soak")
     parser.add_argument("--kills", type=int, default=None, help=f"of the harness (20; {KILLS} in a soak)")
-    chosen = parser.parse_args(argv)
+    chosen = parser.parse_args(words)
     if chosen.what == "soak":
         return soak(chosen.rounds, chosen.kills or KILLS)
     figures = list(measure(chosen.kills or 20))

@@ -68,35 +68,42 @@ class Completion(BaseModel):
     etag: Annotated[str, AfterValidator(_storable)] | None = Field(default=None, min_length=1, max_length=255)
 
 
+class _Bound:
+    """What the routes serve. They can be made before it is known."""
+
+    service: Service
+    draining: Draining
+
+
+_ready: list[tuple[FastAPI, _Bound]] = []  # made beforehand, for whoever comes first
+
+
 def make_app(service: Service, draining: Draining) -> App:
     """The ASGI application."""
-    app = FastAPI(title="Reference video service", docs_url=None, redoc_url=None)
-    _add_error_answers(app)
-    _add_health(app, service, draining)
-    tenant_of = _authentication(service)
-    _add_reads(app, service, tenant_of)
-    _add_writes(app, service, tenant_of)
+    app, bound = _ready.pop() if _ready else _make_routes()
+    bound.service, bound.draining = service, draining
     return _Gate(app, draining)
 
 
 def warm_up() -> None:
-    """Makes FastAPI import and compute what it does at a program's first route; serves nothing."""
-    app = FastAPI(docs_url=None, redoc_url=None)
-
-    def unserved(
-        new: NewUpload, tenant: str = Depends(lambda: ""), limit: Annotated[int, Query(ge=1)] = 1
-    ) -> None:
-        del new, tenant, limit
-
-    app.add_api_route("/", unserved, methods=["POST"])
+    """Makes routes for the next `make_app`, here or in a fork: FastAPI takes 25 ms to look into them."""
+    _ready.append(_make_routes())
 
 
-def _authentication(service: Service) -> Callable[..., str]:
-    tokens = service.settings.tokens
+def _make_routes() -> tuple[FastAPI, _Bound]:
+    app, bound = FastAPI(title="Reference video service", docs_url=None, redoc_url=None), _Bound()
+    _add_error_answers(app)
+    _add_health(app, bound)
+    tenant_of = _authentication(bound)
+    _add_reads(app, bound, tenant_of)
+    _add_writes(app, bound, tenant_of)
+    return app, bound
 
+
+def _authentication(bound: _Bound) -> Callable[..., str]:
     def tenant_of(authorization: Annotated[str | None, Header()] = None) -> str:
         given = _bearer(authorization)
-        for token, tenant in tokens.items():
+        for token, tenant in bound.service.settings.tokens.items():
             if secrets.compare_digest(token.encode(), given.encode()):
                 return tenant
         raise Refused(status=401, message="Authorization: a known bearer token is needed")
@@ -109,7 +116,7 @@ def _bearer(authorization: str | None) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _add_reads(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -> None:
+def _add_reads(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> None:
     tenant_dependency = Depends(tenant_of)
 
     @app.get("/jobs")
@@ -123,7 +130,7 @@ def _add_reads(app: FastAPI, service: Service, tenant_of: Callable[..., str]) ->
             before = parse_cursor(cursor) if cursor else None
         except ValueError:
             raise Refused(status=422, message=f"cursor={cursor!r}: take it from `next`") from None
-        found = lifecycle.list_jobs(service.store, tenant, limit=limit + 1, state=state, before=before)
+        found = lifecycle.list_jobs(bound.service.store, tenant, limit=limit + 1, state=state, before=before)
         page = found[:limit]
         more = cursor_of(page[-1]) if len(found) > limit else None
         return JSONResponse({"jobs": [job_view(job) for job in page], "next": more})
@@ -133,23 +140,23 @@ def _add_reads(app: FastAPI, service: Service, tenant_of: Callable[..., str]) ->
         tenant: str = tenant_dependency,
         max_age_minutes: Annotated[float, Query(ge=0, le=1e6)] = 30.0,
     ) -> JSONResponse:
-        found = lifecycle.orphaned_jobs(service.store, tenant, age_s=max_age_minutes * 60)
+        found = lifecycle.orphaned_jobs(bound.service.store, tenant, age_s=max_age_minutes * 60)
         return JSONResponse({"jobs": [job_view(job) for job in found]})
 
     @app.get("/jobs/{job_id}")
     def get_job(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
-        job = uploads.find(service, tenant, job_id)
-        done = lifecycle.done_stages(service.store, job_id) if job.attempt else ()
+        job = uploads.find(bound.service, tenant, job_id)
+        done = lifecycle.done_stages(bound.service.store, job_id) if job.attempt else ()
         return JSONResponse({"job": job_view(job, done)})
 
 
-def _add_writes(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -> None:
+def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> None:
     tenant_dependency = Depends(tenant_of)
 
     @app.post("/jobs")
     def initiate(body: NewUpload, tenant: str = tenant_dependency) -> JSONResponse:
         job, target = uploads.initiate(
-            service,
+            bound.service,
             tenant=tenant,
             name=body.name,
             size_bytes=body.size_bytes,
@@ -161,18 +168,18 @@ def _add_writes(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -
     def complete(
         job_id: str, body: Completion | None = None, tenant: str = tenant_dependency
     ) -> JSONResponse:
-        job = uploads.find(service, tenant, job_id)
-        done = uploads.complete(service, job, etag=body.etag if body else None)
+        job = uploads.find(bound.service, tenant, job_id)
+        done = uploads.complete(bound.service, job, etag=body.etag if body else None)
         return JSONResponse({"job": job_view(done)})
 
     @app.post("/jobs/{job_id}/cancel")
     def cancel(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
-        job = uploads.find(service, tenant, job_id)
-        return JSONResponse({"job": job_view(uploads.cancel(service, job))})
+        job = uploads.find(bound.service, tenant, job_id)
+        return JSONResponse({"job": job_view(uploads.cancel(bound.service, job))})
 
     @app.post("/jobs/{job_id}/retry")
     def retry(job_id: str, tenant: str = tenant_dependency) -> JSONResponse:
-        made = uploads.retry(service, uploads.find(service, tenant, job_id))
+        made = uploads.retry(bound.service, uploads.find(bound.service, tenant, job_id))
         answer = {"job": job_view(made.job)}
         if made.target is not None:
             answer["upload"] = upload_view(made.job, made.target)
@@ -180,15 +187,15 @@ def _add_writes(app: FastAPI, service: Service, tenant_of: Callable[..., str]) -
 
     @app.post("/internal/sweep")
     def sweep(authorization: Annotated[str | None, Header()] = None) -> JSONResponse:
-        expected = service.settings.internal_token
+        expected = bound.service.settings.internal_token
         if expected is None:
             raise Refused(status=403, message="REFERENCE_INTERNAL_TOKEN is not set: sweeps by HTTP are off")
         if not secrets.compare_digest(expected.encode(), _bearer(authorization).encode()):
             raise Refused(status=401, message="Authorization: the internal bearer token is needed")
-        return JSONResponse({"counts": dict(sweeper.run_once(service))})
+        return JSONResponse({"counts": dict(sweeper.run_once(bound.service))})
 
 
-def _add_health(app: FastAPI, service: Service, draining: Draining) -> None:
+def _add_health(app: FastAPI, bound: _Bound) -> None:
     @app.get("/livez")
     def livez() -> JSONResponse:
         return JSONResponse({"live": True})
@@ -196,9 +203,9 @@ def _add_health(app: FastAPI, service: Service, draining: Draining) -> None:
     @app.get("/readyz")
     def readyz() -> JSONResponse:
         """Ready to take work: the database answers, and nobody told us to stop."""
-        if draining.on:
+        if bound.draining.on:
             return _error(503, "draining", retry_after_s=RETRY_AFTER_S)
-        service.store.single(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        bound.service.store.single(lambda connection: connection.execute(text("SELECT 1")).scalar())
         return JSONResponse({"ready": True})
 
 

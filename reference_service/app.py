@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from reference_service import provision, relay, sweeper, worker
+from reference_service import aws, provision, relay, sweeper, worker
 from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence
@@ -15,9 +15,10 @@ from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
 from reference_service.ports import Points, Runtime, StageInput, StageOutput, Stages
 from reference_service.queue import SqsQueue
+from reference_service.queue.sqs import read_s
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
-from reference_service.settings import BadSettings, Settings
+from reference_service.settings import BadSettings, GivenSettings, Settings
 from reference_service.sink import HttpSink
 from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
@@ -57,6 +58,21 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         log=LineLog(role=role, instance=settings.instance),
     )
     return service, database
+
+
+def warm_up() -> None:
+    """Does beforehand what every role does at its start and at its first calls; opens nothing.
+
+    For a process that forks roles. What it makes fits a role whose region, keys and waits are the defaults;
+    another makes its own.
+    """
+    from reference_service import api  # noqa: PLC0415  a process that needs one role only needs no FastAPI
+    from reference_service.store import warming  # noqa: PLC0415  the same for the other statements
+
+    settings = GivenSettings(database_url="postgresql://", sink_url="http://127.0.0.1:9")
+    aws.warm_up(_access(settings, None), {"sqs": read_s(settings.receive_wait_s)})
+    warming.warm_up()
+    api.warm_up()
 
 
 def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:

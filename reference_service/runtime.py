@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -246,6 +247,7 @@ def _live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int |
             signal.signal(number, signal.SIG_IGN if drains else signal.SIG_DFL)
         stopper = _ChildStopper(parent)
         _die_with_parent(parent)
+        gc.freeze()  # a collection would write to, and so copy, each page of what the parent has made
         if memory_limit_bytes is not None:
             # By growth: what is mapped already says nothing of the job (libraries alone are hundreds of MB).
             most = address_space_bytes() + memory_limit_bytes

@@ -23,7 +23,6 @@ from unstuck.runner import RunRequest, run_scenario
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Target, TargetSource
-from unstuck.targets.reference.target import ReferenceTarget
 from unstuck.worlds.port import ProcessEvent, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.limits import check_space, raise_open_files
@@ -105,6 +104,9 @@ class ProcessStage(AbstractContextManager["ProcessStage"]):
         return self
 
     def _target(self) -> Target:
+        # What it needs is an extra, which whoever has a target of their own need not install.
+        from unstuck.targets.reference.target import ReferenceTarget  # noqa: PLC0415  see above
+
         return ReferenceTarget(
             self._session, emulator=self._emulator, videos=self._videos, see_messages=self._see_messages
         )

@@ -143,10 +143,11 @@ def _trigger(when: Trigger) -> str:  # noqa: PLR0911  one case for each kind
         case OnPoint(point=point, stage=stage):
             place = point if stage is None else f"{point} of stage {stage}"
             return f"when {_job(when.job)} reaches {place}{_which(when)}, and its process waits there"
-        case OnMessage(message=message, link=link, contains=contains, on=on, then=then):
+        case OnMessage(message=message, link=link, contains=contains, on=on, first=first, then=then):
             inside = "" if contains is None else f" with {contains!r} in it"
             before = "before it goes on" if on == "request" else "before its reply goes back"
-            return f"at {message}{inside} on {link}{_nth(when.nth)}, {before}{_THEN[then]}"
+            which = _nth(when.nth) if first is None else f" (the first {first})"
+            return f"at {message}{inside} on {link}{which}, {before}{_THEN[then]}"
         case OnOp(op=op, phase=phase):
             return f"when {op} of {_job(when.job)} is {phase}{_nth(when.nth)}"
     return f"when fault {when.fault} {'is' if when.phase == 'healed' else 'has'} {when.phase}"

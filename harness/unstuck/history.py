@@ -61,9 +61,9 @@ message     what a link saw or did at a message that a rule names: matched | hel
             facts (what it is)
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
-            wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down (roles, after_s: they crash as often as
-            they start); of a declared target: unmapped (state), no_id (answer), same_id, ledger (problem,
-            line), blind (why), sighted
+            wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
+            (roles, after_s: they crash as often as they start); of a declared target: unmapped (state),
+            no_id (answer), same_id, ledger (problem, line), blind (why), sighted
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class PointRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRule:
-    """Fault `fault` strikes at the nth message with this label on these links (both globs)."""
+    """Fault `fault` strikes at the nth message with this label on these links (both globs), or at the first
+    few."""
 
     fault: int
     link: str
@@ -47,6 +48,7 @@ class LinkRule:
     contains: str | None
     nth: int
     on: Literal["request", "reply"]
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ def make_plan(scenario: Scenario, seed: int, needs: Mapping[str, frozenset[str]]
                 contains=fault.when.contains,
                 nth=fault.when.nth,
                 on=fault.when.on,
+                first=fault.when.first,
             )
             for index, fault in enumerate(scenario.faults)
             if isinstance(fault.when, OnMessage)

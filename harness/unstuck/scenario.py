@@ -133,6 +133,8 @@ class OnPoint:
 class OnMessage:
     """The nth message with this label (a glob) on a link (`relay.queue`); before it goes on, or on reply.
 
+    `first`: not the nth, but each of the first few. Raises `ValueError` for both.
+
     `then`: what becomes of a message that waits for the fault, once that has struck. `forward`: it goes on,
     as bytes on their way would; `cut`: never, its connection ends, as if its sender had died before it sent
     it; `late`: it goes on when the fault, which lasts, is healed.
@@ -142,8 +144,13 @@ class OnMessage:
     link: str
     contains: str | None = None
     nth: int = 1
+    first: int | None = None
     on: Literal["request", "reply"] = "request"
     then: Literal["forward", "cut", "late"] = "forward"
+
+    def __post_init__(self) -> None:
+        if self.first is not None and self.nth != 1:
+            raise ValueError("has nth and first, which exclude each other. Keep one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,9 +28,7 @@ class SqsQueue:
     def __init__(self, name: str, access: AwsAccess, *, longest_wait_s: float = 1.0) -> None:
         """Opens nothing. `longest_wait_s` is the longest `wait_s` that `receive` will be asked for."""
         self._name = name
-        # Short, since nobody renews a worker's leases while it waits for an answer that does not come.
-        read_s = ANSWER_S + math.ceil(longest_wait_s)
-        self._client: OwnClient[SQSClient] = OwnClient("sqs", access, read_s=read_s)
+        self._client: OwnClient[SQSClient] = OwnClient("sqs", access, read_s=read_s(longest_wait_s))
         self._url: str | None = None
 
     def send(self, body: Mapping[str, Any]) -> str:
@@ -78,6 +76,14 @@ class SqsQueue:
             return self._client.call(with_url)
         except ClientError as error:
             raise Unavailable(f"sqs: {error}") from error
+
+
+def read_s(longest_wait_s: float) -> float:
+    """How long an answer may take when `receive` waits for so long at most.
+
+    Short, since nobody renews a worker's leases while it waits for an answer that does not come.
+    """
+    return ANSWER_S + math.ceil(longest_wait_s)
 
 
 def _body(text: str) -> Mapping[str, Any]:

@@ -13,8 +13,9 @@ from markdown_it import MarkdownIt
 
 from tests.tooling.repository import pages, text
 
-KINDS = frozenset({"console", "json", "python", "shell", "text", "toml", "yaml"})
-"""What may stand behind the three backquotes; `test_code_blocks.py` says what is done with each."""
+KINDS = frozenset({"console", "json", "manifest", "python", "shell", "text", "toml", "yaml"})
+"""What may stand behind the three backquotes (`manifest` behind a language that colours it);
+`test_code_blocks.py` says what is done with each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,4 +80,6 @@ def _blocks(page: Path) -> Iterator[Block]:
     for token in MarkdownIt().parse(text(page)):
         if token.type in ("fence", "code_block"):
             assert token.map is not None
-            yield Block(page=page, line=token.map[0] + 1, kind=token.info.strip(), content=token.content)
+            info = token.info.strip()
+            kind = "manifest" if info.endswith(" manifest") else info
+            yield Block(page=page, line=token.map[0] + 1, kind=kind, content=token.content)

@@ -4,7 +4,8 @@
 |---|---|
 | `yaml` | loaded by the real loader as a scenario, a snippet inside of a small one; or a CI workflow |
 | `toml` | read as a policy |
-| `json` | parsed; the baseline of the page is read by who reads baselines |
+| `json` | parsed; a baseline, and a list of proxies, by who reads those |
+| `manifest` | the text of a rule's example, which are tests of their own; or read as Compose |
 | `python` | executed, in the order of its page |
 | `shell` | each command is run in the cheapest form that says something, see `test_commands.py` |
 | `console` | its commands as in `shell`; what it shows, by one of the checks in `test_outputs.py` |
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toxiproxy.api import APIConsumer
 
+from tests.conformance.toxiproxy.conftest import Server
 from tests.docs.blocks import KINDS, Block, commands, every_block, of_kind
 from tests.docs.test_commands import HANDLED as COMMANDS
 from tests.docs.test_outputs import CHECKS
@@ -29,6 +32,9 @@ from tests.tooling.repository import ROOT
 from tests.unit.plugin.fake_runs import FakeRuns
 from unstuck.cli.policy import load_policy
 from unstuck.compare.baseline import read_baseline
+from unstuck.links.toxiproxy.routes import read_proxies
+from unstuck.preflight.readers import read_manifest
+from unstuck.preflight.rules import RULES
 from unstuck.scenario_file import load, loads
 from unstuck.targets.reference import catalogue
 
@@ -92,11 +98,20 @@ def test_toml_is_a_policy(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", of_kind("json"), ids=str)
 def test_json_is_what_the_page_says(block: Block, tmp_path: Path) -> None:
-    """A baseline is read as one."""
-    assert isinstance(json.loads(block.content), dict)
+    """A baseline is read as one, and so is a list of proxies."""
+    if isinstance(json.loads(block.content), list):
+        assert read_proxies(block.content.encode())
+        return
     file = tmp_path / "baseline.json"
     file.write_text(block.content, encoding="utf-8")
     assert read_baseline(file).machine.processors
+
+
+@pytest.mark.parametrize("block", of_kind("manifest"), ids=str)
+def test_manifests_are_examples_of_rules_or_are_read(block: Block) -> None:
+    """An example is the very text of its rule; the others are Compose files."""
+    examples = {one.text for rule in RULES.values() for one in (rule.BAD, rule.GOOD)}
+    assert block.content in examples or read_manifest("compose.yaml", block.content).workloads
 
 
 class Everything(frozenset[str]):
@@ -106,7 +121,9 @@ class Everything(frozenset[str]):
         return True
 
 
-def _names(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def _names(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> dict[str, Any]:
     """What a page's Python finds: the names that it speaks of, and made-up runs in the place of long ones."""
     if page.name == "worlds.md":
         file = load(ROOT / "scenarios" / "baseline.yaml", catalogue())
@@ -118,6 +135,11 @@ def _names(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
             return [runs(case, reports=reports, seed=seed, stop=threading.Event()) for case in cases]
 
         monkeypatch.setattr("unstuck.campaign.run_many", run_many)
+    if page.name == "proxy.md":
+        server = Server()
+        request.addfinalizer(server.end)
+        server.__enter__()
+        monkeypatch.setattr(APIConsumer, "port", server.port)
     return {}
 
 
@@ -126,12 +148,14 @@ def _python_pages() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("page", [*_python_pages()], ids=str)
-def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """All blocks of a page, one after another, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
-    names = _names(page, empty, monkeypatch)
+    names = _names(page, empty, monkeypatch, request)
     for block in of_kind("python"):
         if block.page == page and "unstuck_run" not in block.content:
             code = compile("\n" * block.line + block.content, str(ROOT / page), "exec")

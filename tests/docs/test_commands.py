@@ -30,8 +30,10 @@ PARSED: Mapping[str, str] = {
     # command -> why it is only parsed here, and not run
     "prove": "takes a minute a defence; tests/scenarios/test_alarms.py proves all of them",
     "compare": "its arguments stand for two runs; tests/unit/compare runs the example",
+    "worker.yaml": "the page shows the file; test_outputs.py judges it",
     "--write-baseline": "needs whole gates; tests/unit/compare runs them on made-up runs",
     "--baseline": "the same",
+    "proxy": "serves until Ctrl-C; tests/conformance/toxiproxy starts and drives it",
     "containers": "needs an engine; the tests of the container world run there where one is",
 }
 
@@ -44,7 +46,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     for name in OWN:
         (tmp_path / name).write_text(scenario.content, encoding="utf-8")
-    (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
+    for name in ("scenarios", "docker-compose.yml", "Dockerfile"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return tmp_path
@@ -65,7 +68,7 @@ def run_unstuck(words: list[str], here: Path) -> None:
     if {*words} & set(PARSED) or "…" in " ".join(words):
         assert chosen is not None
         return
-    if command in ("check", "replay"):
+    if command in ("check", "replay") or "--run" in words:
         assert main(["run", "sigterm-mid-job", "--world", "sim"]) == ExitCode.PASS
     if command == "gate":
         words = [*words, "--plan"]  # a gate has no sim; `test_a_gate_of_one_case` runs one

@@ -98,6 +98,15 @@ def as_the_loader_refuses(block: Block, _: pytest.CaptureFixture[str]) -> None:
     assert str(refused.value).split(": ", 1)[1] == block.content.strip().split(": ", 1)[1]
 
 
+def as_preflight_tells(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
+    """The manifest above it, judged as the command says: every letter."""
+    [command] = commands(block)
+    above = [one for one in of_kind("manifest") if one.page == block.page and one.line < block.line]
+    Path(command[2]).write_text(above[-1].content, encoding="utf-8")
+    main(command[1:])
+    assert capsys.readouterr().out == block.content.split("\n", 1)[1]
+
+
 def elsewhere(test: str) -> Check:
     """Checked by another test, which has to be there."""
 
@@ -116,6 +125,7 @@ CHECKS: Mapping[tuple[str, str], Check] = {
         "README.md",
         "harness/unstuck/",
     ): as_the_tree_is,
+    ("docs/preflight.md", "$ unstuck preflight worker.yaml"): as_preflight_tells,
     ("docs/compare.md", "$ unstuck compare before after"): elsewhere(
         "tests/unit/compare/test_commands.py::test_the_page_shows_what_is_printed"
     ),

@@ -79,7 +79,8 @@ def given(default: object) -> str:
 
 def test_every_fault_is_used_or_taught() -> None:
     """A bundled scenario or the page on writing scenarios shows each of them."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "scenarios").rglob("*.yaml")]
+    folders = (ROOT / "scenarios", ROOT / "targets/scenarios")
+    texts = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.yaml")]
     texts.append((ROOT / "docs/writing-a-scenario.md").read_text(encoding="utf-8"))
     unused = {name for name in FAULTS if not any(f"{name}:" in text for text in texts)}
     assert not unused

@@ -65,7 +65,7 @@ EFFECTFUL_CALLS = re.compile(
 ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     # module of reference_service -> what it is, and what it may reach past the ports
     "api.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
-    "aws.py": ("clients of S3 and SQS", {"boto3", "botocore"}),
+    "aws.py": ("clients of S3 and SQS", {"boto3", "botocore", "urllib3"}),
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
@@ -74,7 +74,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "downstream.py": ("a program of its own", {"http.server", "signal"}),
     "health.py": ("a program of its own", {"urllib.request"}),
     "points.py": ("test points of a harness", {"os.kill", "signal", "socket", "threading"}),
-    "preload.py": ("imports ahead of a fork; calls nothing", {"psycopg", "uvicorn"}),
+    "preload.py": ("does ahead of a fork what needs no socket and no thread", {"psycopg", "uvicorn"}),
     "provision.py": ("makes bucket and queues", {"botocore"}),
     "queue/sqs.py": ("events in SQS", {"botocore"}),
     "runtime.py": (

@@ -134,4 +134,5 @@ _OF_KIND: Mapping[str, str] = {
     "registry": "a list of the system's own",
     "dead_letter": "the dead letters",
     "process": "a process that is at it, and nowhere else",
+    "unknown": "nobody that we can see, which may mean anything",
 }

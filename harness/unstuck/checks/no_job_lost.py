@@ -14,6 +14,7 @@ NAME = "no_job_lost"
 PROMISE = "Every job that a client was told of is, at the end, terminal or held somewhere."
 PARAMETERS: Mapping[str, tuple[type, ...]] = {}
 
+UNSEEN = "is seen nowhere, and by the target's own word that may mean anything"
 UNKNOWN = "was acknowledged, and the service does not know it"
 
 
@@ -35,6 +36,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
             look = () if job.outcome is None else (job.outcome.number,)
             events = dict.fromkeys((job.acknowledged or 0, *job.last_event, *look))
             broken.append(Evidence(job=job.id, message=loss, events=tuple(events)))
+        elif job.outcome is not None and job.outcome.data["held"] == "unknown":
+            unclear.append(Evidence(job=job.id, message=UNSEEN, events=(job.outcome.number,)))
         elif job.outcome is None and not job.terminal:
             unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
     may = f", {dropped} lost, as at_most_once allows" if dropped else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from unstuck.checks.no_job_lost import lost
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural, spread
 from unstuck.checks.story import JobStory, Story, Stroke
@@ -31,6 +32,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     for fault in story.faults.values():
         for stroke in fault.strokes:
             for victim in victims(story, stroke):
+                if _may_be_dropped(story, victim.job):
+                    continue
                 judged += 1
                 hit.add(victim.job.id)
                 if victim.job.terminal:
@@ -53,6 +56,11 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         unclear=unclear,
         figures={"hit": judged, **spread("claim", claims_s), **spread("terminal", ends_s)},
     )
+
+
+def _may_be_dropped(story: Story, job: JobStory) -> bool:
+    """A job that was lost under a promise to lose rather than to repeat: nobody has to take it up again."""
+    return story.run.promise == "at_most_once" and lost(job, looked=story.run.played_out) is not None
 
 
 Finding = tuple[bool, str]  # whether the history settles it, and what is wrong

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,11 +75,11 @@ def carry_out(order: Order) -> Group:
     Raises `UsageError` for what is wrong before anything starts.
     """
     shut_out()
-    with reference_packages():
-        from unstuck.campaign import run_many  # noqa: PLC0415  heavy, and an extra may be missing
-
     if order.world != "sim":
         check_environment()  # before minutes are spent on starting what would only be taken down again
+    with reference_packages():
+        import unstuck.campaign  # noqa: F401, PLC0415  what is missing is told before a folder is made
+
     rundir.prepare(order.reports)
     stop = threading.Event()
     started_ns = monotonic_ns()
@@ -89,21 +90,7 @@ def carry_out(order: Order) -> Group:
     ):
         reporter = Reporter(place, screen)
 
-        def run(cases: Sequence[Scenario], reporter: Reporter) -> list[RunRecord]:
-            return run_many(
-                cases,
-                reports=place,
-                seed=order.seed,
-                jobs=order.jobs,
-                defences_off=order.defences_off,
-                time_budget_s=order.time_budget_s,
-                progress=reporter.hear,
-                stop=stop,
-                emulator=order.emulator,
-                place=_stage(order, stop, reporter),
-                follow_s=order.follow_s,
-            )
-
+        run = partial(_run, order, place, stop)
         records = run(order.cases, reporter)
         lines = [reporter.line_of(record) for record in records]
         notes = [*order.notes, *_left_out(records, order.time_budget_s)]
@@ -129,6 +116,27 @@ def carry_out(order: Order) -> Group:
         return keep(group, order.reports, rundir.GroupFolder(path=place), reporter.troubles)
     newest = records[0].folder if records else None
     return keep(group, order.reports, newest, reporter.troubles)
+
+
+def _run(
+    order: Order, place: Path, stop: threading.Event, cases: Sequence[Scenario], reporter: Reporter
+) -> list[RunRecord]:
+    with reference_packages():
+        from unstuck.campaign import run_many  # noqa: PLC0415  heavy, and an extra may be missing
+
+    return run_many(
+        cases,
+        reports=place,
+        seed=order.seed,
+        jobs=order.jobs,
+        defences_off=order.defences_off,
+        time_budget_s=order.time_budget_s,
+        progress=reporter.hear,
+        stop=stop,
+        emulator=order.emulator,
+        place=_stage(order, stop, reporter),
+        follow_s=order.follow_s,
+    )
 
 
 def _watched(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ class ChosenTarget:
             return target_catalogue()
         from unstuck.targets.declared.names import catalogue_of  # noqa: PLC0415  heavy
 
-        return catalogue_of(self.file)
+        return catalogue_of(self.file, self.configuration)
 
     def scenarios(self) -> Mapping[str, Path]:
         """Those that come with Unstuck and fit it, by name; those beside its file, too."""
@@ -54,9 +54,14 @@ class ChosenTarget:
 
 
 def choose_target(
-    word: str | None = None, configuration: str | None = None, *, here: Path | None = None
+    word: str | None = None,
+    configuration: str | None = None,
+    *,
+    here: Path | None = None,
+    allowed_hosts: Collection[str] | None = (),
 ) -> ChosenTarget:
     """`word`: a path, the name of a ready-made target, or `reference`; None: what the project says.
+    `allowed_hosts`: off this machine, if the file names them, too; None: it is only looked at.
 
     Raises `UsageError` for none of these, `ScenarioError` for a target file that is not right.
     """
@@ -69,7 +74,7 @@ def choose_target(
     path = _path(word, here)
     from unstuck.targets.declared.reading import load_target  # noqa: PLC0415  heavy
 
-    file = load_target(path)
+    file = load_target(path, allowed_hosts)
     if configuration is not None and configuration not in file.configurations:
         known = did_you_mean(configuration, file.configurations)
         raise UsageError(f"{path}: has no configuration {configuration!r}.{known}")
@@ -87,12 +92,14 @@ def stage_of(
     see_messages: bool = False,
 ) -> AbstractContextManager[Stage]:
     """Where runs against the target take place; nothing starts before it is entered. Raises `UsageError`."""
-    from unstuck.stages import open_declared, open_stage  # noqa: PLC0415  heavy
-
     if target.file is None:
+        from unstuck.stages import open_stage  # noqa: PLC0415  heavy, and needs an extra
+
         return open_stage(
             world, stop=stop, seed=seed, emulator=emulator, tell=tell, see_messages=see_messages
         )
+    from unstuck.declared_stage import open_declared  # noqa: PLC0415  heavy
+
     return open_declared(
         world,
         target.file,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unstuck.cases import spell
+from unstuck.cli.choosing import ChosenTarget
 from unstuck.describe import describe
 from unstuck.report.sheet import Sheet, Span
 from unstuck.report.words import plural
@@ -12,9 +13,18 @@ from unstuck.scenario import Scenario
 from unstuck.scenario_file import ScenarioFile
 
 
-def plan_sheet(cases: Sequence[Scenario], excluded: Sequence[tuple[Scenario, str]] = ()) -> Sheet:
-    """What runs of these cases would do, in order."""
+def plan_sheet(
+    cases: Sequence[Scenario],
+    excluded: Sequence[tuple[Scenario, str]] = (),
+    *,
+    target: ChosenTarget | None = None,
+) -> Sheet:
+    """What runs of these cases would do, in order, and what of the target they would start."""
     sheet = Sheet()
+    if target is not None and target.file is not None:
+        from unstuck.cli.target_plan import target_sheet  # noqa: PLC0415  heavy
+
+        sheet.extend(target_sheet(target, cases))
     for case in cases:
         _case(sheet, case)
     sheet.blank()

@@ -46,7 +46,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         from unstuck.explorer.approach import told  # noqa: PLC0415  heavy
         from unstuck.explorer.exploring import Order, explore  # noqa: PLC0415  heavy, and an extra may be missing
 
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     catalogue = target.catalogue()
     defences_off = check_defences(chosen.defence_off, catalogue)
     modes = _modes(chosen.modes)
@@ -127,8 +127,8 @@ def _plan(approach: Approach) -> ExitCode:
     sheet = plan_sheet([baseline(approach, number=1, beside=False)])
     sheet.paragraph(
         "Then, for each message of that job that matters, before it goes on and on its reply: the same job "
-        f"again, with whoever sent it killed, or paused for {approach.pause_s:g} s, there. Which these are is "
-        "known after the run above."
+        f"again, with whoever sent it killed, or paused for {approach.pause_s:g} s, there. "
+        "Which these are is known after the run above."
     )
     show(sheet)
     return ExitCode.PASS

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unstuck.cli.flags import running_flags, seconds, target_flags
+from unstuck.cli.flags import running_flags
+from unstuck.cli.target_flags import declare_target
+from unstuck.cli.values import seconds
 
 
 def explore_flags(parser: argparse.ArgumentParser) -> None:
@@ -43,5 +45,5 @@ def explore_flags(parser: argparse.ArgumentParser) -> None:
         "--defence-off", metavar="NAME", action="append", default=[], help="weaken the target; repeatable"
     )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-    target_flags(parser)
+    declare_target(parser)
     running_flags(parser)

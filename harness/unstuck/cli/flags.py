@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final, get_args
 
+from unstuck.cli import preflight_flags, target_flags
 from unstuck.cli.values import one_of, seconds, whole
 from unstuck.worlds.port import WorldName
 
@@ -49,18 +50,6 @@ def world_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def target_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target",
-        metavar="TARGET",
-        help="a target file, a ready-made target (`unstuck targets`), or `reference` (default: the project's "
-        "unstuck.yaml or [tool.unstuck], else the bundled reference service)",
-    )
-    parser.add_argument(
-        "--configuration", metavar="NAME", help="one of the configurations that the target file declares"
-    )
-
-
 def files_flags(parser: argparse.ArgumentParser, *, some: bool) -> None:
     parser.add_argument(
         "files",
@@ -100,7 +89,7 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         help="look on so long after the recovery budget: jobs that end then are still stuck, but it is told",
     )
-    target_flags(parser)
+    target_flags.declare_target(parser)
     world_flags(parser)
     running_flags(parser)
 
@@ -134,7 +123,7 @@ def gate_flags(parser: argparse.ArgumentParser) -> None:
         help="add this gate's recovery times to FILE, and hold them against nothing",
     )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-    target_flags(parser)
+    target_flags.declare_target(parser)
     running_flags(parser)
 
 
@@ -143,7 +132,7 @@ def prove_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--defence", metavar="NAME", action="append", default=[], help="only this defence; repeatable"
     )
-    target_flags(parser)
+    target_flags.declare_target(parser)
     running_flags(parser)
 
 
@@ -168,6 +157,7 @@ def compare_flags(parser: argparse.ArgumentParser) -> None:
 
 def replay_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run, or `latest`")
+    target_flags.declare_hosts(parser)
     reports_flags(parser)
 
 
@@ -177,7 +167,12 @@ def scenarios_flags(parser: argparse.ArgumentParser) -> None:
     )
     files_flags(parser, some=False)
     cases_flags(parser)
-    target_flags(parser)
+    target_flags.declare_target(parser)
+
+
+def preflight_command_flags(parser: argparse.ArgumentParser) -> None:
+    preflight_flags.declare(parser)
+    reports_flags(parser)
 
 
 def proxy_flags(parser: argparse.ArgumentParser) -> None:

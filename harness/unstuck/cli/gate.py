@@ -43,7 +43,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         reports=chosen.reports,
         baseline=chosen.baseline,
     )
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     catalogue = target.catalogue()
     named = _named(chosen.files, policy, target.scenarios())
     files = load_all(named, catalogue)
@@ -54,7 +54,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     if not cases:
         raise UsageError(f"nothing is left to run: the policy excludes {len(excluded)} of {len(excluded)}.")
     if chosen.plan:
-        show(plan_sheet(cases, excluded))
+        show(plan_sheet(cases, excluded, target=target))
         return ExitCode.PASS
     for path in filter(None, (chosen.junit, chosen.summary)):
         _prepare(path, advice="Choose another file.")
@@ -94,8 +94,9 @@ def select(
 
     Every scenario's base case comes first; then one more pairwise case of each in turn, until
     `cases_max` is reached. They are run in this order, so that a time budget that cuts them short has
-    something of every scenario. A case that was selected by name is taken as if it were the base case.
-    `impossible` says why a case cannot be run here, if so.
+    something of every scenario. Of those in one turn the longest are first: one that begins last, while
+    nothing else is left to run, would cost all of its length. A case that was selected by name is taken
+    as if it were the base case. `impossible` says why a case cannot be run here, if so.
     """
     rows: list[list[Scenario]] = []
     excluded: list[tuple[Scenario, str]] = []
@@ -108,7 +109,8 @@ def select(
         }
         excluded += [(case, why) for case in cases if (why := reasons[case.title]) is not None]
         rows.append([case for case in cases if reasons[case.title] is None])
-    in_turn = [case for column in zip_longest(*rows) for case in column if case is not None]
+    columns = ([case for case in column if case is not None] for column in zip_longest(*rows))
+    in_turn = [case for column in columns for case in sorted(column, key=_lasting_s, reverse=True)]
     chosen = list({case.title: case for case in in_turn}.values())
     kept = chosen[: policy.cases_max]
     notes: tuple[str, ...] = ()
@@ -116,6 +118,11 @@ def select(
         left = f"{plural(left_out, 'pairwise case')} left out: cases_max is {policy.cases_max}."
         notes = (f"{left} `unstuck run NAME --pairwise` runs all of a scenario.",)
     return kept, excluded, notes
+
+
+def _lasting_s(case: Scenario) -> float:
+    """How long its faults last, as declared: the longest waits of any case."""
+    return sum(getattr(fault.parameters, "for_s", 0.0) for fault in case.faults)
 
 
 def check_exclusions(policy: Policy, files: Sequence[ScenarioFile]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from unstuck.cli import flags
+from unstuck.cli import flags, target_flags
 from unstuck.cli.explore_flags import explore_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
@@ -135,7 +135,7 @@ Exit code 1: a defence was off and nothing noticed.""",
     ),
     "explore": CommandHelp(
         module="explore",
-        summary="Strike one job at each message that matters, one trial each, and tabulate what became of it.",
+        summary="Strike a job at each message that matters, one trial each, and tabulate what became of it.",
         declare=explore_flags,
         more="""\
 examples:
@@ -162,6 +162,20 @@ examples:
   unstuck compare reports/20260301-101500-gate latest
   unstuck compare --json before latest     before and latest: folders, here or in reports/
 Exit code 0: nothing got worse; 1: something did; 3: they have nothing in common to compare.""",
+    ),
+    "preflight": CommandHelp(
+        module="preflight",
+        summary="Hold deploy manifests against rules, with what a run has measured; nothing is started.",
+        declare=flags.preflight_command_flags,
+        more="""\
+examples:
+  unstuck preflight docker-compose.yml Dockerfile
+  unstuck preflight deploy/ --run latest          the longest stage and the peaks of a run
+  unstuck preflight service.yaml --longest-stage-s 95 --peak-mib worker=480
+  unstuck preflight cloudbuild.yaml --format sarif > preflight.sarif
+  unstuck preflight --explain US003
+Exit code 0: no error and no warning; 1: some; 2: a file that cannot be read. What a rule lacks is
+told as not judged, and never passes in silence.""",
     ),
     "replay": CommandHelp(
         module="replay",
@@ -192,6 +206,28 @@ examples:
   unstuck scenarios explain sigterm-mid-job
   unstuck scenarios explain sigterm-mid-job --case grace_s=0""",
     ),
+    "targets": CommandHelp(
+        module="targets",
+        summary="List the targets that come ready-made, their configurations, and what to install for them.",
+        declare=flags.nothing_flags,
+        more="""\
+examples:
+  unstuck targets
+  unstuck run worker-killed --target rq
+  unstuck run worker-killed --target rq --configuration reliable""",
+    ),
+    "init": CommandHelp(
+        module="init",
+        summary="Write a target file for a project, from what it shows: `unstuck doctor` says what it lacks.",
+        declare=target_flags.declare_init,
+        more=target_flags.INIT_MORE,
+    ),
+    "doctor": CommandHelp(
+        module="doctor",
+        summary="Try a target step by step: it starts, a job goes through, what is seen, what to mend.",
+        declare=target_flags.declare_doctor,
+        more=target_flags.DOCTOR_MORE,
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
@@ -208,9 +244,13 @@ commands:
   explore    strike one job at each message that matters, and tabulate what became of it
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another
+  preflight  hold deploy manifests against rules; nothing is started
   replay     run a recorded run again: same case, same seed
   proxy      be a Toxiproxy: its HTTP API and its toxics
   scenarios  list them, or explain one in words
+  targets    list those that come ready-made
+  init       write a target file for a service of your own
+  doctor     try a target step by step, and say what to mend
   version    print the version
 
 examples:

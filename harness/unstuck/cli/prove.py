@@ -45,7 +45,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     with reference_packages():
         from unstuck.prove.matrix import prove  # noqa: PLC0415  heavy, and an extra may be missing
 
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     catalogue = target.catalogue()
     files = _files(chosen.files, catalogue, target.scenarios())
     defences = check_defences(chosen.defence, catalogue) or tuple(sorted(catalogue.defences))
@@ -79,20 +79,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         with suppress(OSError):
             folder.path.rmdir()  # only if it is empty
         raise
-    records = [record for row in proof.rows for record in (row.control, row.record)]
-    group = Group(
-        name="prove",
-        lines=tuple(reporter.line_of(record) for record in {id(one): one for one in records}.values()),
-        seed=seed,
-        version=__version__,
-        date=utc_date().isoformat(timespec="seconds"),
-        duration_s=(monotonic_ns() - started_ns) / 1e9,
-        folder=shown(folder.path),
-        interrupted=stop.is_set(),
-        decided=proof.exit_code,
-        defences=tuple(_defences(proof)),
-        falsified=tuple(_mutations(proof)),
-    )
+    group = _group(proof, reporter, folder, seed, started_ns, interrupted=stop.is_set())
     group = keep(group, reports, folder, reporter.troubles)
     unguarded = sorted(proof.unguarded) if not chosen.files else []
     sheet = proof_sheet(list(group.defences), list(group.falsified), unguarded, group.folder, seed)
@@ -100,6 +87,31 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
     show(sheet)
     return group.exit_code
+
+
+def _group(
+    proof: Proof,
+    reporter: Reporter,
+    folder: rundir.GroupFolder,
+    seed: int,
+    started_ns: int,
+    *,
+    interrupted: bool,
+) -> Group:
+    records = [record for row in proof.rows for record in (row.control, row.record)]
+    return Group(
+        name="prove",
+        lines=tuple(reporter.line_of(record) for record in {id(one): one for one in records}.values()),
+        seed=seed,
+        version=__version__,
+        date=utc_date().isoformat(timespec="seconds"),
+        duration_s=(monotonic_ns() - started_ns) / 1e9,
+        folder=shown(folder.path),
+        interrupted=interrupted,
+        decided=proof.exit_code,
+        defences=tuple(_defences(proof)),
+        falsified=tuple(_mutations(proof)),
+    )
 
 
 def _files(words: list[str], catalogue: Catalogue, known: Mapping[str, Path]) -> list[ScenarioFile]:

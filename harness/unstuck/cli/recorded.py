@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from unstuck.cli.choosing import choose_target
@@ -11,12 +12,15 @@ from unstuck.scenario import Scenario
 from unstuck.scenario_file import loads
 
 
-def recorded_case(folder: RunFolder) -> tuple[Scenario, RecordedPlan]:
-    """The case that was run and what it was run with. Raises `UsageError` when the folder lacks a part."""
+def recorded_case(
+    folder: RunFolder, *, allowed_hosts: Collection[str] | None = None
+) -> tuple[Scenario, RecordedPlan]:
+    """The case that was run and what it was run with. Raises `UsageError` when the folder lacks a part, and
+    for hosts of the target that are not allowed (None: it is only looked at)."""
     plan = read_plan(folder)
     with disk(folder.scenario, doing="read", advice="Give the folder of a run."):
         text = folder.scenario.read_text(encoding="utf-8", errors="replace")
-    target = choose_target(plan.target, plan.configuration)
+    target = choose_target(plan.target, plan.configuration, allowed_hosts=allowed_hosts)
     case = loads(text, folder.scenario, target.catalogue()).case(plan.case)
     if dict(case.case) != dict(plan.case):
         raise UsageError(

@@ -23,7 +23,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     """Runs, reports in a new folder, and returns what it came to."""
     reports = reports_folder(chosen.reports)
     folder = open_run(chosen.run, reports=reports)
-    case, plan = recorded_case(folder)
+    case, plan = recorded_case(folder, allowed_hosts=chosen.allow_host)
     group = carry_out(
         Order(
             name="replay",
@@ -34,7 +34,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
             emulator=_emulator(folder, plan.emulator),
             world=_world(folder, plan.world),
             defences_off=plan.defences_off,
-            target=choose_target(plan.target, plan.configuration),
+            target=choose_target(plan.target, plan.configuration, allowed_hosts=chosen.allow_host),
             follow_s=plan.follow_s,
         )
     )

@@ -25,7 +25,7 @@ from unstuck.scenario import Scenario
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
     """Runs, reports, and returns what it came to."""
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     catalogue = target.catalogue()
     defences_off = check_defences(chosen.defence_off, catalogue)
     selections = parse_selections(chosen.case)
@@ -36,7 +36,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         wanted = selections or ([one.selection] if one.selection else [])
         cases += choose_cases(files[one.path], wanted, pairwise=chosen.pairwise, everything=chosen.all_cases)
     if chosen.plan:
-        show(plan_sheet(_once(cases)))
+        show(plan_sheet(_once(cases), target=target))
         return ExitCode.PASS
     group = carry_out(
         Order(

@@ -25,7 +25,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         raise UsageError("explain needs a scenario. `unstuck scenarios list` shows those that are bundled.")
     if not explaining and selections:
         raise UsageError("--case is for explain. `unstuck scenarios explain NAME --case K=V` shows a case.")
-    target = choose_target(chosen.target, chosen.configuration)
+    target = choose_target(chosen.target, chosen.configuration, allowed_hosts=None)
     known = target.scenarios()
     named = (
         find_scenarios(chosen.files, known=known)

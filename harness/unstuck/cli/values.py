@@ -43,3 +43,15 @@ def one_of(*known: str) -> Callable[[str], str]:
         return text
 
     return parse_word
+
+
+def peak_mib(text: str) -> tuple[str, float]:
+    """A parser of `400` or `worker=400`, for a flag: the role (empty: all) and MiB."""
+    role, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf") or (equals and not role):
+        raise argparse.ArgumentTypeError(f"value={text!r} must be MiB, more than 0, or ROLE=MIB")
+    return role, value

@@ -1,4 +1,4 @@
-"""Explores a target: baselines first, then a trial for each crash point and mode, and what was not covered."""
+"""Explores a target: baselines first, then a trial for each crash point and mode; what was not covered."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Life:
     names: Sequence[str]
 
     def chapter(self, message: Message, at_ns: int) -> str:
-        """Of a message at a moment. What a client does is handing over, whatever the service does meanwhile."""
+        """Of a message at a moment. What a client does is handing over, whatever else goes on meanwhile."""
         if message.role == CLIENT:
             return HANDED_OVER
         place = bisect_right(self.begins_ns, at_ns) - 1

@@ -1,4 +1,4 @@
-"""What the links of one run saw, folded from its history: a request with its reply, and what matters in it."""
+"""What the links of one run saw, folded from its history: requests with their replies, and what matters."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def settle(runs: Sequence[Sequence[CrashPoint]]) -> Settled:
 
 
 def pattern_of(label: str, labels: Iterable[str]) -> str:
-    """The label as a trigger writes it: as it is, unless its `*` would take another label of the link for it."""
+    """The label as a trigger writes it: as it is, unless its `*` would fit another label of the link, too."""
     if not any(other != label and fnmatchcase(other, label) for other in labels):
         return label
     return "".join(f"[{char}]" if char in "*?[" else char for char in label)
@@ -176,7 +176,7 @@ def _settled(runs: Sequence[Sequence[CrashPoint]]) -> tuple[list[CrashPoint], st
 
 
 def _same_order(runs: Sequence[Sequence[CrashPoint]]) -> bool:
-    """False only when the same texts came in different orders: what changes from run to run proves nothing."""
+    """False only when the same texts came in different orders: what changes each time proves nothing."""
     texts = [[_IDENTITY.sub("*", point.text) for point in run] for run in runs]
     return all(one == texts[0] or sorted(one) != sorted(texts[0]) for one in texts)
 

@@ -102,6 +102,14 @@ class Hand(Protocol):
         """
         ...
 
+    def message_held(self) -> Mapping[str, Any]:
+        """Waits until the link holds the message of the trigger. Raises `Missed`."""
+        ...
+
+    def release_message(self) -> None:
+        """Lets the message of the trigger go on, and no other; idempotent."""
+        ...
+
     def replace(self, name: str, *, version: str | None = None) -> str:
         """Starts a process like `name` beside it, and returns its name once it is ready."""
         ...

@@ -170,13 +170,13 @@ class Message:
 
 
 ENDS: Final[Sequence[Literal["request", "reply"]]] = ("request", "reply")
-CUT_OR_LATE: Final = ("cut_message", "delay_message")
-IDEMPOTENT: Final = ("cut_message", "delay_message", "duplicate_message")
+CUT_OR_LATE: Final = ("cut_message", "delay_message", "hold_message")
+IDEMPOTENT: Final = (*CUT_OR_LATE, "duplicate_message")
 MESSAGES: Final = (
-    Message("*SendMessage*", "relay.queue", ("swallow", *IDEMPOTENT)),
-    Message("*DeleteMessage*", "worker.queue", IDEMPOTENT),
-    Message("PutObject", "worker.objects", IDEMPOTENT),
-    Message("GetObject", "worker.objects", CUT_OR_LATE),
+    Message("*SendMessage*", "relay.queue", ("swallow", "error_message", *IDEMPOTENT)),
+    Message("*DeleteMessage*", "worker.queue", ("error_message", *IDEMPOTENT)),
+    Message("PutObject", "worker.objects", ("error_message", *IDEMPOTENT)),
+    Message("GetObject", "worker.objects", ("error_message", *CUT_OR_LATE)),
     Message("POST /caption", "worker.vision", IDEMPOTENT),
     Message("POST /effects", "worker.sink", IDEMPOTENT),
     Message("UPDATE jobs", "worker.database", CUT_OR_LATE),
@@ -199,6 +199,7 @@ def _message(shop: Workshop) -> Deed:
     parameters: dict[str, Any] = {
         "delay_message": {"by_s": choices.pick((0.2, 1.0))},
         "duplicate_message": {"after_s": choices.pick((0.0, 0.5, 1.5))},
+        "hold_message": {"for_s": choices.pick((0.2, 1.0))},
     }.get(name, {})
     shop.add(name, when, moment=Moment(when=when, job=True), **parameters)
     return _touching(shop, message.link.partition(".")[0])

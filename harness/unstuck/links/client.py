@@ -119,9 +119,9 @@ class Links:
         """From now on it acts on nothing; messages that it holds go on."""
         self._ask("remove_rule", rule=rule_id)
 
-    def release(self, rule_id: str, then: Then = "forward") -> int:
-        """Lets go of the messages that a `Hold` holds now; how many there were."""
-        return int(self._ask("release", rule=rule_id, then=then))
+    def release(self, rule_id: str, then: Then = "forward", nth: int | None = None) -> int:
+        """Lets go of the messages that a `Hold` holds now, or of its `nth` match; how many there were."""
+        return int(self._ask("release", rule=rule_id, then=then, nth=nth))
 
     def set_state(self, link: str, state: LinkState) -> tuple[str, ...]:
         """Of one link, or of all that a glob names; the links that it named."""

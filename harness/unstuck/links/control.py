@@ -90,7 +90,7 @@ class Control:
             case "remove_rule":
                 proxy.remove_rule(values["rule"])
             case "release":
-                result = proxy.release(values["rule"], values["then"])
+                result = proxy.release(values["rule"], values["then"], values.get("nth"))
             case "set_state":
                 result = await proxy.set_state(values["name"], LinkState(**values["state"]))
             case "add_toxic":

@@ -132,9 +132,11 @@ class Link:
             received, sent = received + more[0], sent + more[1]
         return received, sent
 
-    def release(self, rule_id: str, then: Then) -> int:
-        """Releases the messages that the rule holds; how many there were."""
-        turns = [turn for turn in self._held.pop(rule_id, []) if not turn.is_done]
+    def release(self, rule_id: str, then: Then, nth: int | None = None) -> int:
+        """Releases the messages that the rule holds, or its `nth` match; how many there were."""
+        held = [turn for turn in self._held.pop(rule_id, []) if not turn.is_done]
+        turns = [turn for turn in held if nth in (None, turn.nth)]
+        self._held[rule_id] = [turn for turn in held if turn not in turns]
         for turn in turns:
             release(turn, then)
         return len(turns)
@@ -239,9 +241,9 @@ class Proxy:
         self._rules.remove(rule_id)
         self.release(rule_id, "forward")
 
-    def release(self, rule_id: str, then: Then) -> int:
-        """How many messages were held by the rule."""
-        return sum(link.release(rule_id, then) for link in self._links.values())
+    def release(self, rule_id: str, then: Then, nth: int | None = None) -> int:
+        """How many messages were held by the rule, and (if given) were its `nth` match."""
+        return sum(link.release(rule_id, then, nth) for link in self._links.values())
 
     async def set_state(self, name: str, state: LinkState) -> list[str]:
         """`name` may be a glob; the links that it named. Raises `UsageError` when there is none."""

@@ -36,7 +36,7 @@ KINDS: Final[Mapping[str, type[Trigger]]] = {
 }
 _ABOUT = frozenset({"when", "while", "times"})
 _OF_TRIGGERS = frozenset(
-    {"job", "stage", "attempt", "nth", "hold", "link", "contains", "on", "phase", "then"}
+    {"job", "stage", "attempt", "nth", "first", "hold", "link", "contains", "on", "phase", "then"}
 )
 _CONDITION = re.compile(r"(>=|<=|==|>|<)\s*([0-9]{1,6})", re.ASCII)
 
@@ -85,7 +85,9 @@ def _check_place(fault: Fault, entries: Mapping[str, Spot], words: Vocabulary) -
     if fault.name in words.catalogue.at_point and not isinstance(fault.when, OnPoint):
         raise when.key_error(when, fault.name, "needs a test point. Write `when: {point: …}`.")
     if isinstance(fault.when, OnMessage) and fault.times == "each":
-        raise entries["times"].error("is not possible at a message. Name each with `nth`.")
+        raise entries["times"].error(
+            "is not possible at a message. Name one with `nth`, or some with `first`."
+        )
     if isinstance(fault.when, OnMessage) and fault.when.then != "forward":
         then = when.entries()["then"]
         if fault.name in words.catalogue.on_message:
@@ -100,7 +102,8 @@ def _check_place(fault: Fault, entries: Mapping[str, Spot], words: Vocabulary) -
         raise when.key_error(
             when,
             "here",
-            "needs a process at the trigger. Wait for a `point`, a `message`, or `hold: true`, or drop `which`.",
+            "needs a process at the trigger. Wait for a `point`, a `message`, or `hold: true`, or drop "
+            "`which`.",
         )
 
 

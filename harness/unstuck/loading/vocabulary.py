@@ -68,6 +68,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "mib": (1, 1024 * 1024),
     "attempt": (1, 1_000),
     "fault": (0, 1_000),
+    "first": (1, 1_000),
     "nth": (1, 1_000_000),
     "only": (1, 10_000),
     "parts": (0, 10_000),  # S3's own limit

@@ -19,6 +19,7 @@ _FLAGS = (
     ("cases", "base|pairwise|all", "which cases of each scenario file are tests (default: base)"),
     ("world", "processes|sim|containers", "where they run (default: processes)"),
     ("target", "TARGET", "what they run against (default: as `unstuck run` has it)"),
+    ("allow-host", "HOST", "a host off this machine that the target's file names, and may reach"),
     ("jobs", "N", "runs side by side (default: three on two processors, at most 4; in the sim, 1)"),
     ("seed", "N", "of everything random (default: 1)"),
     ("reports", "DIR", "where the folders of runs go (default: as `unstuck run` has it)"),
@@ -30,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("unstuck_paths", "scenario files, or folders of them, that are tests", type="paths")
     group = parser.getgroup("unstuck", "Unstuck: scenarios as tests")
     for name, values, meaning in _FLAGS:
-        group.addoption(f"--unstuck-{name}", dest=f"unstuck_{name}", metavar=values, help=meaning)
+        group.addoption(
+            f"--unstuck-{name}", dest=f"unstuck_{name.replace('-', '_')}", metavar=values, help=meaning
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -37,7 +37,10 @@ class Choices:
 def read_choices(config: pytest.Config) -> Choices:
     """The options, with defaults for what was not said. Raises `UsageError`."""
     world = _word(config, "world", WORLDS)
-    target = choose_target(config.getoption("unstuck_target"), here=config.rootpath)
+    host = config.getoption("unstuck_allow_host")
+    target = choose_target(
+        config.getoption("unstuck_target"), here=config.rootpath, allowed_hosts=[host] if host else ()
+    )
     if target.file is not None and world != "processes":
         name = target.file.name
         raise UsageError(f"--unstuck-world={world!r}: the target {name!r} runs as processes only.")

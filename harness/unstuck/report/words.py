@@ -85,9 +85,10 @@ def when(trigger: Trigger) -> str:
         case OnPoint(point=point, job=job, stage=stage, nth=nth):
             place = f" in stage {stage}" if stage else ""
             text = f"when {_job(job)} is at {point}{place}{_nth(nth)}"
-        case OnMessage(message=message, link=link, nth=nth, on=on):
+        case OnMessage(message=message, link=link, nth=nth, on=on, first=first):
             side = "the reply to " if on == "reply" else ""
-            text = f"at {side}message {message} on the link {link}{_nth(nth)}"
+            which = _nth(nth) if first is None else f", the first {first} times"
+            text = f"at {side}message {message} on the link {link}{which}"
         case OnOp(op=op, phase=phase, job=job, nth=nth):
             text = f"when {op} of {_job(job)} is {phase}{_nth(nth)}"
         case OnFault(fault=index, phase=phase):
@@ -227,6 +228,11 @@ def _replace(values: Mapping[str, Any]) -> str:
     )
 
 
+def _terminate(values: Mapping[str, Any]) -> str:
+    scope = {"group": "the process group of ", "tree": "every process of "}.get(values["scope"], "")
+    return f"{values['signal']} to {scope}{_which(values)}, SIGKILL after {span(values['grace_s'])}"
+
+
 def _toxic(values: Mapping[str, Any]) -> str:
     told = facts_text(_parameters(values["attributes"]))
     what = f"{values['type']} ({told})" if told else values["type"]
@@ -243,6 +249,9 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "delay_message": lambda v: f"hold that message back for {span(v['by_s'])}",
     "down": lambda v: f"take every {v['role']} down for {span(v['for_s'])}",
     "duplicate_message": lambda _: "deliver that message twice",
+    "drop_message": lambda _: "swallow that message and all behind it on its connection",
+    "error_message": lambda v: f"answer that message with an error ({v['code'] or v['status']})",
+    "hold_message": lambda v: f"hold that message for {span(v['for_s'])}, or until it is let go",
     "heal": lambda v: f"end fault {v['fault']} here",
     "kill": _kill,
     "link_down": lambda v: f"cut the link {v['link']} for {span(v['for_s'])}",
@@ -250,6 +259,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
+    "terminate": _terminate,
     "toxic": _toxic,
 }
 

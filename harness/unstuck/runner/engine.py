@@ -24,7 +24,7 @@ from unstuck.plan import Plan, place_of
 from unstuck.runner.hand import RunnerHand
 from unstuck.runner.live import Live
 from unstuck.runner.places import Arrival, shared
-from unstuck.runner.refusals import refuse
+from unstuck.runner.refused import refuse_impossible
 from unstuck.runner.triggers import fits, matches, rule_id
 from unstuck.runner.waiting import LOOK, Waiters
 from unstuck.scenario import Fault, OnMessage, OnStart, OnTime
@@ -76,7 +76,7 @@ class Engine:
 
     def __init__(self, *, plan: Plan, world: World, emit: Emit) -> None:
         for index, fault in enumerate(plan.faults):
-            refuse(index, fault)
+            refuse_impossible(index, fault)
         self.world = world
         self.scheduler: Scheduler = world.scheduler
         self.emit = emit
@@ -84,6 +84,7 @@ class Engine:
         self.error: HarnessError | None = None  # the first, with what could not be done
         self.blows = 0  # how often a fault has landed or was healed, as far as the history is folded
         self.messages_done: dict[tuple[str, Any], Mapping[str, Any]] = {}  # by rule and number
+        self.messages_held: dict[tuple[str, Any], Mapping[str, Any]] = {}  # same; also those let go since
         self.op_numbers = itertools.count(1)  # of ops that faults perform
         self._armed = [_Armed(fault) for fault in plan.faults]
         self._mailbox = self.scheduler.mailbox()
@@ -237,8 +238,9 @@ class Engine:
 
     def _fold(self, event: Event) -> None:
         self.live.apply(event)
-        if event.kind == "message" and event.phase == "done":
-            self.messages_done[str(event.data.get("rule")), event.data.get("nth")] = event.data
+        if event.kind == "message" and event.phase in ("done", "held"):
+            found = self.messages_done if event.phase == "done" else self.messages_held
+            found[str(event.data.get("rule")), event.data.get("nth")] = event.data
         if event.kind == "fault" and event.phase in ("landed", "healed"):
             self.blows += 1
         for index, armed in enumerate(self._armed):
@@ -299,13 +301,16 @@ class Engine:
 
     @staticmethod
     def _open(armed: _Armed) -> bool:
-        return armed.fault.times == "each" or armed.fired == 0
+        when = armed.fault.when
+        most = when.first or 1 if isinstance(when, OnMessage) else 1
+        return armed.fault.times == "each" or armed.fired < most
 
     @staticmethod
     def _counts(armed: _Armed) -> bool:
         armed.matched += 1
-        when = armed.fault.when
-        nth = 1 if isinstance(when, OnMessage) else getattr(when, "nth", 1)  # the link has counted
+        if isinstance(armed.fault.when, OnMessage):
+            return True  # the link has counted
+        nth = getattr(armed.fault.when, "nth", 1)
         return armed.matched == nth if armed.fault.times == "once" else armed.matched >= nth
 
     def _fire(self, index: int, occasion: Occasion, point: PointReached | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from unstuck.errors import TargetError
 from unstuck.faults.port import Missed, Occasion, OpEnd
-from unstuck.links.rules import LinkState
+from unstuck.links.rules import LinkState, Then
 from unstuck.links.toxics.port import Toxic
 from unstuck.runner.triggers import rule_id
 
@@ -64,7 +64,7 @@ class RunnerHand:
         """Lets go of the message that waits, whatever it waits for."""
         then, self._then = self._then, None
         if then is not None:
-            self._engine.running.release_message(rule_id(self.number), "cut" if then == "cut" else "forward")
+            self.release_message("cut" if then == "cut" else "forward")
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
         if self._waiting is None:
@@ -92,6 +92,20 @@ class RunnerHand:
         job = self.occasion.job or engine.live.named_in(str(facts))
         how = f"{done.get('label')} on {done.get('link')}: {done.get('outcome')}"
         return {"how": how, "jobs": [job] if job else [], "message": facts}
+
+    def message_held(self) -> Mapping[str, Any]:
+        self.dealing()
+        engine, rule = self._engine, rule_id(self.number)
+        key = (rule, (self.occasion.message or {}).get("nth"))
+        if not self.until("the link holds it", lambda: key in engine.messages_held, MESSAGE_SLACK_S):
+            raise Missed(f"the link never said that it holds the message ({rule})")
+        held = engine.messages_held[key]
+        job = self.occasion.job or engine.live.named_in(str(self.occasion.message))
+        return {"how": f"{held.get('label')} on {held.get('link')}: held", "jobs": [job] if job else []}
+
+    def release_message(self, then: Then = "forward") -> None:
+        nth = (self.occasion.message or {}).get("nth")
+        self._engine.running.release_message(rule_id(self.number), then, nth)
 
     # Processes
 

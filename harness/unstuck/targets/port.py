@@ -93,7 +93,9 @@ class Running(Protocol):
         """Puts a rule on a link (`unstuck.scenario.OnMessage`); matches come as `message` events."""
         ...
 
-    def release_message(self, rule_id: str, then: Then) -> None: ...
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        """Lets go of what the rule holds: of its `nth` match only, or (None) of all."""
+        ...
 
     def quiet(self) -> bool:
         """True when nothing is under way: no event waits, none is being handled."""

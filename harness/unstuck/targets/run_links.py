@@ -98,14 +98,15 @@ class RunLinks:
                 link=link_glob(when.link),
                 label=when.message,
                 contains=when.contains,
-                nth=when.nth,
+                nth=when.nth if when.first is None else None,
+                first_n=when.first,
                 on=when.on,
                 action=action,
             )
         )
 
-    def release(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def record_counts(self) -> None:
         """How many requests came through each link, by label, as evidence; `matter`: those that matter."""

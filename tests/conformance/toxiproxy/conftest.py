@@ -110,6 +110,22 @@ def connect(listen: str) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=WITHIN_S)
 
 
+def refused(server: Server, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    """Status and message of an error, whose form is checked."""
+    answer = server.ask(method, path, body)
+    assert answer.text == json.dumps(answer.json, separators=(",", ":"), ensure_ascii=False) + "\n"
+    assert set(answer.json) == {"error", "status"}
+    assert answer.json["status"] == answer.status
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    return answer.status, answer.json["error"]
+
+
+def pings(listen: str) -> bytes:
+    with connect(listen) as sock:
+        sock.sendall(b"ping")
+        return sock.recv(4)
+
+
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     with Server(("--proxy-metrics",)) as server:

@@ -1,5 +1,5 @@
 # Its output is what it is for.
-# ruff: noqa: T201  what it prints is its result
+
 """`allocate.py main|child MIB`: touches that much memory, itself or in a child whose end it reports."""
 
 from __future__ import annotations

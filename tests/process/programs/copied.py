@@ -17,5 +17,5 @@ if child == 0:
     while True:
         signal.pause()
 # Its output is what it is for.
-print(json.dumps({"child": child, "zygote": session.zygote_pid, "guardian": world.guardian_pid}), flush=True)  # noqa: T201  its result
+print(json.dumps({"child": child, "zygote": session.zygote_pid, "guardian": world.guardian_pid}), flush=True)
 signal.pause()

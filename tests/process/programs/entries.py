@@ -1,5 +1,5 @@
 # Its output is what it is for.
-# ruff: noqa: T201  what it prints is its result
+
 """Entries for roles that are started by fork, and what they do."""
 
 from __future__ import annotations

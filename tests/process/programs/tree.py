@@ -1,5 +1,5 @@
 # Its output is what it is for.
-# ruff: noqa: T201  what it prints is its result
+
 """Makes a tree of processes that get away in every usual manner, says `ready`, and waits.
 
 `tree.py FILE` writes {name: pid} as JSON to FILE. Names: main; child (same group); grandchild; grouped

@@ -1,5 +1,5 @@
 # Its output is what it is for.
-# ruff: noqa: T201  what it prints is its result
+
 """A harness that is meant to be killed: a session with a tree, a limit, a database and an emulator.
 
 `victim.py SCRATCH` prints one JSON line for each thing that is up, then runs until it is killed.

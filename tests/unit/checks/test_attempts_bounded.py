@@ -47,3 +47,16 @@ def test_claims_without_a_log_are_unclear() -> None:
     assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 1)
     assert "was claimed 4 times; of 1 nothing says whether they count" in result.summary
     assert claimed(3, said=0).check(subject).verdict is Verdict.PASS
+
+
+def test_a_declared_target_is_bounded_only_where_a_scenario_says_so() -> None:
+    """Its own retries are its own affair: three of them are four attempts, and nobody promised fewer."""
+    draft = Draft()
+    draft.move("j-1", ">queued", sampled=True)
+    for number in range(1, 6):
+        draft.move("j-1", "queued>active", attempt=number, token=number, worker="w", sampled=True)
+        draft.add("attempt", "begin", job="j-1", process="w", attempt=number)
+        draft.move("j-1", "active>queued", attempt=number, token=number, sampled=True)
+    draft.end()
+    assert draft.check(subject).judged == 0
+    assert draft.check(subject, most=4).verdict is Verdict.FAIL

@@ -43,6 +43,16 @@ def test_held_nowhere_is_lost() -> None:
     assert "is queued but held nowhere" in result.summary
 
 
+def test_seen_nowhere_is_unclear_where_that_may_mean_anything() -> None:
+    """A target whose queue nobody can look into says so: a job may wait there, and is not called lost."""
+    draft = Draft()
+    draft.queued("j-1")
+    draft.outcome("j-1", "queued", "unknown")
+    draft.end("budget")
+    result = draft.check(subject)
+    assert (result.verdict, result.evidence[0].message) == (Verdict.INCONCLUSIVE, subject.UNSEEN)
+
+
 def test_unknown_to_the_service_is_lost() -> None:
     """An acknowledged job of which no row is left is lost, also when it had ended."""
     draft = Draft()

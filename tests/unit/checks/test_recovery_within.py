@@ -122,3 +122,15 @@ def test_the_blow_is_when_it_was_struck() -> None:
     """A job that began between the blow and the landing was not hit."""
     draft = hit(struck_at_ns=1)
     assert draft.check(subject).judged == 0
+
+
+def test_who_may_be_dropped_needs_no_recovery() -> None:
+    """A job that a promise of at most once allows to be lost is not waited for."""
+    draft = Draft(promise="at_most_once")
+    draft.queued("j-1")
+    draft.claimed("j-1", worker="worker-1")
+    draft.fault("armed", "fired", "landed", processes=["worker-1"], in_flight=1)
+    draft.outcome("j-1", "active")
+    draft.end("budget")
+    result = draft.check(subject)
+    assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 0)

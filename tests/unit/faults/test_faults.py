@@ -129,6 +129,8 @@ def test_rot_has_landed_when_every_file_reads_back_otherwise(found: dict[str, An
     [
         ("swallow", {}, "answered"),
         ("cut_message", {}, "cut"),
+        ("drop_message", {}, "dropped"),
+        ("error_message", {}, "error"),
         ("delay_message", {"by_s": 40}, "forwarded"),
         ("delay_message", {"by_s": 40}, "delivered"),
         ("duplicate_message", {"after_s": 40}, "duplicated"),
@@ -172,6 +174,40 @@ def test_any_other_outcome_has_missed(outcome: str | None, why: str) -> None:
             made.history.emit("message", "done", rule="fault-0", nth=1, outcome=outcome, facts=facts)
         made.after(31)
         assert why_missed(made) == why
+
+
+def test_a_message_is_held_until_its_time_is_over_or_it_is_healed() -> None:
+    """Landed when the link says that it holds it; healed is let go, and that message only."""
+    for healed_early in (False, True):
+        with stage(
+            fault("hold_message", MESSAGE, {"for_s": 5}), fault("heal", OnOp(op="cancel"), {"fault": 0})
+        ) as made:
+            made.begin()
+            assert ("arm", "fault-0", "hold") in made.running.done
+            made.history.emit("message", "matched", job="j-1", rule="fault-0", nth=1)
+            made.after()
+            assert made.history.faults(0) == ["armed", "fired"]
+            made.history.emit("message", "held", rule="fault-0", nth=1, label="Send", link="relay-1.queue")
+            made.after(0.1)
+            assert landed(made)["how"] == "Send on relay-1.queue: held"
+            if healed_early:
+                made.history.emit("op", "ok", job="j-1", id="1", action="cancel")
+            assert not [one for one in made.running.done if one[0] == "release"]
+            made.after(0.1 if healed_early else 5)
+            assert made.history.faults(0) == ["armed", "fired", "landed", "healed"]
+            assert [one for one in made.running.done if one[0] == "release"] == [
+                ("release", "fault-0", "forward", 1)
+            ]
+
+
+def test_a_message_that_the_link_never_held_has_missed() -> None:
+    """Silence is no landing, and what may be held is let go all the same."""
+    with stage(fault("hold_message", MESSAGE, {"for_s": 5})) as made:
+        made.begin()
+        made.history.emit("message", "matched", rule="fault-0", nth=1)
+        made.after(31)
+        assert why_missed(made) == "the link never said that it holds the message (fault-0)"
+        assert ("release", "fault-0", "forward", 1) in made.running.done
 
 
 # notifications_off, heal

@@ -71,9 +71,13 @@ def test_another_seed_draws_other_scenarios() -> None:
 
 
 def test_every_kind_of_fault_is_drawn(many: list[Scenario]) -> None:
-    """Of every fault that there is, and each more than once."""
+    """Of every fault that there is but one, and each more than once.
+
+    Who asked without a time limit would wait for ever at a connection that went deaf: `drop_message` would
+    say that of each client, and never anything else.
+    """
     counted = Counter(fault.name for one in many for fault in one.faults)
-    assert set(counted) == set(FAULTS)
+    assert set(counted) == set(FAULTS) - {"drop_message"}
     assert min(counted.values()) >= 2, counted
 
 

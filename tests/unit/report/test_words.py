@@ -55,6 +55,10 @@ def test_an_unknown_fault_is_told_by_its_name() -> None:
         (OnState(state="active", stage="scenes", nth=2), "when a job enters active, stage scenes, time 2"),
         (OnPoint(point="p", job="large"), "when a job tagged large is at p"),
         (OnMessage(message="Send*", link="relay.queue"), "at message Send* on the link relay.queue"),
+        (
+            OnMessage(message="m", link="a.b", on="reply", first=2),
+            "at the reply to message m on the link a.b, the first 2 times",
+        ),
         (OnOp(op="complete_upload"), "when complete_upload of a job is ok"),
         (OnFault(fault=0), "when fault 0 has healed"),
     ],

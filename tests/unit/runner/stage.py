@@ -148,8 +148,8 @@ class FakeRunning:
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self.done.append(("arm", rule_id, action.kind))
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self.done.append(("release", rule_id, then))
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self.done.append(("release", rule_id, then) if nth is None else ("release", rule_id, then, nth))
 
     def quiet(self) -> bool:
         return self.quiets.pop(0) if self.quiets else True

@@ -177,7 +177,7 @@ def test_a_message_trigger_is_counted_by_the_link() -> None:
         made.history.emit("message", "matched", rule="fault-0", nth=3)
         made.history.emit("message", "matched", rule="fault-1", nth=2)
         made.after()
-        assert ("release", "fault-1", "forward") in made.running.done
+        assert ("release", "fault-1", "forward", 2) in made.running.done
         assert made.history.faults(1) == WHOLE
         assert made.history.faults(0) == ["armed", "fired"]
         made.history.emit("message", "done", rule="fault-0", nth=3, outcome="answered", facts={"id": "j-1"})
@@ -186,14 +186,35 @@ def test_a_message_trigger_is_counted_by_the_link() -> None:
         assert made.history.of("fault", "landed")[-1].data["jobs"] == ["j-1"]
 
 
+def test_a_fault_at_the_first_few_messages_strikes_at_each_of_them() -> None:
+    """And has to land each time; one that is held is let go alone, not with those still to be struck."""
+    errors = fault("error_message", OnMessage(message="Send*", link="relay.queue", first=2))
+    kills = fault("kill", OnMessage(message="COMMIT", link="worker.database", first=2), {"role": "worker"})
+    with stage(errors, kills) as made:
+        made.begin()
+        for nth in (1, 2):
+            made.history.emit("message", "matched", rule="fault-0", nth=nth)
+            made.history.emit("message", "done", rule="fault-0", nth=nth, outcome="error")
+            made.history.emit("message", "matched", rule="fault-1", nth=nth)
+            made.after()
+            assert [one for one in made.running.done if one[0] == "release"][nth - 1 :] == [
+                ("release", "fault-1", "forward", nth)
+            ]
+        assert made.history.faults(0) == [*WHOLE, "fired", "landed"]
+        assert made.history.faults(1) == [*WHOLE, "fired", "landed"]
+        made.history.emit("message", "matched", rule="fault-0", nth=3)
+        made.after()
+        assert made.history.faults(0) == [*WHOLE, "fired", "landed"]
+
+
 def test_a_link_that_is_gone_does_not_keep_a_fault_under_way() -> None:
     """What it held went with it: the error is told, and the run can end."""
     kill = fault("kill", OnMessage(message="COMMIT", link="worker.database"), {"role": "worker"})
     with stage(kill) as made:
         made.begin()
 
-        def broken(rule_id: str, then: str) -> None:
-            raise HarnessError(f"links: the proxy is gone ({rule_id}, {then})")
+        def broken(rule_id: str, then: str, nth: int | None) -> None:
+            raise HarnessError(f"links: the proxy is gone ({rule_id}, {then}, {nth})")
 
         made.running.release_message = broken  # type: ignore[method-assign]  # a fake that fails
         made.history.emit("message", "matched", rule="fault-0", nth=1)
@@ -207,7 +228,8 @@ def test_a_link_that_is_gone_does_not_keep_a_fault_under_way() -> None:
     ("wrong", "says"),
     [
         (fault("swallow", OnStart()), "done by a link"),
-        (fault("kill", OnMessage(message="*", link="a.b"), {"role": "worker"}, each=True), "Name each with"),
+        (fault("kill", OnMessage(message="*", link="a.b"), {"role": "worker"}, each=True), "Name one with"),
+        (fault("error_message", OnMessage(message="*", link="a.b", on="reply")), "acts on requests"),
     ],
 )
 def test_a_trigger_that_cannot_be_served_is_refused_before_anything_starts(wrong: object, says: str) -> None:

@@ -144,6 +144,7 @@ def test_the_steps_of_a_client() -> None:
             "{message: 'Send*', link: 'relay.*', contains: j-1, nth: 3, on: reply}",
             OnMessage(message="Send*", link="relay.*", contains="j-1", nth=3, on="reply"),
         ),
+        ("{message: m, link: relay.queue, first: 2}", OnMessage(message="m", link="relay.queue", first=2)),
         ("{op: complete_upload, phase: info}", OnOp(op="complete_upload", phase="info")),
     ],
 )

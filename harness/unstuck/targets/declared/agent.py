@@ -22,8 +22,10 @@ import subprocess
 import sys
 import threading
 import traceback
+from typing import IO
 
-SHOWN = 1 << 20  # characters of what a program prints
+SHOWN = 1 << 20  # bytes of what a program prints
+ENDS_WITHIN_S = 0.5  # after a program, for what it has printed
 
 
 def main(host: str, port: str) -> None:
@@ -71,16 +73,38 @@ def _run(request: dict[str, object]) -> object:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
         start_new_session=True,
     ) as program:
+        out, err = _Kept(program.stdout), _Kept(program.stderr)
         try:
-            out, err = program.communicate(timeout=timeout_s)
+            program.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             os.killpg(program.pid, signal.SIGKILL)
             raise
-    return {"code": program.returncode, "out": out[:SHOWN], "err": err[-2000:]}
+        return {"code": program.returncode, "out": out.text(), "err": err.text()[-2000:]}
+
+
+class _Kept:
+    """What a program prints, up to `SHOWN` bytes; the rest is read and dropped, so that it never stands
+    still. A child that it leaves behind may hold the pipe open: that keeps nobody waiting for long."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        assert pipe is not None
+        self._pipe = pipe
+        self._kept = bytearray()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            while data := os.read(self._pipe.fileno(), 65536):
+                self._kept += data[: max(0, SHOWN - len(self._kept))]
+        except (OSError, ValueError):
+            pass  # closed, since nobody waits for it any more
+
+    def text(self) -> str:
+        self._thread.join(ENDS_WITHIN_S)
+        return bytes(self._kept).decode(errors="replace")
 
 
 if __name__ == "__main__":

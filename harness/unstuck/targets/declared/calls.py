@@ -11,6 +11,7 @@ from typing import Any
 from unstuck.errors import TargetError, UsageError
 from unstuck.targets.declared.agent_client import Agent, CallError
 from unstuck.targets.declared.file import Call, CommandCall, HttpCall, PythonCall, RedisCall, SqlCall
+from unstuck.targets.declared.hosts import check_filled, hosts_off_machine
 from unstuck.targets.declared.templates import fill, fill_all
 
 Address = tuple[str, int]
@@ -30,12 +31,15 @@ class Caller:
         values_of: Callable[[str], str],
         databases: Mapping[str, str],
         agent: Agent | None,
+        hosts_allowed: frozenset[str] = frozenset(),
     ) -> None:
-        """`databases`: the database of each SQL dependency."""
+        """`databases`: the database of each SQL dependency; `hosts_allowed`: those off this machine that
+        may be asked."""
         self._address_of = address_of
         self._values_of = values_of
         self._databases = databases
         self._agent = agent
+        self._hosts_allowed = hosts_allowed
         self._here = threading.local()
         self._redis: dict[tuple[str, int], Any] = {}
         self._lock = threading.Lock()
@@ -119,6 +123,7 @@ class Caller:
         library = _library("urllib3")
         pool = _pool()
         url = fill(call.url, value_of)
+        check_filled("http", hosts_off_machine(url), self._hosts_allowed)
         body = None if call.body is None else json.dumps(fill_all(call.body, value_of)).encode()
         headers = {name: fill(value, value_of) for name, value in call.headers.items()}
         if body is not None:
@@ -126,19 +131,29 @@ class Caller:
         timeout = library.Timeout(connect=2.0, read=timeout_s)
         try:
             answer = pool.request(
-                call.method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
-            )
+                call.method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+            text = _read_whole(answer)
         except (library.exceptions.NewConnectionError, library.exceptions.ConnectTimeoutError) as error:
             raise CallError(f"{call.method} {url}: {error}", maybe=False) from None
         except library.exceptions.HTTPError as error:
             raise CallError(f"{call.method} {url}: {error}", maybe=True) from None
-        text = answer.data[:BODY_BYTES_MAX].decode(errors="replace")
         if not 200 <= answer.status < 300:
             said = _one_line(text)[:200]
             raise CallError(
                 f"{call.method} {url}: answered {answer.status} {said}", maybe=answer.status >= 500
             )
         return text
+
+
+def _read_whole(answer: Any) -> str:
+    """The body, up to `BODY_BYTES_MAX`; a connection with more to say is not used again."""
+    body = answer.read(BODY_BYTES_MAX, decode_content=True)
+    if answer.read(1):
+        answer.close()
+    answer.release_conn()
+    return bytes(body).decode(errors="replace")
 
 
 def find(path: str | None, answer: Any) -> Any:

@@ -136,10 +136,12 @@ class Look:
 
     `key` with `{job}`: the job's own key, whose `field` (of a hash; or a JSONPath of its text) is its state
     by `states`, or which says `state` by being there. Without: a list, set, sorted set, stream or hash that
-    holds many jobs; a member holds a job when its id is in it. `key` may be a glob.
+    holds many jobs; a member holds a job when its id is in it. `key` may be a glob. `through`: a hash; the
+    members are names of its fields, and what is looked at for ids are their values.
     """
 
     key: str
+    through: str | None = None
     field: str | None = None
     reason: str | None = None  # of a hash or a JSONPath of the same key: why a job failed
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
@@ -238,6 +240,7 @@ class TargetFile:
     summary: str = ""
     promise: Promise = "at_least_once"
     python: str | None = None  # for `python:` calls and `{python}`; None: the one that runs Unstuck
+    requires: tuple[str, ...] = ()  # packages that its program needs, as pip takes them
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dependencies: Mapping[str, DependencyOptions] = dataclasses.field(default_factory=dict)
     roles: Mapping[str, Role] = dataclasses.field(default_factory=dict)
@@ -251,7 +254,9 @@ class TargetFile:
     settings: Mapping[str, SettingOption] = dataclasses.field(default_factory=dict)
     configurations: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
     defences: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
+    inherit: frozenset[str] = frozenset()  # variables of ours that roles get though they look like addresses
     allow_hosts: frozenset[str] = frozenset()
+    hosts_allowed: frozenset[str] = frozenset()  # of these, what the command line allows, too
     text: str = ""
 
 

@@ -32,6 +32,7 @@ from unstuck.targets.port import Emit, PointReached
 PATH = "/ledger"
 LINE_BYTES_MAX = 64 * 1024
 READ_EVERY_S = 0.01
+READ_BYTES_MAX = 4 * 1024 * 1024  # at a time
 HOLD_S_MAX = 600.0
 WAIT_EVERY_S = 0.05  # how late a report that waits notices the end of the run
 EVENTS = ("begin", "end")
@@ -110,6 +111,7 @@ class Ledger:
         self._reading = threading.Lock()
         self._offset = 0
         self._rest = b""
+        self._skipping = False  # the rest of a line that is too long
         self._bad = 0
         self._over = threading.Event()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -153,20 +155,30 @@ class Ledger:
                 self._read()
 
     def _read(self) -> None:
+        """What is there by now, and no more: somebody may write faster than we read."""
         try:
             with self.file.open("rb") as file:
-                if os.fstat(file.fileno()).st_size <= self._offset:
-                    return
+                size = os.fstat(file.fileno()).st_size
+                if size < self._offset:
+                    self._complain(b"", "was shortened: what was reported in between may be missing")
+                    self._offset, self._rest = 0, b""
                 file.seek(self._offset)
-                data = file.read()
+                while self._offset < size and (data := file.read(min(READ_BYTES_MAX, size - self._offset))):
+                    self._offset += len(data)
+                    self._take(data)
         except OSError as error:
             self._complain(b"", f"cannot be read: {error.strerror}")
-            return
-        self._offset += len(data)
+
+    def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            if line.strip():
+            if line.strip() and not self._skipping:
                 self._take_line(line)
+            self._skipping = False
+        if len(self._rest) > LINE_BYTES_MAX:  # it would be no report, however it ends
+            if not self._skipping:
+                self._complain(self._rest, f"is longer than {LINE_BYTES_MAX} bytes")
+            self._rest, self._skipping = b"", True
 
     def _take_line(self, line: bytes) -> None:
         try:

@@ -11,8 +11,9 @@ from unstuck.targets.declared.ledger import POINTS
 from unstuck.targets.declared.templates import all_calls, named_by, names_in, reached_by
 
 
-def catalogue_of(target: TargetFile) -> Catalogue:
-    """Everything that can be named, from the file alone."""
+def catalogue_of(target: TargetFile, configuration: str | None = None) -> Catalogue:
+    """Everything that can be named, from the file alone; the promise is that of the configuration."""
+    chosen = target.configurations.get(configuration or "")
     client = PROCESS.rpartition("-")[0]
     called = {
         name
@@ -40,5 +41,5 @@ def catalogue_of(target: TargetFile) -> Catalogue:
         defences=frozenset(target.defences),
         settings={name: type(one.value) for name, one in target.settings.items()},
         values={name: type(value) for name, value in target.submit.values.items()},
-        promise=target.promise,
+        promise=chosen.promise if chosen and chosen.promise else target.promise,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -27,6 +27,7 @@ from unstuck.targets.declared.file import (
     Timings,
     Variant,
 )
+from unstuck.targets.declared.hosts import check_hosts
 from unstuck.targets.declared.reading_calls import CallReader
 from unstuck.targets.declared.templates import OF_PROCESS, check_templates
 from unstuck.targets.declared.words import (
@@ -42,9 +43,9 @@ from unstuck.yaml_source import Node
 
 T = TypeVar("T")
 KEYS = (
-    "name", "summary", "promise", "python", "folder", "environment", "dependencies", "roles", "submit",
-    "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
-    "allow_hosts",
+    "name", "summary", "promise", "python", "requires", "folder", "environment", "dependencies", "roles",
+    "submit", "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
+    "inherit", "allow_hosts",
 )  # fmt: skip
 ROLE_KEYS = (
     "command", "replicas", "environment", "folder", "ready", "stop", "restart", "memory_limit_mib",
@@ -56,13 +57,20 @@ _OURS = frozenset({"client", "harness", "links", "ledger", "job", *OF_PROCESS})
 _WORDS = TargetWords()
 
 
-def load_target(path: Path) -> TargetFile:
-    """Reads `unstuck.yaml`, or `[tool.unstuck.target]` of a `pyproject.toml`. Raises `ScenarioError`."""
+def load_target(path: Path, allowed_hosts: Collection[str] | None = ()) -> TargetFile:
+    """Reads `unstuck.yaml`, or `[tool.unstuck.target]` of a `pyproject.toml`. Raises `ScenarioError`, also
+    for an address off this machine that is not both named by the file and in `allowed_hosts`. None: the
+    file is only looked at, and nothing of it will reach anything."""
     if path.suffix == ".toml":
         root, text = _toml_table(path)
     else:
         root, text = yaml_source.read(path)
-    return _read(Spot(str(path), "", root), path, text)
+    file = _read(Spot(str(path), "", root), path, text)
+    if allowed_hosts is None:
+        return file
+    allowed = frozenset(host.lower() for host in allowed_hosts)
+    check_hosts(Spot(str(path), "", root), file.allow_hosts, allowed)
+    return replace(file, hosts_allowed=file.allow_hosts & allowed)
 
 
 def _read(root: Spot, path: Path, text: str) -> TargetFile:
@@ -104,12 +112,16 @@ def _read_plain(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile:
         found = replace(found, promise=one_of(entries["promise"], PROMISES))  # type: ignore[arg-type]  # a literal
     if "python" in entries:
         found = replace(found, python=_text(entries["python"]))
+    if "requires" in entries:
+        found = replace(found, requires=tuple(_text(item) for item in entries["requires"].items()))
     if "environment" in entries:
         found = replace(found, environment=read_texts(entries["environment"]))
     if "timings" in entries:
         found = replace(found, timings=build(Timings, entries["timings"], _WORDS))
+    if "inherit" in entries:
+        found = replace(found, inherit=frozenset(_text(item) for item in entries["inherit"].items()))
     if "allow_hosts" in entries:
-        hosts = frozenset(_text(item) for item in entries["allow_hosts"].items())
+        hosts = frozenset(_text(item).lower() for item in entries["allow_hosts"].items())
         found = replace(found, allow_hosts=hosts)
     return found
 

@@ -175,8 +175,10 @@ class CallReader:
             raise spot.error("has a field, but its key is not the job's own. Put {job} into the key.")
         if look.states and look.field is None and not own:
             raise spot.error("maps states, but reads none. Add `field`.")
-        if not (look.states or look.state or look.held):
-            raise spot.error("says nothing. Add `states` with `field`, or `state`, or `held`.")
+        if look.through is not None and own:
+            raise spot.error("goes through a hash, but its key is the job's own already. Drop `through`.")
+        if not (look.states or look.state or look.held or (look.reason and own)):
+            raise spot.error("says nothing. Add `states` with `field`, or `state`, `held` or `reason`.")
         return look
 
     def _rows(self, spot: Spot) -> RowsSource:

@@ -11,6 +11,8 @@ from pathlib import Path
 from unstuck.errors import TargetError, did_you_mean
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.targets.declared.file import Role, Setting, TargetFile, Timings, Variant
+from unstuck.targets.declared.hosts import check_filled, hosts_in_command, hosts_in_variable
+from unstuck.targets.declared.inherited import inherited
 from unstuck.targets.declared.templates import fill
 from unstuck.targets.declared.words import setting_text
 from unstuck.worlds.port import ProcessSpec
@@ -38,8 +40,10 @@ class Surroundings:
         of_role: Mapping[str, str] | None = None,
         settings: Mapping[str, Setting] | None = None,
     ) -> dict[str, str]:
-        """Ours, which is the user's own; over it what the file says: of every role, of the settings, of the
-        role, of the variants; and where to report to. Raises `KeyError` for a name that nothing has.
+        """Ours, which is the user's own, without what may lead to other systems; over it what the file
+        says: of every role, of the settings, of the role, of the variants; and where to report to.
+
+        Raises `KeyError` for a name that nothing has, `TargetError` for an address off this machine.
         """
         chosen = self.settings(settings or {})
         declared = {
@@ -50,7 +54,10 @@ class Surroundings:
         for variant in self.variants:
             declared.update(variant.environment)
         filled = {key: fill(value, value_of) for key, value in declared.items()}
-        return {**os.environ, **filled, **self.ledger, PROCESS: name}
+        ours = inherited(os.environ, self.target.inherit)
+        for key, value in (filled | {key: ours[key] for key in self.target.inherit if key in ours}).items():
+            check_filled(f"{name}: {key}", hosts_in_variable(key, value), self.target.hosts_allowed)
+        return {**ours, **filled, **self.ledger, PROCESS: name}
 
     def settings(self, of_role: Mapping[str, Setting]) -> dict[str, Setting]:
         """The settings in force, for a role with settings of its own."""
@@ -111,10 +118,12 @@ def spec_of(
         )
     ready = role.ready
     try:
+        command = tuple(fill(word, known) for word in role.command)
+        check_filled(f"{where}: command", hosts_in_command(command), around.target.hosts_allowed)
         return ProcessSpec(
             name=name,
             role=role.name,
-            command=tuple(fill(word, known) for word in role.command),
+            command=command,
             environment=around.environment(name, known, of_role=role.environment, settings=options.settings),
             folder=str(folder),
             log=str(around.folder / "logs" / f"{name}.log"),

@@ -20,7 +20,7 @@ from unstuck.targets.declared.agent_client import Agent, CallError
 from unstuck.targets.declared.calls import Caller
 from unstuck.targets.declared.client import Client
 from unstuck.targets.declared.effects import EffectsLook
-from unstuck.targets.declared.file import CommandCall, PythonCall, Role, TargetFile, Variant
+from unstuck.targets.declared.file import CommandCall, PythonCall, Role, Source, TargetFile, Variant
 from unstuck.targets.declared.ledger import Ledger
 from unstuck.targets.declared.roles import (
     LEDGER_FILE,
@@ -33,7 +33,7 @@ from unstuck.targets.declared.roles import (
 )
 from unstuck.targets.declared.sources import Sources
 from unstuck.targets.declared.templates import all_calls, has_port, named_by, reached_by
-from unstuck.targets.declared.tracker import Attempt, Tracker
+from unstuck.targets.declared.tracker import Attempt, Seen, Tracker
 from unstuck.targets.declared.watcher import Watcher
 from unstuck.targets.dependencies import Wanted, open_dependency
 from unstuck.targets.dependencies.port import Place
@@ -164,7 +164,7 @@ class RunningDeclared:
             values = partial(self._value_of, process=AGENT)
             agent.start(self._around.environment(AGENT, values))
             self._closing.callback(agent.stop)
-        for call in filter(None, (file.submit.call, file.cancel)):
+        for call in (file.submit.call, *([file.cancel] if file.cancel else [])):
             for name in sorted(named_by(call) & set(file.dependencies)):
                 self._addresses.link(AGENT, name, *self._upstream(name))
         through = Caller(
@@ -172,12 +172,14 @@ class RunningDeclared:
             values_of=partial(self._value_of, process=AGENT),
             databases=self._addresses.databases,
             agent=agent,
+            hosts_allowed=file.hosts_allowed,
         )
         direct = Caller(
             address_of=partial(self._addresses.of, process=None),
             values_of=partial(self._value_of, process=None),
             databases=self._addresses.databases,
             agent=agent,
+            hosts_allowed=file.hosts_allowed,
         )
         for caller in (through, direct):
             self._closing.callback(caller.close)
@@ -223,8 +225,8 @@ class RunningDeclared:
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.arm(rule_id, when, action)
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """No attempt is under way, and nothing that has ended is still held for somebody to do again."""
@@ -244,6 +246,19 @@ class RunningDeclared:
         self._links.record_counts()
         for job, facts in self._tracker.outcomes(self._is_alive).items():
             self._emit("outcome", job=job, **facts)
+
+    def ask_each(self, job: str) -> list[Seen | CallError]:
+        """What each source by itself says of a job at this moment, past every link; or why it says nothing.
+
+        Raises `UnstuckError` when a package for it is missing, or a path in the file is none.
+        """
+        return [self._ask_one(source, job) for source in self._file.observe.sources]
+
+    def _ask_one(self, source: Source, job: str) -> Seen | CallError:
+        try:
+            return Sources((source,), self._direct, self._file.observe.timeout_s).look([job])[job]
+        except CallError as error:
+            return error
 
     def rescue(self, job: str) -> Any:
         """Asks the system to take up one job again, as the target file says. Raises `UnstuckError`."""

@@ -34,8 +34,9 @@ local function members(key)
   return {}
 end
 local found = {}
-for at = 1, #ARGV, 4 do
+for at = 1, #ARGV, 5 do
   local how, key, field, reason = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local through = ARGV[at + 4]
   local keys = {key}
   if how == 'glob' then keys = redis.call('KEYS', key) end
   local values = {}
@@ -50,6 +51,14 @@ for at = 1, #ARGV, 4 do
     else
       for _, member in ipairs(members(name)) do values[#values + 1] = member end
     end
+  end
+  if through ~= '' then
+    local carried = {}
+    for _, member in ipairs(values) do
+      local value = redis.call('HGET', through, member)
+      if value then carried[#carried + 1] = value end
+    end
+    values = carried
   end
   found[#found + 1] = values
 end
@@ -165,15 +174,19 @@ def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, 
     return Seen(state=state, held=None if state is None else says_held.get(state), raw=word)
 
 
-def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str]:
+def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str, str]:
     key = look.key if job is None else fill(look.key, {"job": job}.__getitem__)
-    if look.field is not None and not look.field.startswith("$"):
-        return "hash", key, look.field, look.reason or ""
-    return ("glob" if job is None and any(char in key for char in "*?[") else "key"), key, "", ""
+    field = look.field or look.reason  # a look may be for the reason alone
+    if field is not None and not field.startswith("$"):
+        return "hash", key, field, look.reason or "", ""
+    how = "glob" if job is None and any(char in key for char in "*?[") else "key"
+    return how, key, "", "", look.through or ""
 
 
 def _found(look: Look, job: str, texts: Sequence[str], *, own: bool) -> Seen | None:
     """What a look says of a job; None: nothing."""
+    if own and look.field is None and look.reason is not None:
+        return Seen(reason=_reason(texts[0])) if texts else None
     if own and look.field is not None:
         if not texts:
             return None

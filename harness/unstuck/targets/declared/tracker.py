@@ -173,6 +173,8 @@ class Tracker:
                 held = known.held
                 if held is None and any(alive(attempt) for attempt in known.open):
                     held = "process"
+                if held is None and self._absent == "unknown" and known.state not in TERMINAL_STATES:
+                    held = "unknown"  # it may wait where we cannot look
                 facts: dict[str, Any] = {"state": known.state, "held": held}
                 if known.raw is not None:
                     facts["raw"] = known.raw
@@ -187,7 +189,7 @@ class Tracker:
             return "queued" if known.begun == 0 else None
         if seen.state is not None:
             return seen.state
-        if seen.held is None and self._absent == "succeeded":
+        if seen.held is None and seen.unmapped is None and self._absent == "succeeded":
             return "succeeded" if known.ended or not self._has_ledger else None
         return None
 

@@ -211,8 +211,8 @@ class RunningReference:
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._links.arm(rule_id, when, action)
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._links.release(rule_id, then)
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events. Raises `HarnessError` when we are blind."""

@@ -52,6 +52,11 @@ class LineProbe:
                     break
         return False
 
+    def go_on_from(self, offset: int) -> None:
+        """The log was cut down in its middle: what follows `offset` has not been seen, or is seen again."""
+        self._offset = min(self._offset, offset)
+        self._rest = b""
+
     def close(self) -> None:
         """Nothing is held between two looks."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unstuck import clock
-from unstuck.worlds.process import cgroups, companion, proctree, readiness, spawn, usage
+from unstuck.worlds.process import cgroups, companion, logs, proctree, readiness, spawn, usage
 from unstuck.worlds.process.ports import LOOPBACK, is_answered
 from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.restarts import restart_after
@@ -71,6 +71,8 @@ class Supervised:
         self._started_ns = self._stopped_ns = 0
         self._probe_at_ns = self._ready_by_ns = self._kill_at_ns = self._restart_at_ns = 0
         self._sample_at_ns = 0
+        self._log_at_ns = 0
+        self._log_dropped = 0  # bytes
         self._grace_s = 0.0
 
     # Starting
@@ -92,6 +94,7 @@ class Supervised:
             limited_by=launch.memory_limited_by,
         )
         self._started_ns, self._sample_at_ns = now_ns, now_ns + self._meter.every_ns
+        self._log_at_ns = now_ns + logs.CHECK_EVERY_NS
         self.state = "starting"
         self._tell(
             "start", {"pid": self.pid, "version": launch.version, "how": how, **self._meter.limit_facts()}
@@ -187,7 +190,7 @@ class Supervised:
             return self._restart_at_ns
         if not self.alive:
             return None
-        due = [self._sample_at_ns]
+        due = [self._sample_at_ns, self._log_at_ns]
         if self.state == "starting":
             due += [self._probe_at_ns, self._ready_by_ns]
         if self.state == "stopping":
@@ -201,6 +204,8 @@ class Supervised:
             return
         if self.alive and now_ns >= self._sample_at_ns:
             self._sample(now_ns)
+        if self.alive and now_ns >= self._log_at_ns:
+            self._cut_log(now_ns)
         if self.state == "starting" and now_ns >= self._probe_at_ns:
             if self._probe is None:  # it has settled
                 self._become_ready()
@@ -330,6 +335,18 @@ class Supervised:
         facts = self._meter.sample()
         if facts is not None:
             self._tell("usage", facts)
+
+    def _cut_log(self, now_ns: int) -> None:
+        self._log_at_ns = now_ns + logs.CHECK_EVERY_NS
+        with contextlib.suppress(
+            OSError
+        ):  # removed by somebody, or on a disk that is full: it has no end then
+            dropped = logs.cut_down(self._log, self._log_dropped)
+            if dropped is not None:
+                self._log_dropped = dropped
+                self._log_offset = 0
+                if isinstance(self._probe, readiness.LineProbe):
+                    self._probe.go_on_from(logs.HEAD_BYTES)
 
     def _peak(self) -> None:
         if self.alive and self._meter is not None:

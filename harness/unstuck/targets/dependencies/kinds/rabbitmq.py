@@ -25,6 +25,7 @@ from unstuck.worlds.process.wire import Launch
 
 KIND = "rabbitmq"
 FRAMER: Framer = "amqp"
+VALUES = ("vhost", "user", "password")
 INSTALL = "install RabbitMQ (apt install rabbitmq-server)"
 OPTIONS = {
     "vhost": Option(shape="text", means="the virtual host that roles use (`/`)"),

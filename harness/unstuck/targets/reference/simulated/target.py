@@ -203,8 +203,8 @@ class RunningSimulated:
     def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
         self._no_links(f"{rule_id}: no message on {when.link} can be met with {action!r}")
 
-    def release_message(self, rule_id: str, then: Then) -> None:
-        self._no_links(f"{rule_id}: no message to {then}")
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._no_links(f"{rule_id}: no message {nth or ''} to {then}")
 
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events."""

@@ -1,0 +1,157 @@
+"""The examination of a target, from its file to a worker that was replaced, in the order of a run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unstuck import clock
+from unstuck.declared_stage import DeclaredStage
+from unstuck.doctor.concluding import conclude_abilities, conclude_timings
+from unstuck.doctor.inspecting import look_at_file, look_at_programs, look_at_surroundings
+from unstuck.doctor.jobs import SETTLES_S, judge_absence, judge_effect, judge_job, judge_states, waited_s
+from unstuck.doctor.processes import judge_roles, replace_each
+from unstuck.doctor.steps import Examination, Notes, Step
+from unstuck.doctor.trial import Attended, Trial
+from unstuck.errors import Interrupted, UnstuckError
+from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.roles import timings_of, variants_of
+from unstuck.targets.declared.target import DeclaredTarget
+
+JOB_WITHIN_S = 20.0  # besides five times as long as a job takes by its file
+LIVE = ("dependencies", "roles", "job", "states", "effect", "absence", "stop", "restart")
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of a target that ran, for the conclusions; None: it did not come to that."""
+
+    first: Attended | None = None
+    second: Attended | None = None  # after its roles were replaced
+    steps: list[Step] = field(default_factory=list)
+
+
+def examine(
+    file: TargetFile,
+    configuration: str | None,
+    *,
+    word: str,
+    stage: DeclaredStage,
+    interrupted: Callable[[], bool],
+    logs: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Examination:
+    """Tries everything. `stage` is entered by the caller; `logs` keeps what the processes wrote.
+
+    Never raises for what is wrong with the target: that is what the steps say. Raises `Interrupted`.
+    """
+    started_ns = clock.monotonic_ns()
+    steps = [look_at_file(file), look_at_programs(file), look_at_surroundings(file, os.environ)]
+    seen = Seen()
+    if any(step.name == "programs" and step.state == "bad" for step in steps):
+        seen.steps = [Step(name=name, state="skipped") for name in LIVE]
+    else:
+        with tempfile.TemporaryDirectory(prefix="unstuck-doctor-") as folder:
+            _try_out(stage, logs or Path(folder), seen, interrupted, tell)
+    timings = timings_of(file, variants_of(file, configuration, ()))
+    steps += seen.steps
+    steps.append(conclude_timings(file, timings, seen.first))
+    steps.append(conclude_abilities(file, timings, seen.first))
+    return Examination(
+        target=file.name,
+        word=word,
+        configuration=configuration,
+        steps=tuple(steps),
+        took_s=(clock.monotonic_ns() - started_ns) / 1e9,
+    )
+
+
+def _try_out(
+    stage: DeclaredStage,
+    folder: Path,
+    seen: Seen,
+    interrupted: Callable[[], bool],
+    tell: Callable[[str], None],
+) -> None:
+    """The steps that need it to run. Nothing of it is left when this returns."""
+    target = stage.target
+    assert isinstance(target, DeclaredTarget)
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = Trial(target, interrupted)
+    world = stage.world("doctor", trial.on_process, stage.now_ns())
+    running = False
+    try:
+        for step in _live(trial, target, world, folder, seen, tell):
+            seen.steps.append(step)
+            running = running or step.name == "roles"
+    finally:
+        if running and hasattr(trial, "running"):
+            trial.running.close()
+        world.close()
+    done = {step.name for step in seen.steps}
+    seen.steps += [Step(name=name, state="skipped") for name in LIVE if name not in done]
+
+
+def _live(
+    trial: Trial,
+    target: DeclaredTarget,
+    world: object,
+    folder: Path,
+    seen: Seen,
+    tell: Callable[[str], None],
+) -> Iterator[Step]:
+    """Each step as soon as it is known; ends early where nothing after it could be tried."""
+    tell("starting the dependencies and the roles")
+    error: UnstuckError | None = None
+    try:
+        trial.start(world, folder)  # type: ignore[arg-type]  # a world, which only the target looks into
+    except Interrupted:
+        raise
+    except UnstuckError as caught:
+        error = caught
+    started = list(judge_roles(trial, target.file, error))
+    yield from started
+    if any(step.state == "bad" for step in started) and error is not None:
+        return
+    tell("a job goes through")
+    want_effect = target.file.ledger or target.file.effects is not None
+    within_s = JOB_WITHIN_S + 5 * (target.file.timings.job_s or 0.0)
+    first = seen.first = trial.attend(within_s, want_effect=want_effect)
+    again = None
+    if waited_s(first) > SETTLES_S:
+        again = trial.attend(within_s, want_effect=want_effect)  # with everything warm
+    job = judge_job(trial, target.file, first, within_s, again)
+    yield job
+    yield judge_states(target.file, first)
+    if first.job is None:
+        return
+    yield judge_effect(trial, target.file, first)
+    yield judge_absence(trial, target.file, first)
+    tell("each role is stopped, and started again")
+    stop, restart = replace_each(trial, target.file)
+    yield stop
+    if job.state == "bad" or restart.state == "bad":
+        yield restart
+        return
+    seen.second = trial.attend(within_s, want_effect=want_effect)
+    yield _second(restart, seen.first, seen.second)
+
+
+def _second(restart: Step, first: Attended, second: Attended) -> Step:
+    """The step `restart`, with the job that came after it."""
+    notes = Notes("restart")
+    for told in restart.told:
+        notes.tell(told)
+    if second.terminal_ns is None:
+        notes.bad(
+            f"then a job stayed {second.state or 'unknown'} ({second.reply.error or 'it was submitted'})",
+            "See what a worker that starts anew waits for: a lease, a lock, a name that is still taken.",
+        )
+    else:
+        took_s = (second.terminal_ns - second.submitted_ns) / 1e9
+        before_s = (first.terminal_ns - first.submitted_ns) / 1e9 if first.terminal_ns else took_s
+        notes.tell(f"then a job took {took_s:.2f} s from its submission to its end ({before_s:.2f} s before)")
+    return notes.step()

@@ -1,0 +1,80 @@
+"""The job systems that a draft can begin from: each ready-made target, with what a project shows of it.
+
+A folder of `targets/` is one. If it has a folder `draft`, that holds `recognise.toml` and the files to
+write, with places for what the project calls things; else the ready-made target itself is copied, and it
+is recognised by its name. So a new ready-made target needs nothing here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unstuck.drafting.project import Mention, Project
+from unstuck.errors import HarnessError
+from unstuck.targets.ready import FILE, SCENARIOS, ready_folder
+
+DRAFT = "draft"
+RECOGNISE = "recognise.toml"
+PACKAGE, NEAR = 4, 1  # how much it says that the project names the system; that it names its broker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One system. `packages`: names by which a project shows it; `near`: words that tell those apart which
+    share them (`redis`, `rabbitmq`); `app`: calls that make its application; `tasks`: decorators."""
+
+    name: str
+    folder: Path
+    packages: tuple[str, ...]
+    near: tuple[str, ...] = ()
+    app: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    adapts: bool = False  # to the project; False: the ready-made target is copied as it is
+
+    def files(self) -> Sequence[Path]:
+        """What is to be written, the target file first."""
+        folder = self.folder / DRAFT if self.adapts else self.folder
+        found = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != RECOGNISE]
+        return sorted(found, key=lambda path: path.name != FILE)
+
+
+def recipes() -> dict[str, Recipe]:
+    """All, by name."""
+    folders = [path for path in sorted(ready_folder().iterdir()) if path.is_dir() and path.name != SCENARIOS]
+    found = [
+        _recipe(folder)
+        for folder in folders
+        if (folder / FILE).is_file() or (folder / DRAFT / FILE).is_file()
+    ]
+    return {one.name: one for one in found}
+
+
+def fitting(project: Project, known: Sequence[Recipe]) -> list[tuple[Recipe, list[Mention]]]:
+    """Those that the project shows, the likeliest first, each with where it shows it."""
+    scored: list[tuple[int, Recipe, list[Mention]]] = []
+    for recipe in known:
+        shown = project.mentions(recipe.packages)
+        if shown:
+            near = project.mentions(recipe.near)
+            score = PACKAGE * len({one.word for one in shown}) + NEAR * len({one.word for one in near})
+            scored.append((score, recipe, shown))
+    return [(recipe, shown) for _, recipe, shown in sorted(scored, key=lambda one: -one[0])]
+
+
+def _recipe(folder: Path) -> Recipe:
+    name = folder.name
+    words = tuple(name.split("-"))
+    file = folder / DRAFT / RECOGNISE
+    if not file.is_file():
+        return Recipe(name=name, folder=folder, packages=words[:1], near=words[1:])
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Recipe(
+            name=name, folder=folder, adapts=True,
+            **{key: tuple(map(str, value)) for key, value in said.items()},
+        )  # fmt: skip
+    except (OSError, ValueError, TypeError) as error:
+        raise HarnessError(f"{file}: {error}. This is a mistake in Unstuck's own files.") from None

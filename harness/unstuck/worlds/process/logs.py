@@ -1,0 +1,40 @@
+"""Keeps the log of a process from filling the disk: what is in the middle of a long one is dropped.
+
+A process writes its log itself, by O_APPEND, so that nobody has to keep up with it and nothing is lost of
+what it wrote before it was killed. A log that has grown long is cut down in place, to how it began and how
+it went on lately, with a line in between that says so. What is written next goes to its new end.
+"""
+
+from __future__ import annotations
+
+import os
+
+LOG_BYTES_MAX = 16 * 1024 * 1024
+HEAD_BYTES = 256 * 1024
+TAIL_BYTES = 4 * 1024 * 1024
+CHECK_EVERY_NS = 250_000_000
+
+
+def cut_down(path: str, dropped: int = 0) -> int | None:
+    """Cuts a log of more than `LOG_BYTES_MAX`; how many bytes are missing by now, `dropped` before.
+
+    None: it is short enough. What is written between the reading and the cut (1 ms) is missing, too:
+    1. we read the end  2. the process writes  3. we cut. Raises `OSError`.
+    """
+    if os.stat(path).st_size <= LOG_BYTES_MAX:
+        return None
+    file = os.open(path, os.O_RDWR | os.O_APPEND)
+    try:
+        size = os.fstat(file).st_size
+        tail = os.pread(file, TAIL_BYTES, size - TAIL_BYTES)
+        tail = tail[tail.find(b"\n") + 1 :]  # whole lines; a single line that never ends is kept as it is
+        dropped += max(0, os.fstat(file).st_size - HEAD_BYTES - len(tail))
+        os.ftruncate(file, HEAD_BYTES)
+        note = (
+            f"\n[unstuck] {dropped} bytes in the middle of this log are missing: "
+            f"it grew beyond {LOG_BYTES_MAX // 2**20} MiB\n"
+        )
+        os.write(file, note.encode() + tail)
+    finally:
+        os.close(file)
+    return dropped

@@ -1,0 +1,63 @@
+"""What a process that forks roles does beforehand, and that roles take it as if they had made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reference_service import api, aws
+from reference_service.aws import AwsAccess, OwnClient
+from reference_service.objects import S3Objects
+from reference_service.store import warming, work
+
+
+def access(endpoint: str | None) -> AwsAccess:
+    return AwsAccess(endpoint=endpoint, region="us-east-1", key_id="id", secret="secret")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "_ready", {})
+    monkeypatch.setattr(api, "_ready", [])
+
+
+def test_a_client_that_is_ready_asks_the_endpoint_of_who_takes_it() -> None:
+    """Two takers, two endpoints; each signs for its own."""
+    aws.warm_up(access(None), {}, each=2)
+    ports = (4001, 4002)
+    objects = [S3Objects("bucket", access(f"http://127.0.0.1:{port}")) for port in ports]
+    for port, one in zip(ports, objects, strict=True):
+        assert one.presign_put("a/key", expires_s=60).startswith(f"http://127.0.0.1:{port}/bucket/a/key?")
+
+
+def test_a_ready_client_is_taken_once() -> None:
+    """The next one is made, and is as good."""
+    aws.warm_up(access(None), {}, each=1)
+    taken: list[Any] = [OwnClient[Any]("sqs", access("http://127.0.0.1:4001")).own() for _ in range(2)]
+    assert taken[0] is not taken[1]
+    assert [client.meta.endpoint_url for client in taken] == [aws.NOWHERE, "http://127.0.0.1:4001"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        AwsAccess(endpoint="http://127.0.0.1:4001", region="eu-west-1", key_id="id", secret="secret"),
+        AwsAccess(endpoint="http://127.0.0.1:4001", region="us-east-1", key_id="other", secret="secret"),
+        AwsAccess(endpoint=None, region="us-east-1", key_id="id", secret="secret"),
+    ],
+    ids=["region", "key", "aws-itself"],
+)
+def test_a_client_of_another_kind_is_made(other: AwsAccess) -> None:
+    """What is ready differs in its endpoint only; AWS itself has none to give."""
+    aws.warm_up(access(None), {}, each=1)
+    client = OwnClient[Any]("s3", other).own()
+    assert client.meta.endpoint_url != aws.NOWHERE
+    assert client.meta.region_name == other.region
+
+
+def test_every_kind_of_statement_is_compiled_beforehand() -> None:
+    """Those that stand by themselves, and those with a fence and without."""
+    found = {id(one) for one in warming.statements()}
+    assert {id(work.CLAIM), *map(id, work.FINISH.values())} <= found
+    warming.warm_up()
