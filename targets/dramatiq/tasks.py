@@ -12,7 +12,10 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import CurrentMessage
 
-options = {"url": os.environ["REDIS_URL"], "heartbeat_timeout": int(float(os.environ["HEARTBEAT_TIMEOUT_S"]) * 1000)}
+options = {
+    "url": os.environ["REDIS_URL"],
+    "heartbeat_timeout": int(float(os.environ["HEARTBEAT_TIMEOUT_S"]) * 1000),
+}
 if os.environ.get("RELIABLE") == "1":
     # https://dramatiq.io/reference.html#dramatiq.brokers.redis.RedisBroker: of a million commands so many look for
     # the messages of dead workers. The usual thousand are one command in a thousand: a service with little to do
