@@ -74,6 +74,16 @@ def test_what_cannot_be_run_is_one_line(options: dict[str, str], text: str, star
     assert "\n" not in str(caught.value)
 
 
+def test_one_that_failed_can_be_opened_again(start: Open, world: ProcessWorld) -> None:
+    """And one that is open cannot, under the same name."""
+    with pytest.raises(TargetError, match="died with code 3"):
+        start("command", command=[sys.executable, "-c", "import sys; sys.exit(3)", "{port}"])
+    assert list(world.quick.iterdir()) == []
+    start("command", **KEEPER)
+    with pytest.raises(TargetError, match="dependency 'dep' is open already; choose another name"):
+        start("command", **KEEPER)
+
+
 def test_addresses_of_every_kind_are_told() -> None:
     """Both families, with the loopback of either left out."""
     for family, address, told in (

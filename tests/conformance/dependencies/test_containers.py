@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -25,11 +26,12 @@ from tests.conformance.dependencies.test_residue import ROOT
 from tests.process.conftest import Recorder
 from unstuck import clock
 from unstuck.errors import TargetError
-from unstuck.targets.dependencies import containers
+from unstuck.targets.dependencies import Wanted, containers, open_dependency
 from unstuck.targets.dependencies.kinds import postgres, rabbitmq, redis
 from unstuck.targets.dependencies.port import NotInstalled
 from unstuck.worlds.container.engine import connect
 from unstuck.worlds.container.residue import LABEL_PROCESS, LABEL_RUN
+from unstuck.worlds.container.session import ContainerSession
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.ports import is_answered
 from unstuck.worlds.process.session import Session
@@ -199,6 +201,23 @@ def test_it_serves_where_the_machine_has_no_program(
         start("redis", "other", **{"from": "machine"})
     start("redis")
     assert len(engine.containers_of(run)) == 1
+
+
+def test_beside_a_world_of_containers_it_serves_them(
+    engine: Engine, session: Session, tmp_path: Path, recorder: Recorder
+) -> None:
+    """It runs beside them, on the machine or in a container of its own, and is struck by its name."""
+    needs(engine, redis.IMAGE)
+    with contextlib.closing(ContainerSession(session, image_name=redis.IMAGE)) as roles:
+        world = roles.world("roles", on_event=recorder)
+        for name, where in (("ours", "machine"), ("theirs", "container")):
+            wanted = Wanted(name=name, kind="redis", options={"from": where})
+            dependency = open_dependency(wanted, world=world, session=session, folder=tmp_path)
+            RedisClient().write(dependency, "before")
+            assert world.signal(name, "SIGKILL", "tree")
+            recorder.wait(name, "ready", 2)
+            assert RedisClient().has(dependency, "before")
+        world.close()
 
 
 def test_an_image_that_nobody_has_is_one_line(engine: Engine, start: Open) -> None:

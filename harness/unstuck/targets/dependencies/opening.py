@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,11 @@ def open_dependency(wanted: Wanted, *, world: Place, session: Session, folder: P
     try:
         prepared = _prepare(wanted, kind, ground)
         return _start(wanted, kind, prepared, world)
-    except TargetError as error:
-        raise TargetError(f"{_where(wanted)}: {error}") from error
+    except BaseException as error:
+        shutil.rmtree(data, ignore_errors=True)  # whoever mends what was wrong may open it again
+        if isinstance(error, TargetError):
+            raise TargetError(f"{_where(wanted)}: {error}") from error
+        raise
 
 
 def _prepare(wanted: Wanted, kind: KindModule, ground: Ground) -> Prepared:
