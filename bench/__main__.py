@@ -68,7 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(kills: int) -> Iterator[Figure]:
     """Each figure as soon as it is known."""
-    for group in (help_figures(), check_figures(), gate_figures(), link_figures(), kill_figures(kills)):
+    for group in (
+        help_figures(),
+        check_figures(),
+        gate_figures(),
+        link_figures(),
+        explore_figures(),
+        kill_figures(kills),
+    ):
         for figure in group:
             print(figure, flush=True)
             yield figure
@@ -110,6 +117,23 @@ def gate_figures() -> Iterator[Figure]:
     yield Figure(name="… overhead a run, p50", value=statistics.median(overheads), unit="s", most=0.5)
     ready = [s for events in histories for s in ready_s(events)]
     yield Figure(name="… a role from start to ready, p50", value=statistics.median(ready), unit="s")
+
+
+def explore_figures() -> Iterator[Figure]:
+    """Every crash point of one job, killed and paused, of three job systems as their first steps have them."""
+    for target in ("celery-redis", "rq", "dramatiq"):
+        with tempfile.TemporaryDirectory(prefix="unstuck-bench-") as folder:
+            words = ["explore", "--target", target, "--points", "--pause-s", "3", "--reports", folder]
+            run([sys.executable, "-m", "unstuck", *words], fails=True)
+            [path] = [one for one in Path(folder).glob("*/points.json") if not one.parent.is_symlink()]
+            said = json.loads(path.read_text())
+        yield Figure(name=f"unstuck explore {target}, wall", value=said["duration_s"], unit="s", most=120)
+        yield Figure(
+            name="… trials that did not land, and what was not covered",
+            value=len(said["uncovered"]),
+            unit="",
+            most=0,
+        )
 
 
 def histories_in(folder: str) -> list[list[dict[str, Any]]]:
