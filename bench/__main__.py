@@ -120,7 +120,7 @@ def gate_figures() -> Iterator[Figure]:
 
 
 def explore_figures() -> Iterator[Figure]:
-    """Every crash point of one job, killed and paused, of three job systems as their first steps have them."""
+    """Every crash point of one job, killed and paused, of three job systems as they come."""
     for target in ("celery-redis", "rq", "dramatiq"):
         with tempfile.TemporaryDirectory(prefix="unstuck-bench-") as folder:
             words = ["explore", "--target", target, "--points", "--pause-s", "3", "--reports", folder]
