@@ -181,7 +181,7 @@ class AmqpFramer:
         return False
 
     def close_channel(self, exchange: AmqpExchange, code: int, text: str) -> bytes:
-        """What tells the server that the channel has ended at this request; the client is told once the server
+        """What tells the server that the channel ended at this request; the client is told once the server
         has agreed.
 
         1. the client hears of the end, 2. it opens the channel again, 3. the server has not closed it yet: a
@@ -227,7 +227,7 @@ class AmqpFramer:
         return pieces
 
     def _reply_pieces(self, part: Part) -> list[Piece]:
-        """Nothing for what the server still sends on a channel that we close; its consent becomes our word."""
+        """Nothing for what comes on a channel that we close; the server's consent becomes our word."""
         message = part.message
         if part.first:
             if message.channel in self._closing:
