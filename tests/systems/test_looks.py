@@ -54,7 +54,7 @@ def _await(port: int) -> None:
 @pytest.fixture
 def look(address: tuple[str, int]) -> Iterator[Any]:
     """`look(looks, client -> what is written before)`: what is seen of the two jobs."""
-    caller = Caller(address_of=lambda _: address, values_of=str, databases={}, agent=None)
+    caller = Caller(address_of=lambda _: address, values_of=lambda name: name, databases={}, agent=None)
     client = redis.Redis(host=address[0], port=address[1])
     client.flushall()
 
