@@ -120,7 +120,7 @@ def gate_figures() -> Iterator[Figure]:
 
 
 def explore_figures() -> Iterator[Figure]:
-    """Every crash point of one job, killed and paused, of three job systems as their first steps have them."""
+    """Every crash point of one job, killed and paused, of three job systems as they come."""
     for target in ("celery-redis", "rq", "dramatiq"):
         with tempfile.TemporaryDirectory(prefix="unstuck-bench-") as folder:
             words = ["explore", "--target", target, "--points", "--pause-s", "3", "--reports", folder]
@@ -175,6 +175,8 @@ def link_figures() -> Iterator[Figure]:
     yield Figure(name="… CPU a round trip", value=found["cpu_per_round_trip_us"], unit="µs", most=90)
     for framer, throughput in found["bulk_mib_s"].items():
         yield Figure(name=f"… bulk, {framer}", value=throughput, unit="MiB/s")
+    for framer, cost in found["framed_cost"].items():
+        yield Figure(name=f"… CPU of bulk, {framer} to raw", value=cost, unit="x", most=1.5)
 
 
 def kill_figures(kills: int) -> Iterator[Figure]:

@@ -156,6 +156,9 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("docs/compare.md", "$ unstuck compare before after"): elsewhere(
         "tests/unit/compare/test_commands.py::test_the_page_shows_what_is_printed"
     ),
+    ("docs/your-own-service.md", "$ unstuck doctor"): elsewhere(
+        "tests/process/declared/test_doctor.py::test_the_page_shows_what_is_printed"
+    ),
     ("docs/run-folder.md", "reports/"): as_runs_are_kept,
     (
         "docs/writing-a-scenario.md",

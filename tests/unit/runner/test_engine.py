@@ -252,10 +252,10 @@ def test_a_link_that_is_gone_does_not_keep_a_fault_under_way() -> None:
     with stage(kill) as made:
         made.begin()
 
-        def broken(rule_id: str, then: str, nth: int | None) -> None:
+        def broken(rule_id: str, then: str, nth: int | None = None) -> None:
             raise HarnessError(f"links: the proxy is gone ({rule_id}, {then}, {nth})")
 
-        made.running.release_message = broken  # type: ignore[method-assign,assignment]  # a fake that fails
+        made.running.release_message = broken  # type: ignore[method-assign]  # a fake that fails
         made.history.emit("message", "matched", rule="fault-0", nth=1)
         made.after()
         assert made.history.faults(0) == ["armed", "fired", "missed"]
