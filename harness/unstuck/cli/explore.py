@@ -75,6 +75,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
                     approach=approach, modes=modes, link=chosen.link or "*", reports=folder.path, seed=seed,
                     jobs=chosen.jobs or _jobs_by_default(), places=places, stop=stop, expect=screen.expect,
                     progress=reporter.hear, defences_off=defences_off, stretch=chosen.budget_s is None,
+                    named=catalogue.points if chosen.test_points else frozenset(),
                 )
             )  # fmt: skip
     except BaseException:
