@@ -51,10 +51,10 @@ GROUP_FILES: Final[Mapping[str, str]] = {
 }
 
 EXPLORED_FILES: Final[Mapping[str, str]] = {
-    "points.json": "of `explore`: the table of crash points, for programs",
-    "points.html": "of `explore`: the table of crash points, each cell linked to the run of its trial",
+    "points.json": "the table of crash points, for programs",
+    "points.html": "the table of crash points, each cell linked to the run of its trial",
 }
-"""Beside those of every group of runs: of an exploration."""
+"""Beside those of a group, of an exploration."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
