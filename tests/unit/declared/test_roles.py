@@ -93,7 +93,7 @@ def test_the_users_own_brokers_do_not_reach_it(tmp_path: Path, monkeypatch: pyte
         spec(tmp_path, GOOD + "inherit: [REDIS_URL]\n").environment["REDIS_URL"] == "redis://localhost:6379"
     )
     passed_on = GOOD + "inherit: [SHOP_DATABASE_URL]\n"
-    with pytest.raises(TargetError, match="SHOP_DATABASE_URL: 'prod.example' is not this machine"):
+    with pytest.raises(TargetError, match=r"SHOP_DATABASE_URL: 'prod\.example' is not this machine"):
         spec(tmp_path, passed_on)
     both = spec(tmp_path, passed_on + "allow_hosts: [prod.example]\n", allowed=("prod.example",))
     assert both.environment["SHOP_DATABASE_URL"] == "postgres://prod.example/shop"
@@ -101,13 +101,9 @@ def test_the_users_own_brokers_do_not_reach_it(tmp_path: Path, monkeypatch: pyte
 
 def test_a_scenario_cannot_lead_it_elsewhere(tmp_path: Path) -> None:
     """A setting that becomes an address is looked at once it is filled in."""
-    text = GOOD + "settings: {cache: {value: none, variable: CACHE_HOST}}\n"
+    text = GOOD + "settings: {cache: {value: localhost, variable: CACHE_HOST}}\n"
     with pytest.raises(TargetError, match="CACHE_HOST: 'prod' is not this machine"):
-        spec(
-            tmp_path,
-            text.replace("value: none", 'value: "127.0.0.1"'),
-            given=scenario(settings={"cache": "prod"}),
-        )
+        spec(tmp_path, text, given=scenario(settings={"cache": "prod"}))
 
 
 def test_what_it_lacks_is_told(tmp_path: Path) -> None:
@@ -130,5 +126,5 @@ def test_small_choices(tmp_path: Path) -> None:
     assert replicas(file.roles["worker"], scenario()) == 1
     assert timings_of(file, variants_of(file, "fast", ())).lease_s == 5
     assert timings_of(file, (Variant(),)).lease_s == 60
-    with pytest.raises(TargetError, match="has no configuration 'fats'. Did you mean 'fast'?"):
+    with pytest.raises(TargetError, match=r"has no configuration 'fats'\. Did you mean 'fast'"):
         variants_of(file, "fats", ())
