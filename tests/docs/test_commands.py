@@ -37,6 +37,7 @@ PARSED: Mapping[str, str] = {
     "--write-baseline": "needs whole gates; tests/unit/compare runs them on made-up runs",
     "--baseline": "the same",
     "proxy": "serves until Ctrl-C; tests/conformance/toxiproxy starts and drives it",
+    "explore": "takes a minute; tests/process/test_explore.py explores a small target",
     "containers": "needs an engine; the tests of the container world run there where one is",
 }
 
@@ -77,7 +78,8 @@ def run_unstuck(words: list[str], here: Path) -> None:
         words = [*words, "--plan"]  # a gate has no sim; `test_a_gate_of_one_case` runs one
     if command == "run" and "--world" not in words:
         assert chosen is not None
-        words = [*words, *(["--world", "sim"] if all(map(simulated, chosen.files)) else ["--plan"])]
+        real = chosen.target is not None or not all(map(simulated, chosen.files))
+        words = [*words, *(["--plan"] if real else ["--world", "sim"])]
     weakened = "--defence-off" in words and "--plan" not in words
     assert main(words) == (ExitCode.FAIL if weakened else ExitCode.PASS)
 

@@ -28,7 +28,7 @@ TERMS = frozenset(
         *("job", "state", "terminal", "stuck", "lost", "op", "fault", "error", "failure", "effect"),
         *("effects ledger", "delivery promise", "class", "verdict", "recovery budget", "recovery time"),
         *("trigger", "test point", "world", "target", "role", "link", "property", "defence", "variant"),
-        *("case", "configuration", "run", "replay", "reproduce"),
+        *("case", "configuration", "run", "replay", "reproduce", "crash point", "trial", "explore"),
     }
 )
 
