@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -199,3 +200,18 @@ def test_programs_of_one_system_are_the_same() -> None:
         path.read_text() for name in ("celery-redis", "celery-rabbitmq") for path in known[name].files()[1:]
     }
     assert len(texts) == 1
+
+
+def test_on_a_terminal_it_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nothing says: the system, by its number; then which task, the first by an empty line."""
+    project(tmp_path, {"shop/tasks.py": CELERY.replace("from celery import Celery, shared_task", "")})
+    number = [*recipes()].index("celery-redis") + 1
+    monkeypatch.setattr("unstuck.cli.init._terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"ninety\n{number}\n2\n"))
+    assert main(["init", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "Which job system does it use?" in out
+    assert "a number from 1 to" in out
+    assert "task shop.tasks.pack(order, where, fast)" in out
