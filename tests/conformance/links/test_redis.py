@@ -124,9 +124,9 @@ def test_only_what_matters_is_counted_as_such(link: OpenLink, client: Client) ->
     client.brpop(["celery"], timeout=0.05)
     client.lpush("celery", "job-17")
     client.brpop(["celery"], timeout=5)
-    seen = [event for event in link.events("seen") if event.label == "BRPOP celery" and event.on == "reply"]
-    assert [event.idle for event in seen] == [True, False]
-    assert "job-17" in seen[-1].facts["text"]
+    idle, busy = (link.wait("seen", number, label="BRPOP celery", on="reply") for number in (1, 2))
+    assert (idle.idle, busy.idle) == (True, False)
+    assert "job-17" in busy.facts["text"]
     snapshot = link.links.snapshot()[link.name]
     assert snapshot.matter == {"LPUSH celery": 1, "BRPOP celery": 1}
     assert (snapshot.kinds["write"], snapshot.kinds["poll"], snapshot.kinds["read"]) == (1, 2, 1)
