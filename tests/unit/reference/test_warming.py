@@ -13,7 +13,7 @@ from reference_service.store import warming, work
 
 
 def access(endpoint: str | None) -> AwsAccess:
-    return AwsAccess(endpoint=endpoint, region="us-east-1", key_id="id", secret="secret")  # noqa: S106  made up
+    return AwsAccess(endpoint=endpoint, region="us-east-1", key_id="id", secret="secret")
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +42,9 @@ def test_a_ready_client_is_taken_once() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        AwsAccess(endpoint="http://127.0.0.1:4001", region="eu-west-1", key_id="id", secret="secret"),  # noqa: S106  made up
-        AwsAccess(endpoint="http://127.0.0.1:4001", region="us-east-1", key_id="other", secret="secret"),  # noqa: S106  made up
-        AwsAccess(endpoint=None, region="us-east-1", key_id="id", secret="secret"),  # noqa: S106  made up
+        AwsAccess(endpoint="http://127.0.0.1:4001", region="eu-west-1", key_id="id", secret="secret"),
+        AwsAccess(endpoint="http://127.0.0.1:4001", region="us-east-1", key_id="other", secret="secret"),
+        AwsAccess(endpoint=None, region="us-east-1", key_id="id", secret="secret"),
     ],
     ids=["region", "key", "aws-itself"],
 )
