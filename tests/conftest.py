@@ -1,10 +1,25 @@
-"""Options of the soak, and what every test may rely on."""
+"""Options of the soak, what every test may rely on, and which tests share what takes long to set up."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+
+TOGETHER: Mapping[str, str] = {
+    # folder or module -> what its tests share. The first to fit counts, and the first begin first: campaigns
+    # wait for most of their time, and the rest of the tests fill it.
+    "scenarios/test_alarms.py": "the campaign of the alarms",
+    "scenarios": "campaigns of runs",
+    "conformance/reference": "a database and the emulators",
+    "conformance/worlds": "a session of each world",
+    "containers": "a session of each world",
+    "process": "a session",
+    "conformance/links": "a proxy",
+    "sim": "generated scenarios",
+}
 
 
 def pytest_configure() -> None:
@@ -12,6 +27,37 @@ def pytest_configure() -> None:
     whoever that job starts inherits it, so that tests which interrupt would wait for ever."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """What belongs together goes to one worker, in the order in which it was collected.
+
+    Not by xdist's own groups: they rename tests by a field that pytest 9 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  not needed where tests run one by one
+
+    class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker of xdist: what takes longest begins first."""
+    if hasattr(config, "workerinput"):
+        ranks = {name: rank for rank, name in reversed([*enumerate(TOGETHER.values())])}
+        items.sort(key=lambda item: ranks.get(together(item.nodeid), len(ranks)))
+
+
+def together(nodeid: str) -> str:
+    """What a test shares with others, as `TOGETHER` names it, else its own module."""
+    module = nodeid.partition("::")[0]
+    return next(
+        (name for place, name in TOGETHER.items() if f"{module}/".startswith(f"tests/{place}/")), module
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
