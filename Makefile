@@ -1,4 +1,4 @@
-# make gate    the five scenarios against the reference service, the verdict, reports/latest/
+# make gate    every scenario of the policy against the reference service, the verdict, reports/latest/
 # make test    the whole test command
 # make check   lint, types, layers
 # make bench   figures; make soak: long; make prove: every defence switched off in turn
