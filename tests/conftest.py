@@ -13,6 +13,10 @@ TOGETHER: Mapping[str, str] = {
     # wait for most of their time, and the rest of the tests fill it.
     "scenarios/test_alarms.py": "the campaign of the alarms",
     "scenarios": "campaigns of runs",
+    "systems": "campaigns of ready-made targets",
+    "process/declared": "sessions of small services",
+    "conformance/declared": "a session of small services",
+    "conformance/dependencies": "a session with dependencies",
     "conformance/reference": "a database and the emulators",
     "conformance/worlds": "a session of each world",
     "containers": "a session of each world",
