@@ -57,7 +57,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     settings = _settings(chosen.setting, catalogue)
     approach, lease_s = _approach(target, chosen, defences_off, settings)
     if chosen.plan:
-        return _plan(approach)
+        return _plan(approach, target)
     notes = told(approach, lease_s) if "pause" in modes else ()
     reports, seed = reports_folder(chosen.reports), SEED if chosen.seed is None else chosen.seed
     rundir.prepare(reports)
@@ -131,10 +131,10 @@ def _approach(
     )
 
 
-def _plan(approach: Approach) -> ExitCode:
+def _plan(approach: Approach, target: ChosenTarget) -> ExitCode:
     from unstuck.explorer.trials import baseline  # noqa: PLC0415  heavy
 
-    sheet = plan_sheet([baseline(approach, number=1, beside=False)])
+    sheet = plan_sheet([baseline(approach, number=1, beside=False)], target=target)
     sheet.paragraph(
         "Then, for each message of that job that matters, before it goes on and on its reply: the same job "
         f"again, with whoever sent it killed, or paused for {approach.pause_s:g} s, there. "
