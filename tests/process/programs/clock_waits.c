@@ -129,6 +129,7 @@ static void tell(const char *name, int (*function)(void))
 int main(int count, char **arguments)
 {
     wait_ms = count > 1 ? atol(arguments[1]) : 100;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     sem_init(&semaphore, 0, 0);
     pthread_mutex_lock(&taken);
     pthread_rwlock_wrlock(&lock);

@@ -83,7 +83,9 @@ class Shim:
 def compile_shim(folder: Path) -> Path:
     """The library in `folder`, compiled unless it lies there already. Raises `CapabilityError`."""
     if not sys.platform.startswith("linux"):
-        raise CapabilityError("clock faults: they need Linux. Run the scenario there, or exclude it by policy.")
+        raise CapabilityError(
+            "clock faults: they need Linux. Run the scenario there, or exclude it by policy."
+        )
     compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
     if compiler is None:
         raise CapabilityError(
@@ -99,7 +101,9 @@ def compile_shim(folder: Path) -> Path:
     command = [compiler, "-shared", "-fPIC", "-O2", "-fexceptions", "-o", str(begun), str(SOURCE), "-ldl"]
     said = _run(command, {**os.environ, "TMPDIR": str(folder)}, _COMPILED_WITHIN_S)
     if said.returncode != 0:
-        raise CapabilityError(f"clock faults: {compiler} cannot compile {SOURCE.name}: {_first_error(said.stderr)}")
+        raise CapabilityError(
+            f"clock faults: {compiler} cannot compile {SOURCE.name}: {_first_error(said.stderr)}"
+        )
     begun.replace(library)
     return library
 
@@ -124,7 +128,9 @@ def probe(library: Path, folder: Path) -> None:
         )
 
 
-def _run(command: list[str], environment: Mapping[str, str], within_s: float) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], environment: Mapping[str, str], within_s: float
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -135,7 +141,9 @@ def _run(command: list[str], environment: Mapping[str, str], within_s: float) ->
 
 
 def _first_error(said: str) -> str:
-    lines = [line for line in said.splitlines() if "error" in line] or said.splitlines() or ["it says nothing"]
+    lines = (
+        [line for line in said.splitlines() if "error" in line] or said.splitlines() or ["it says nothing"]
+    )
     return f"{lines[0].strip()}. Install the C library's headers, as by `apt-get install gcc libc6-dev`."
 
 
