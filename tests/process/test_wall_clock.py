@@ -12,17 +12,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from tests.process.conftest import Recorder
-from unstuck.errors import CapabilityError
-from unstuck.worlds.port import Clocks, ProcessSpec
 from unstuck.worlds.process import wall_clock
-from unstuck.worlds.process.session import Session
-from unstuck.worlds.process.wall_clock import Shim, WallClocks
-from unstuck.worlds.process.world import ProcessWorld
+from unstuck.worlds.process.wall_clock import WallClocks
 
 pytestmark = pytest.mark.process
 
@@ -65,17 +60,15 @@ print(json.dumps({
 }))
 """
 WALL_WAITS = {
-    "wall_condition", "wall_semaphore", "by_gettimeofday", "wall_mutex", "wall_rwlock", "wall_sleep", "wall_timer",
-}  # fmt: skip
+    "by_gettimeofday",
+    "wall_condition",
+    "wall_mutex",
+    "wall_rwlock",
+    "wall_semaphore",
+    "wall_sleep",
+    "wall_timer",
+}
 MONOTONIC_WAITS = {"monotonic_condition", "monotonic_semaphore", "monotonic_timer"}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    try:
-        return Shim(tmp_path_factory.mktemp("shim")).path()
-    except CapabilityError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +124,7 @@ class Program:
             env=environment(clocks, name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def __enter__(self) -> Program:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -202,7 +195,7 @@ def test_the_clock_changes_while_the_process_runs(clocks: WallClocks) -> None:
 
 
 def test_a_clock_drifts_from_when_it_was_set(clocks: WallClocks) -> None:
-    """A million ppm make it twice as fast; a million less, and it stands still. It begins at the real time."""
+    """At a million ppm it is twice as fast, at a million less it stands still. It begins at the real time."""
     with Program(clocks, ANSWERING) as program:
         for drift_ppm, pace in ((1e6, 2.0), (-5e5, 0.5), (-1e6, 0.0)):
             clocks.set("one", offset_s=0, drift_ppm=drift_ppm)
@@ -291,102 +284,6 @@ def test_a_wait_ends_when_the_clock_jumps_past_its_moment(clocks: WallClocks, wa
     finally:
         process.kill()
         process.communicate()
-
-
-def shown(world: ProcessWorld, name: str = "one") -> float:
-    """By how much a process's clock is off, by its log."""
-    lines = (world.scratch / f"{name}.log").read_text(encoding="utf-8").split()
-    return float(lines[-1])
-
-
-SHOWING = (
-    "import time\nprint('ready', flush=True)\nwhile True: print(time.time(), flush=True); time.sleep(0.02)"
-)
-
-
-def showing(name: str, role: str) -> ProcessSpec:
-    return ProcessSpec(
-        name=name, role=role, command=[sys.executable, "-c", SHOWING], environment={}, ready_line="ready"
-    )
-
-
-@pytest.fixture
-def clocked(world: ProcessWorld, library: Path) -> ProcessWorld:
-    assert "clocks" not in world.capabilities
-    world.prepare_clocks(["clocked"])
-    assert "clocks" in world.capabilities
-    return world
-
-
-def until_read(world: ProcessWorld, name: str) -> None:
-    deadline_s = time.monotonic() + WITHIN_S
-    while not world.clock_is_read(name):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-
-
-def test_a_world_gives_clocks_to_the_roles_that_were_named(clocked: ProcessWorld) -> None:
-    """A process of another role has none; a process has the clock of its name again after a restart."""
-    assert isinstance(clocked, Clocks)
-    clocked.start(showing("one", "clocked"))
-    clocked.start(showing("two", "other"))
-    assert clocked.set_clock("one", offset_s=HOUR_S, drift_ppm=0)
-    assert not clocked.set_clock("two", offset_s=HOUR_S, drift_ppm=0)
-    until_read(clocked, "one")
-    assert not clocked.clock_is_read("two")
-
-
-def test_a_restarted_process_keeps_the_clock_of_its_name(clocked: ProcessWorld, recorder: Recorder) -> None:
-    """A host whose clock is wrong does not mend it by starting a program again."""
-    clocked.start(showing("one", "clocked"))
-    clocked.set_clock("one", offset_s=HOUR_S, drift_ppm=0)
-    clocked.signal("one", "SIGKILL")
-    recorder.wait("one", "ready", 2)
-    until_read(clocked, "one")
-    assert shown(clocked) - time.time() == pytest.approx(HOUR_S, abs=SLACK_S)
-    clocked.set_clock("one", offset_s=0, drift_ppm=0)
-    until_read(clocked, "one")
-
-
-def test_an_entry_with_a_clock_is_executed(clocked: ProcessWorld, recorder: Recorder) -> None:
-    """A fork has loaded its libraries already: it would have no clock of its own."""
-    entry = ProcessSpec(
-        name="one", role="clocked", entry="tests.process.programs.entries:wait", ready_line="ready",
-        environment={"PATH": os.environ["PATH"]},
-    )  # fmt: skip
-    clocked.start(entry)
-    assert recorder.of("one", "start")[0].data["how"] == "exec"
-
-
-def test_without_a_compiler_there_are_no_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says what to install, and nothing was made."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with Session(scratch=tmp_path) as session, pytest.raises(CapabilityError) as caught:
-        session.world("run").prepare_clocks(["worker"])
-    assert "no C compiler on PATH (cc, gcc, clang). Install one" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_compiler_that_fails_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it said first of an error, and what is likely to be missing."""
-    compiler = tmp_path / "cc"
-    compiler.write_text("#!/bin/sh\necho 'x.c:1: error: no time.h' >&2\nexit 1\n")
-    compiler.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(
-        CapabilityError, match=r"cannot compile wall_clock\.c: x\.c:1: error: no time\.h\. Install"
-    ):
-        Shim(tmp_path / "shim").path()
-
-
-def test_a_library_without_effect_is_no_capability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is tried on a process before anybody relies on it."""
-    compiler = tmp_path / "cc"
-    compiler.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\n: > "$2"\n')
-    compiler.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(CapabilityError, match="preloading has no effect here"):
-        Shim(tmp_path / "shim").path()
 
 
 def test_a_library_is_compiled_once(library: Path) -> None:

@@ -80,13 +80,22 @@ class Shim:
             return self._works
 
 
+def can_compile() -> bool:
+    """Whether there is what `compile_shim` begins with; whether it works is only seen by doing it."""
+    return sys.platform.startswith("linux") and _compiler() is not None
+
+
+def _compiler() -> str | None:
+    return next((found for name in COMPILERS if (found := shutil.which(name))), None)
+
+
 def compile_shim(folder: Path) -> Path:
     """The library in `folder`, compiled unless it lies there already. Raises `CapabilityError`."""
     if not sys.platform.startswith("linux"):
         raise CapabilityError(
             "clock faults: they need Linux. Run the scenario there, or exclude it by policy."
         )
-    compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
+    compiler = _compiler()
     if compiler is None:
         raise CapabilityError(
             f"clock faults: no C compiler on PATH ({', '.join(COMPILERS)}). Install one with the C library's "
@@ -123,8 +132,8 @@ def probe(library: Path, folder: Path) -> None:
     if not PROBED_BY_S / 2 < ahead_s < PROBED_BY_S * 2:
         last = (said.stderr.strip().splitlines() or ["it shows the real time"])[-1]
         raise CapabilityError(
-            f"clock faults: preloading has no effect here: {last}. It needs glibc 2.30 or newer, and a temporary "
-            "folder that is not mounted noexec (TMPDIR chooses another)."
+            f"clock faults: preloading has no effect here: {last}. It needs glibc 2.30 or newer, and a "
+            "temporary folder that is not mounted noexec (TMPDIR chooses another)."
         )
 
 
@@ -174,7 +183,7 @@ class WallClocks:
         }
 
     def set(self, name: str, *, offset_s: float, drift_ppm: float) -> bool:
-        """From now on the wall clock is `offset_s` off, and `drift_ppm` fast. False: it has none of its own."""
+        """From now on the wall clock is `offset_s` off, and `drift_ppm` fast. False: it has no own one."""
         with self._lock:
             page = self._pages.get(name)
             if page is not None:
@@ -215,7 +224,8 @@ class _Page:
         # Nobody reads this slot: its last setting is 32 changes old.
         self._words[at + _SEEN] = 0
         for field, value in (
-            (_NUMBER, self._number), (_OFFSET, offset_ns), (_DRIFT, drift_ppb), (_SINCE, since_ns), (_CHECK, check),
+            (_NUMBER, self._number), (_OFFSET, offset_ns), (_DRIFT, drift_ppb), (_SINCE, since_ns),
+            (_CHECK, check),
         ):  # fmt: skip
             self._words[at + field] = value & _WORD_MAX
         self._words[_CURRENT] = self._number
