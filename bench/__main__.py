@@ -68,7 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(kills: int) -> Iterator[Figure]:
     """Each figure as soon as it is known."""
-    for group in (help_figures(), check_figures(), gate_figures(), link_figures(), kill_figures(kills)):
+    for group in (
+        help_figures(),
+        check_figures(),
+        gate_figures(),
+        link_figures(),
+        explore_figures(),
+        kill_figures(kills),
+    ):
         for figure in group:
             print(figure, flush=True)
             yield figure
@@ -112,6 +119,23 @@ def gate_figures() -> Iterator[Figure]:
     yield Figure(name="… a role from start to ready, p50", value=statistics.median(ready), unit="s")
 
 
+def explore_figures() -> Iterator[Figure]:
+    """Every crash point of one job, killed and paused, of three job systems as they come."""
+    for target in ("celery-redis", "rq", "dramatiq"):
+        with tempfile.TemporaryDirectory(prefix="unstuck-bench-") as folder:
+            words = ["explore", "--target", target, "--points", "--pause-s", "3", "--reports", folder]
+            run([sys.executable, "-m", "unstuck", *words], fails=True)
+            [path] = [one for one in Path(folder).glob("*/points.json") if not one.parent.is_symlink()]
+            said = json.loads(path.read_text())
+        yield Figure(name=f"unstuck explore {target}, wall", value=said["duration_s"], unit="s", most=120)
+        yield Figure(
+            name="… trials that did not land, and what was not covered",
+            value=len(said["uncovered"]),
+            unit="",
+            most=0,
+        )
+
+
 def histories_in(folder: str) -> list[list[dict[str, Any]]]:
     """Of a group of runs, each once: `latest` is a link to it."""
     return [read(path) for path in Path(folder).glob("*/*/history.jsonl") if not path.parents[1].is_symlink()]
@@ -151,6 +175,8 @@ def link_figures() -> Iterator[Figure]:
     yield Figure(name="… CPU a round trip", value=found["cpu_per_round_trip_us"], unit="µs", most=90)
     for framer, throughput in found["bulk_mib_s"].items():
         yield Figure(name=f"… bulk, {framer}", value=throughput, unit="MiB/s")
+    for framer, cost in found["framed_cost"].items():
+        yield Figure(name=f"… CPU of bulk, {framer} to raw", value=cost, unit="x", most=1.5)
 
 
 def kill_figures(kills: int) -> Iterator[Figure]:

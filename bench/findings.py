@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from unstuck.targets.declared.reading import load_target
+from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.ready import ready_targets, scenario_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/targets"
 DEFAULTS = "defaults"  # what the tables call no configuration
-WITHIN_S = 600.0
+WITHIN_S = 900.0
+FOLLOW_S_MAX = 200.0
 SHOWN = {"pass": "pass", "fail": "**fail**", "inconclusive": "inconclusive"}
+_RESCUED = re.compile(r"(\d+\.\d+) s")
 BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
 
 
@@ -61,15 +65,15 @@ class Finding:
 
 
 def _class(job: Mapping[str, Any]) -> str:
-    """`stuck after 3 starts (expected after 8 s)`; a time of rescue differs from run to run, so none."""
+    """`stuck after 3 starts (expected after 8 s)`, `stuck (rescued after 98 s)`."""
     name, starts = str(job["outcome"]).replace("_", " "), int(job["attempts"] or 0)
     if name in ("ok", "restarted") and job["state"] != "succeeded":
         name = str(job["state"])
     text = name if starts == 1 or name == "ok" else f"{name} after {starts} starts"
     if starts == 0:
         text = f"{name}, never started"
-    rescued = str(job["rescued"] or "")
-    return f"{text} ({rescued})" if rescued.startswith("expected") else text
+    rescued = _RESCUED.sub(lambda match: f"{float(match[1]):.0f} s", str(job["rescued"] or ""))
+    return f"{text} ({rescued})" if rescued and job["outcome"] == "stuck" else text
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,7 +83,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--scenario", action="append", help="only these")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--write", action="store_true", help="make the tables of docs/targets anew")
-    parser.add_argument("--reports", type=Path, help="keep the runs' folders here")
+    parser.add_argument(
+        "--reports",
+        type=Path,
+        help="keep the runs' folders here; what is there already is read, not run again",
+    )
     chosen = parser.parse_args(argv)
     targets = chosen.target or sorted(ready_targets())
     with tempfile.TemporaryDirectory() as folder:
@@ -107,14 +115,28 @@ def _configurations(target: str) -> list[str]:
     return [DEFAULTS, *load_target(ready_targets()[target]).configurations]
 
 
+def _follow_s(target: str, configuration: str) -> float:
+    """How long to look on: until the target has helped itself, where that is not too long to wait for."""
+    file = load_target(ready_targets()[target])
+    chosen = None if configuration == DEFAULTS else configuration
+    period_s = timings_of(file, variants_of(file, chosen, ())).recovery_period_s or 0.0
+    return 0.0 if period_s > FOLLOW_S_MAX else period_s
+
+
 def _run(reports: Path, asked: tuple[str, str, str]) -> list[Finding]:
     """All cases of one scenario, in their order."""
     target, configuration, scenario = asked
     folder = reports / f"{target}-{configuration}-{scenario}"
+    found = list(_read(folder, target, configuration))
+    if found:
+        return found
     words = [sys.executable, "-m", "unstuck", "run", scenario, "--target", target, "--all-cases"]
     words += ["--jobs", "2", "--reports", str(folder)]
     if configuration != DEFAULTS:
         words += ["--configuration", configuration]
+    follow_s = _follow_s(target, configuration)
+    if follow_s > 0:
+        words += ["--follow", f"{follow_s:g}"]
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, timeout=WITHIN_S, stdin=subprocess.DEVNULL
     )
@@ -180,4 +202,6 @@ def table(found: Sequence[Finding]) -> str:
 
 def _spelled(one: Finding) -> str:
     cell = one.cell.replace("|", "\\|")
+    if one.told is not None and "had no child" in one.told:
+        return "does not apply: a worker has no process of its own for a job"
     return cell if one.verdict == "-" else f"{SHOWN.get(one.verdict, one.verdict)}: {cell}"

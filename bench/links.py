@@ -10,7 +10,9 @@ bulk_mib_s            throughput of one connection, client to server: direct, an
 bulk_ratio            the same as ratios to direct
 cpu_s_per_gib         CPU time of the proxy for one GiB, per framer
 framed_cost           cpu_s_per_gib of a framer over that of raw
-http_added_p50_us     as added_p50_us, for a small HTTP request and reply, framed
+http_added_p50_us     as added_p50_us, for a small HTTP request and reply, framed; resp_…, amqp_… the same for
+                      a command of Redis, and for a small publish and what its server might say to it
+framed_p50_ratio      the link's p50 of such a round trip, framed, over the same bytes through raw
 """
 
 from __future__ import annotations
@@ -37,7 +39,29 @@ MIB = 1024 * 1024
 BLOCK = 500  # round trips
 HTTP_REQUEST = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789"
 HTTP_REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
+RESP_REQUEST = b"*3\r\n$5\r\nLPUSH\r\n$6\r\ncelery\r\n$10\r\n0123456789\r\n"
+RESP_REPLY = b":1\r\n"
+PROTOCOL = b"AMQP\x00\x00\x09\x01"
 ROW = b"d" + struct.pack("!I", 1023) + b"x" * 1019  # copy data: 1 KiB, an ordinary row
+BODY_BYTES = 131_064  # of a frame, as RabbitMQ's usual limit of 128 KiB allows
+
+
+def amqp_frame(kind: int, payload: bytes) -> bytes:
+    return struct.pack("!BHI", kind, 1, len(payload)) + payload + b"\xce"
+
+
+def amqp_publish(size: int) -> bytes:
+    """A message of `size` bytes to the queue `celery`, in as few frames as there may be."""
+    method = amqp_frame(1, struct.pack("!HHHBB", 60, 40, 0, 0, 6) + b"celery\0")
+    header = amqp_frame(2, struct.pack("!HHQH", 60, 0, size, 0))
+    sizes = [BODY_BYTES] * (size // BODY_BYTES) + [size % BODY_BYTES] * bool(size % BODY_BYTES)
+    return method + header + b"".join(amqp_frame(3, b"x" * one) for one in sizes)
+
+
+AMQP_REQUEST = amqp_publish(10)
+AMQP_REPLY = amqp_frame(1, struct.pack("!HHQB", 60, 80, 1, 0))  # the confirm
+GREETING = struct.pack("!BHIHH", 1, 0, 4, 10, 10) + b"\xce"
+REPLIES = {RESP_REQUEST: RESP_REPLY, AMQP_REQUEST: AMQP_REPLY, HTTP_REQUEST: HTTP_REPLY}
 STARTUP = struct.pack("!II", 8 + 10, 196608) + b"user\0a\0\0\0\0"
 
 
@@ -54,10 +78,12 @@ def answer(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with sock:
         data = sock.recv(MIB)
-        if data.startswith(b"POST") or len(data) == 64:
-            reply = HTTP_REPLY if data.startswith(b"POST") else data
+        if data == PROTOCOL:
+            sock.sendall(GREETING)
+            data = sock.recv(MIB)
+        if data in REPLIES or len(data) == 64:
             while data:
-                sock.sendall(reply)
+                sock.sendall(REPLIES.get(data, data))
                 data = sock.recv(65536)
         else:
             while sock.recv(MIB):
@@ -116,6 +142,9 @@ def latency(
     p50_us: dict[str, list[float]] = {name: [] for name in ports}
     cpu_us: list[float] = []
     socks = {name: connect(port) for name, port in ports.items()}
+    if message is AMQP_REQUEST:  # a connection begins with the name of the protocol
+        for sock in socks.values():
+            round_trips(sock, PROTOCOL, len(GREETING), 1)
     for _ in range(rounds):
         for name, sock in socks.items():
             before_s = cpu_s(pid)
@@ -130,6 +159,7 @@ def latency(
         "added_p50_us": best["link"] - best["direct"],
         "ratio_p50": best["link"] / best["direct"],
         "cpu_per_round_trip_us": min(cpu_us),
+        **({"framed_p50_ratio": best["link"] / best["raw"]} if "raw" in best else {}),
     }
 
 
@@ -141,7 +171,8 @@ def bulk(port: int, prefix: bytes, block: bytes, size: int) -> float:
         for _ in range(size // len(block)):
             sock.sendall(block)
         sock.shutdown(socket.SHUT_WR)
-        sock.recv(4)
+        while not sock.recv(65536).endswith(b"done"):
+            pass
         return (perf_counter_ns() - start) / 1e9
 
 
@@ -154,6 +185,8 @@ def bulks(ports: dict[str, int], size: int, rounds: int, pid: int) -> dict[str, 
         "raw": (b"", blob),
         "http1": (b"PUT /big HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % length, blob),
         "postgres": (STARTUP, ROW * 1024),
+        "resp": (b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%d\r\n" % length, blob),
+        "amqp": (PROTOCOL, amqp_publish(MIB)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ports}
     cpu: dict[str, list[float]] = {name: [] for name in ports}
@@ -184,13 +217,18 @@ def main() -> None:
     options = parser.parse_args()
     with running() as (port, links, pid):
         ports = {"direct": port}
-        for framer in ("raw", "http1", "postgres"):
+        for framer in ("raw", "http1", "postgres", "resp", "amqp"):
             ports[framer] = links.open(f"bench.{framer}", "127.0.0.1", port, framer)[1]
         pick = {"direct": port, "link": ports["raw"]}
         report: dict[str, object] = dict(rounded(latency(pick, b"x" * 64, 64, options.rounds, pid)))
-        pick["link"] = ports["http1"]
-        framed = latency(pick, HTTP_REQUEST, len(HTTP_REPLY), options.rounds, pid)
-        report |= {f"http_{name}": round(value, 3) for name, value in framed.items()}
+        for name, framer, request, reply in (
+            ("http", "http1", HTTP_REQUEST, HTTP_REPLY),
+            ("resp", "resp", RESP_REQUEST, RESP_REPLY),
+            ("amqp", "amqp", AMQP_REQUEST, AMQP_REPLY),
+        ):
+            pick = {"direct": port, "raw": ports["raw"], "link": ports[framer]}
+            framed = latency(pick, request, len(reply), options.rounds, pid)
+            report |= {f"{name}_{figure}": round(value, 3) for figure, value in framed.items()}
         report |= bulks(ports, options.bulk_mib * MIB, max(2, options.rounds // 2), pid)
     print(json.dumps(report, indent=2))  # noqa: T201  its output
 

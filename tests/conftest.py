@@ -32,7 +32,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers: what tests share is set up in one of them, and what takes longest begins first."""
+    """With several workers: what tests share is set up in one of them; what takes longest begins first."""
     if not config.getoption("loadgroup", False):  # set in its workers
         return
     ranks = [*TOGETHER]

@@ -234,10 +234,9 @@ class Recorder:
 
 
 def read_history(path: Path) -> History:
-    """The events of a recorded run, checked.
-
-    A last line without its newline (a crash cut it) is left out, and `cut` says so. Raises `UsageError`
-    with `path:line` for anything else that is not as this module says, and for a file that cannot be read.
+    """The events of a recorded run, checked. A last line without its newline (a crash cut it) is left out,
+    and `cut` says so. Raises `UsageError` with `path:line` for anything else that is not as this module says,
+    and for a file that cannot be read.
     """
     try:
         raw = path.read_bytes()

@@ -17,8 +17,8 @@ if os.environ.get("RELIABLE") == "1":
     app.conf.task_acks_late = True
     app.conf.task_reject_on_worker_lost = True
     app.conf.worker_prefetch_multiplier = 1
-    # https://docs.celeryq.dev/en/stable/userguide/configuration.html#std-setting-broker_transport_options: a client
-    # goes on when the broker has the message, not before.
+    # https://docs.celeryq.dev/en/stable/userguide/configuration.html#std-setting-broker_transport_options: a
+    # client goes on when the broker has the message, not before.
     app.conf.broker_transport_options = {"confirm_publish": True}
 app.conf.task_track_started = True
 app.conf.broker_connection_retry_on_startup = True

@@ -12,11 +12,12 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import CurrentMessage
 
-options = {"url": os.environ["REDIS_URL"], "heartbeat_timeout": int(float(os.environ["HEARTBEAT_TIMEOUT_S"]) * 1000)}
+heartbeat_timeout_ms = int(float(os.environ["HEARTBEAT_TIMEOUT_S"]) * 1000)
+options = {"url": os.environ["REDIS_URL"], "heartbeat_timeout": heartbeat_timeout_ms}
 if os.environ.get("RELIABLE") == "1":
-    # https://dramatiq.io/reference.html#dramatiq.brokers.redis.RedisBroker: of a million commands so many look for
-    # the messages of dead workers. The usual thousand are one command in a thousand: a service with little to do
-    # gets round to it after hours.
+    # https://dramatiq.io/reference.html#dramatiq.brokers.redis.RedisBroker: of a million commands so many
+    # look for the messages of dead workers. The usual thousand are one in a thousand: a service with little
+    # to do gets round to it late.
     options["maintenance_chance"] = 1_000_000
 broker = RedisBroker(**options)
 broker.add_middleware(CurrentMessage())

@@ -34,8 +34,8 @@ def work(context, seconds: float = 0.2, poison: bool = False) -> None:
 
 
 if os.environ.get("RESCUE") == "1":
-    # https://procrastinate.readthedocs.io/en/stable/howto/production/retry_stalled_jobs.html: without it, jobs of a
-    # worker that was killed stay `doing` for ever. The page schedules it every ten minutes.
+    # https://procrastinate.readthedocs.io/en/stable/howto/production/retry_stalled_jobs.html: without it,
+    # jobs of a worker that was killed stay `doing` for ever. The page schedules it every ten minutes.
     @app.periodic(cron="* * * * * */5")
     @app.task(queueing_lock="retry_stalled_jobs", pass_context=True)
     async def retry_stalled_jobs(context, timestamp: int) -> None:

@@ -28,12 +28,16 @@ OWN: Final = ("mine.yaml", "my-scenario.yaml")  # what pages call the reader's o
 
 PARSED: Mapping[str, str] = {
     # command -> why it is only parsed here, and not run
+    "init": "needs a project; tests/unit/drafting writes files for some",
+    "doctor": "starts a target; tests/process/declared tries it on good ones and bad ones",
+    "--configuration": "needs a target file; tests/process/declared runs some",
     "prove": "takes a minute a defence; tests/scenarios/test_alarms.py proves all of them",
     "compare": "its arguments stand for two runs; tests/unit/compare runs the example",
     "worker.yaml": "the page shows the file; test_outputs.py judges it",
     "--write-baseline": "needs whole gates; tests/unit/compare runs them on made-up runs",
     "--baseline": "the same",
     "proxy": "serves until Ctrl-C; tests/conformance/toxiproxy starts and drives it",
+    "explore": "takes a minute; tests/process/test_explore.py explores a small target",
     "containers": "needs an engine; the tests of the container world run there where one is",
 }
 
@@ -74,7 +78,8 @@ def run_unstuck(words: list[str], here: Path) -> None:
         words = [*words, "--plan"]  # a gate has no sim; `test_a_gate_of_one_case` runs one
     if command == "run" and "--world" not in words:
         assert chosen is not None
-        words = [*words, *(["--world", "sim"] if all(map(simulated, chosen.files)) else ["--plan"])]
+        real = chosen.target is not None or not all(map(simulated, chosen.files))
+        words = [*words, *(["--plan"] if real else ["--world", "sim"])]
     weakened = "--defence-off" in words and "--plan" not in words
     assert main(words) == (ExitCode.FAIL if weakened else ExitCode.PASS)
 

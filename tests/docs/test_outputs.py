@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from tests.docs.blocks import Block, appears, commands, loose, of_kind, output
 from tests.tooling.repository import ROOT, text
+from unstuck.checks.classes import Kind
 from unstuck.cli import main
 from unstuck.errors import ScenarioError
+from unstuck.explorer.outcomes import NO_JOB
 from unstuck.prove.mutators import MUTATORS
 from unstuck.report.words import what, when
 from unstuck.scenario_file import load, loads
@@ -107,6 +110,26 @@ def as_preflight_tells(block: Block, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == block.content.split("\n", 1)[1]
 
 
+def as_an_exploration_adds_up(block: Block, _: pytest.CaptureFixture[str]) -> None:
+    """Each cell is a class that there is, under its mode; the last lines count the cells."""
+    lines = output(block)
+    second = lines[0].index("pause")
+    found: Counter[str] = Counter()
+    for line in lines:
+        if re.match(r"    (before it goes on|on its reply) ", line):
+            cells = [line[line.index("on its reply") + 12 if "reply" in line else 21 : second], line[second:]]
+            words = [re.split(r"[,…]", cell.strip().removeprefix("cut: "))[0] for cell in cells]
+            found.update(word for word in words if word)
+    assert set(found) <= {*map(str, Kind), NO_JOB}
+    [told] = [line for line in lines if "trials landed" in line]
+    sums = ", ".join(f"{count} {word}" for word, count in found.most_common())
+    landed = f"{found.total()} of {found.total()} trials landed"
+    assert landed in told
+    assert sorted(re.findall(r"\d+ [a-z_]+", sums)) == sorted(
+        re.findall(r"\d+ [a-z_]+", told.split(": ")[1].split(". Took")[0])
+    )
+
+
 def elsewhere(test: str) -> Check:
     """Checked by another test, which has to be there."""
 
@@ -126,8 +149,15 @@ CHECKS: Mapping[tuple[str, str], Check] = {
         "harness/unstuck/",
     ): as_the_tree_is,
     ("docs/preflight.md", "$ unstuck preflight worker.yaml"): as_preflight_tells,
+    (
+        "docs/explore.md",
+        "$ unstuck explore --target celery-redis --points",
+    ): as_an_exploration_adds_up,
     ("docs/compare.md", "$ unstuck compare before after"): elsewhere(
         "tests/unit/compare/test_commands.py::test_the_page_shows_what_is_printed"
+    ),
+    ("docs/your-own-service.md", "$ unstuck doctor"): elsewhere(
+        "tests/process/declared/test_doctor.py::test_the_page_shows_what_is_printed"
     ),
     ("docs/run-folder.md", "reports/"): as_runs_are_kept,
     (

@@ -60,6 +60,10 @@ def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | N
     too_many = None if delivery == "at_least_once" else _repeated(job, delivery)
     if too_many is not None:
         return too_many, True
+    if job.unread is not None and not job.terminal:
+        return (
+            f"had an effect, and is {job.unread!r} in the system's words, unmapped" if applied else None
+        ), False
     if job.state is None:
         return "had an effect, and its state is unknown", False
     if job.state == "succeeded":

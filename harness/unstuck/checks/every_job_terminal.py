@@ -41,6 +41,10 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
                 broken.append(_late(job, end_s - latest_s + within_s, within_s))
         elif story.run.promise == "at_most_once" and lost(job, looked=story.run.played_out) is not None:
             continue  # the promise is to lose it rather than to do it twice
+        elif job.sampled and job.outcome is None:  # what is not looked at is not seen to end
+            unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
+        elif job.unread is not None:
+            unclear.append(Evidence(job=job.id, message=f"is {job.unread!r} in the system's words, unmapped"))
         elif _over(story, latest_s):
             broken.append(_stuck(story, job))
         else:

@@ -132,6 +132,11 @@ class JobStory:
         return self.state in TERMINAL_STATES
 
     @property
+    def unread(self) -> str | None:
+        """The system's own word for where it is at the end, which nobody can read; None: there is none."""
+        return text_of(self.outcome, "unmapped")
+
+    @property
     def last_event(self) -> tuple[int, ...]:
         """The event that says where the job is at the end, as evidence."""
         if self.moves:

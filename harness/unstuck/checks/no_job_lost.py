@@ -36,6 +36,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
             look = () if job.outcome is None else (job.outcome.number,)
             events = dict.fromkeys((job.acknowledged or 0, *job.last_event, *look))
             broken.append(Evidence(job=job.id, message=loss, events=tuple(events)))
+        elif job.unread is not None and not job.terminal:
+            unclear.append(Evidence(job=job.id, message=f"is {job.unread!r} in the system's words, unmapped"))
         elif job.outcome is not None and job.outcome.data["held"] == "unknown":
             unclear.append(Evidence(job=job.id, message=UNSEEN, events=(job.outcome.number,)))
         elif job.outcome is None and not job.terminal:
@@ -63,6 +65,6 @@ def lost(job: JobStory, *, looked: bool) -> str | None:
     state = job.outcome.data["state"]
     if state is None:
         return UNKNOWN
-    if state in TERMINAL_STATES or job.outcome.data["held"] is not None:
+    if state in TERMINAL_STATES or job.outcome.data["held"] is not None or job.unread is not None:
         return None
     return f"was acknowledged, and is {state} but held nowhere: no lease, no queue, no upload"

@@ -94,7 +94,7 @@ def _judge(story: Story, expect: Mapping[str, Mapping[str, Any]] | None) -> RunV
         if r.expected and r.verdict is Verdict.INCONCLUSIVE
     ]
     unread = dict.fromkeys(story.doubts)
-    doubts = [*idle, *unjudged, *unread, *(f"harness error: {error}" for error in errors)]
+    doubts = [*idle, *unjudged, *_refused(story), *unread, *(f"harness error: {error}" for error in errors)]
     if spoilt:
         verdict = Verdict.INCONCLUSIVE
     elif broken:
@@ -163,6 +163,17 @@ def _spoilt(history: History, run: RunStory) -> list[str]:
     elif not run.played_out:
         reasons.append(f"the run did not come to its own end: {run.end_reason}")
     return reasons
+
+
+def _refused(story: Story) -> list[str]:
+    """Why there is no job at all, when each submission failed."""
+    submits = [op for op in story.ops if op.action == "submit"]
+    if not submits or any(op.outcome == "ok" for op in submits):
+        return []
+    why = next(
+        (error for op in submits if (error := text_of(op.ended, "error")) is not None), "nobody says why"
+    )
+    return [f"no submission was answered with a job: {why}"]
 
 
 def _fault_row(fault: FaultStory) -> FaultRow:

@@ -70,7 +70,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
                 Order(
                     approach=approach, modes=modes, link=chosen.link or "*", reports=folder.path, seed=seed,
                     jobs=chosen.jobs or _jobs_by_default(), places=places, stop=stop, expect=screen.expect,
-                    progress=reporter.hear, defences_off=defences_off,
+                    progress=reporter.hear, defences_off=defences_off, stretch=chosen.budget_s is None,
                 )
             )  # fmt: skip
     except BaseException:

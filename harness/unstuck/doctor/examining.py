@@ -79,7 +79,7 @@ def _try_out(
     """The steps that need it to run. Nothing of it is left when this returns."""
     target = stage.target
     assert isinstance(target, DeclaredTarget)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
     trial = Trial(target, interrupted)
     world = stage.world("doctor", trial.on_process, stage.now_ns())
     running = False
@@ -145,7 +145,12 @@ def _second(restart: Step, first: Attended, second: Attended) -> Step:
     notes = Notes("restart")
     for told in restart.told:
         notes.tell(told)
-    if second.terminal_ns is None:
+    if second.job is None:
+        notes.bad(
+            f"then a submission failed: {second.reply.error}",
+            "A deploy would lose it in the same way. An id has to be new also after a restart.",
+        )
+    elif second.terminal_ns is None:
         notes.bad(
             f"then a job stayed {second.state or 'unknown'} ({second.reply.error or 'it was submitted'})",
             "See what a worker that starts anew waits for: a lease, a lock, a name that is still taken.",

@@ -36,6 +36,12 @@ def judge_job(
             "Mend `submit`: what it calls, and `job`, the way to the id in its answer.",
         )
         return notes.step()
+    if attended.refused_s > 0:
+        notes.bad(
+            f"submissions were refused for {attended.refused_s:.1f} s, though all roles had said that they "
+            "are ready",
+            f"Let `ready` say it later (`port: true`, a URL), or add `settle_s: {attended.refused_s:.1f}`.",
+        )
     notes.tell(f"submitted, with the id {attended.job}")
     if attended.terminal_ns is not None:
         notes.tell(f"{attended.state} {_after(attended, attended.terminal_ns)} later")
@@ -81,8 +87,10 @@ def judge_states(file: TargetFile, attended: Attended) -> Step:
             f"sources[{number}], {title(source)}: {' → '.join(_told(one) for one in said) or 'nothing'}"
         )
         errors = [one for one in said if isinstance(one, str)]
-        if errors and len(errors) == len(said):
-            notes.bad(f"sources[{number}] cannot be asked: {errors[0]}", "Mend what it calls.")
+        if errors and isinstance(said[-1], str):
+            notes.bad(f"sources[{number}] cannot be asked: {errors[-1]}", "Mend what it calls.")
+        elif errors:
+            notes.note(f"sources[{number}] could not be asked at times: {errors[-1]}")
         lacking = sorted({one.unmapped for one in said if isinstance(one, Seen) and one.unmapped is not None})
         if lacking:
             notes.bad(
@@ -153,7 +161,8 @@ def judge_absence(trial: Trial, file: TargetFile, attended: Attended) -> Step:
             )
         elif isinstance(said, Seen) and said.held is not None:
             notes.bad(f"sources[{number}] says that a job which does not exist is held", "Narrow its key.")
-    gone = attended.terminal_ns is not None and all(nothing(one) for one in trial.ask(attended.job))
+    done = attended.terminal_ns is not None or attended.ended_ns is not None
+    gone = done and all(nothing(one) for one in trial.ask(attended.job))
     absent = file.observe.absent
     seen = file.ledger or file.effects is not None
     if absent == "succeeded" and not seen:

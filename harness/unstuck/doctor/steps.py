@@ -79,6 +79,7 @@ class Notes:
         return Step(name=self._name, state=self._state, told=tuple(self._told), advice=tuple(self._advice))
 
     def _add(self, text: str, advice: str) -> None:
-        self._told.append(text)
-        if advice:
+        if text not in self._told:
+            self._told.append(text)
+        if advice and advice not in self._advice:
             self._advice.append(advice)

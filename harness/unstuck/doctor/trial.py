@@ -22,6 +22,9 @@ from unstuck.worlds.port import ProcessEvent, World
 
 LOOK_EVERY_S = 0.02
 STATES_KEPT = 20
+REFUSED_WITHIN_S = 8.0  # a submission that is refused is tried again for so long: a role may be ready early
+REFUSED_EVERY_S = 0.25
+DONE_FOR_NS = 6_000_000_000  # after its effect, for a source to say so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Attended:
     begun_ns: int | None = None
     ended_ns: int | None = None  # its effect was reported
     terminal_ns: int | None = None
+    refused_s: float = 0.0  # how long submissions were refused before this one was taken
     held_at: set[str] = field(default_factory=set)  # points where it stood until it was let go
     begins: int = 0
     effects: int = 0
@@ -108,13 +112,19 @@ class Trial:
     def attend(self, within_s: float, *, want_effect: bool) -> Attended:
         """Submits a job, and looks at it until it is terminal (and its effect was seen), or `within_s` is
         over. Raises `Interrupted`."""
-        before_ns = clock.monotonic_ns()
-        reply = self.running.call("submit", {"tag": "doctor", "client": "doctor", "values": {}})
+        first_ns = before_ns = clock.monotonic_ns()
+        while True:
+            reply = self.running.call("submit", {"tag": "doctor", "client": "doctor", "values": {}})
+            if reply.phase != "fail" or clock.monotonic_ns() > first_ns + int(REFUSED_WITHIN_S * 1e9):
+                break
+            clock.sleep(REFUSED_EVERY_S)
+            before_ns = clock.monotonic_ns()
         attended = Attended(
             reply=reply,
             submitted_ns=before_ns,
             acknowledged_ns=clock.monotonic_ns(),
             job=reply.data.get("job"),
+            refused_s=(before_ns - first_ns) / 1e9,
         )
         if reply.phase != "ok" or attended.job is None:
             return attended
@@ -124,6 +134,8 @@ class Trial:
                 raise Interrupted("interrupted while a job was looked at")
             self._look(attended)
             self._fold(attended)
+            if attended.ended_ns is not None and clock.monotonic_ns() > attended.ended_ns + DONE_FOR_NS:
+                break
             if attended.terminal_ns is not None and (attended.effects > 0 or not want_effect):
                 break
             clock.sleep(LOOK_EVERY_S)

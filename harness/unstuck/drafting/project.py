@@ -29,6 +29,7 @@ SKIPPED = frozenset(
         "targets",
     }
 )
+BROKERS = {"redis": "redis", "rediss": "redis", "amqp": "rabbitmq", "amqps": "rabbitmq", "pyamqp": "rabbitmq"}
 FILES_MAX = 3000
 BYTES_MAX = 512 * 1024
 
@@ -141,6 +142,9 @@ class _Reader:
                     self.apps.append(App(call=_last(func), module=module, variable=variable))
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._function(node, module)
+                case ast.Constant(value=str(said)) if "://" in said:
+                    word = BROKERS.get(said.partition("://")[0].partition("+")[0])
+                    self.imports += [Mention(word, file, node.lineno)] if word is not None else []
                 case ast.Subscript() | ast.Call():
                     self._variable(node)
                 case _:

@@ -61,7 +61,9 @@ def fitting(project: Project, known: Sequence[Recipe]) -> list[tuple[Recipe, lis
             near = project.mentions(recipe.near)
             score = PACKAGE * len({one.word for one in shown}) + NEAR * len({one.word for one in near})
             scored.append((score, recipe, shown))
-    return [(recipe, shown) for _, recipe, shown in sorted(scored, key=lambda one: -one[0])]
+    return [
+        (recipe, shown) for _, recipe, shown in sorted(scored, key=lambda one: (-one[0], not one[1].adapts))
+    ]
 
 
 def _recipe(folder: Path) -> Recipe:

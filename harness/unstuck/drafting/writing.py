@@ -22,6 +22,7 @@ from unstuck.rundir import disk
 from unstuck.targets.declared.inherited import looks_like_address
 from unstuck.targets.ready import FILE
 
+_KEY = re.compile(r"^\s+([A-Z][A-Z0-9_]*):", re.MULTILINE)
 _PLACE = re.compile(r"<<(\w+)>>")
 _IF = re.compile(r"<<(\w+)\?>>")
 _TODO = re.compile(r"<<todo (\w+): (.*?)>>")
@@ -29,6 +30,7 @@ _RESULTS = re.compile(r"RESULT|BACKEND", re.IGNORECASE)
 _BROKERS = re.compile(
     r"BROKER|REDIS|VALKEY|AMQP|RABBIT|CELERY|QUEUE|RQ|DRAMATIQ|HUEY|ARQ|KOMBU", re.IGNORECASE
 )
+OURS = frozenset({"task", "seconds", "poison"})  # what a submission takes besides
 GUESSES: Mapping[str, str] = {"str": "unstuck", "float": "0.1", "bool": "false"}  # by annotation; else 1
 _URL = re.compile(r"URL|URI|DSN|BROKER$|BACKEND$", re.IGNORECASE)
 
@@ -56,11 +58,13 @@ def draft(
         return Draft(files=files, told=told, todos=0)
     app = app or next(iter(apps_of(recipe, project)), None)
     task = task or next(iter(tasks_of(recipe, project)), None)
+    texts = {path.name: _read(path) for path in recipe.files()}
     values = _values(recipe, project, app, task)
-    files = {}
-    for path in recipe.files():
-        target = place if path.name == FILE else place.with_name(path.name)
-        files[target] = render(_read(path), values)
+    there = set(_KEY.findall(texts[FILE]))
+    values["variables"] = "\n".join(_variables([one for one in project.variables if one not in there]))
+    files = {
+        place if name == FILE else place.with_name(name): render(text, values) for name, text in texts.items()
+    }
     return Draft(
         files=files,
         told=tuple(_told(project, app, task)),
@@ -109,7 +113,8 @@ def write(files: Mapping[Path, str], *, force: bool) -> None:
 
 
 def _values(recipe: Recipe, project: Project, app: App | None, task: Task | None) -> dict[str, str]:
-    needs = () if task is None else task.parameters
+    needs = () if task is None else [one for one in task.parameters if one[0] not in OURS]
+    modules = dict.fromkeys(one.module for one in tasks_of(recipe, project))
     return {
         "name": re.sub(r"[^A-Za-z0-9._-]+", "-", project.folder.name).strip("-._") or "service",
         "system": recipe.name,
@@ -123,16 +128,17 @@ def _values(recipe: Recipe, project: Project, app: App | None, task: Task | None
         "task_or_guess": task.name if task else "tasks.work",
         "task_module": task.module if task else "tasks",
         "task_function": task.function if task else "work",
+        "modules": " ".join(modules) or "tasks",
+        "task_modules": ", ".join(f'"{one}"' for one in modules) or '"tasks"',
         "arguments": "" if needs else "none",
         "values": "".join(f", {name}: {GUESSES.get(kind, '1')}" for name, kind in needs),
-        "variables": "\n".join(_variables(project)),
     }
 
 
-def _variables(project: Project) -> Sequence[str]:
+def _variables(names: Sequence[str]) -> Sequence[str]:
     """Lines of `environment` for what the project itself reads of brokers and databases."""
     lines = []
-    for name in project.variables:
+    for name in names:
         if not looks_like_address(name, ""):
             continue
         if _BROKERS.search(name) and _URL.search(name):

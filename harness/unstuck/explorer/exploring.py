@@ -20,6 +20,8 @@ from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, t
 from unstuck.history import History, read_history
 from unstuck.scenario import Scenario
 
+JOBS_IN_BUDGET = 3
+"""Once from the beginning, and the machine may be three times as busy: late is not stuck."""
 HEALTHY = 2  # baselines of each set-up: what only one of them shows is not found again
 
 
@@ -44,6 +46,7 @@ class Order:
     progress: Tell = lambda _: None
     expect: Callable[[int], None] = lambda _: None  # hears how many runs are to come
     defences_off: tuple[str, ...] = ()
+    stretch: bool = True  # the budget, where the job alone takes long on this machine today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,8 @@ def explore(order: Order) -> Explored:
             return Explored(approach=approach, baselines=tuple(records), failed=failed)
         histories += [_history(record) for record in more]
     alone, together = histories[: len(healthy)], histories[len(healthy) :]
+    if order.stretch:
+        approach = replace(approach, budget_s=approach.budget_s + JOBS_IN_BUDGET * _job_s(records))
     return _explored(replace(order, approach=approach), records, alone, together)
 
 
@@ -148,10 +153,14 @@ def _explored(
         Attempted(trial=one, record=record, outcome=outcome_of(record))
         for one, record in zip(trials, ran, strict=True)
     )
+    untold = [one for one in attempted if one.outcome.word is None]
+    stopped = [one for one in untold if one.outcome.exit_code is ExitCode.INTERRUPTED]
+    if stopped:
+        uncovered.append(Uncovered(what=f"{len(stopped)} trials", why="interrupted"))
     uncovered += [
         Uncovered(what=f"{_told(one.trial.point)}, {one.trial.mode}", why=one.outcome.why)
-        for one in attempted
-        if one.outcome.word is None
+        for one in untold
+        if one not in stopped
     ]
     return Explored(
         approach=order.approach, attempted=attempted, uncovered=tuple(uncovered), counts=counts,
@@ -211,6 +220,12 @@ def _unhealthy(records: Iterable[RunRecord]) -> str | None:
             why = record.error or next(iter(reasons), "it did not pass")
             return f"without any fault, {record.scenario.name} is no pass: {why}"
     return None
+
+
+def _job_s(records: Iterable[RunRecord]) -> float:
+    """How long the job took when nothing was done to it; the longest."""
+    took = [job.took_s or 0.0 for record in records if record.verdict for job in record.verdict.jobs]
+    return max(took, default=0.0)
 
 
 def _history(record: RunRecord) -> History:

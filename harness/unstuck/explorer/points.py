@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple, get_args
 
-from unstuck.explorer.life import Life
+from unstuck.explorer.life import ENDED, Life
 from unstuck.explorer.messages import Message
 from unstuck.links.rules import On
 
@@ -27,7 +27,8 @@ _IDENTITY = re.compile(r"[\w-]*\d[\w.-]*")  # whatever has a digit in it may be 
 class CrashPoint:
     """A place where a trial strikes. `nth` counts what the label and `contains` fit, from 1.
 
-    `repeated`: the same message comes again and again, by the clock: its first stands for all of them.
+    `constant`: the same message was also seen while there was no job. `repeated`: constant, and not as often
+    in each run: the first stands for all of them.
     """
 
     link: str
@@ -38,6 +39,7 @@ class CrashPoint:
     life: str
     at_ns: int
     contains: str | None = None
+    constant: bool = False
     repeated: bool = False
 
     @property
@@ -91,6 +93,7 @@ class Settled:
 def points_of(messages: Sequence[Message], life: Life, *, from_ns: int) -> tuple[CrashPoint, ...]:
     """Every place that matters from `from_ns` on, in the order of time."""
     points: list[CrashPoint] = []
+    without_job = _without_job(messages, life, from_ns)
     for on in get_args(On):
         counts: dict[tuple[str, str], int] = defaultdict(int)
         there = [
@@ -103,10 +106,22 @@ def points_of(messages: Sequence[Message], life: Life, *, from_ns: int) -> tuple
                     CrashPoint(
                         link=message.link, label=message.label, on=on, text=message.text, at_ns=at_ns,
                         nth=counts[message.link, message.label],
-                        life=life.chapter(message, at_ns),
+                        life=life.chapter(message, at_ns), constant=_key(message) in without_job,
                     )
                 )  # fmt: skip
     return tuple(sorted(points, key=lambda point: point.at_ns))
+
+
+def _without_job(messages: Iterable[Message], life: Life, from_ns: int) -> frozenset[tuple[str, ...]]:
+    """What the service sends before the first client, or after the job's end."""
+    there = [(one, one.requested_ns or one.replied_ns or 0) for one in messages]
+    return frozenset(
+        _key(one) for one, at_ns in there if at_ns < from_ns or life.chapter(one, at_ns).startswith(ENDED)
+    )
+
+
+def _key(message: Message) -> tuple[str, ...]:
+    return message.link, message.label, _IDENTITY.sub("*", message.text)
 
 
 def settle(runs: Sequence[Sequence[CrashPoint]]) -> Settled:
@@ -145,7 +160,8 @@ def _settled(runs: Sequence[Sequence[CrashPoint]]) -> tuple[list[CrashPoint], st
         return first, ""
     texts = {_IDENTITY.sub("*", point.text) for run in runs for point in run}
     # COMMIT is the same text for whatever it commits; what names a key or a table is told by its text.
-    if all(runs) and len(texts) == 1 and " " in first[0].label:
+    constant = any(point.constant for run in runs for point in run)
+    if constant and all(runs) and len(texts) == 1 and " " in first[0].label:
         return [replace(first[0], nth=1, repeated=True)], ""
     named = [one for point in first if (one := _named(point, runs)) is not None]
     if all(len(run) == len(named) for run in runs):

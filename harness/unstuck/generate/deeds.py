@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 
+from unstuck.faults.toxic import Attributes
 from unstuck.generate.choices import Choices, chance
 from unstuck.generate.moments import (
     Moment,
@@ -19,6 +20,14 @@ from unstuck.generate.moments import (
 from unstuck.scenario import Fault, OnFault, OnMessage, OnPoint, OnStart, OnState, PublishEvent, Trigger
 
 SHORT_S: Final = (0.3, 1.0, 2.5)
+LONG_S: Final = 5.0  # longer than another fault may keep a link silent
+BUSY: Final = ("worker.database", "sweeper.database", "relay.database")
+TOXICS: Final[Mapping[str, Mapping[str, int]]] = {
+    "latency": {"latency": 20, "jitter": 10},
+    "reset_peer": {},
+    "slicer": {"average_size": 50, "delay": 200},
+}
+"""What a service survives as it survives a link that is down: type -> attributes."""
 ROLLED: Final = ("worker", "api", "sweeper", "relay")
 
 
@@ -154,6 +163,19 @@ def _link_down(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     link = shop.choices.pick(sorted(shop.stage.catalogue.links))
     shop.add("link_down", moment.when, moment=moment, link=link, for_s=shop.choices.pick(SHORT_S))
+    return _touching(shop, link.partition(".")[0])
+
+
+def _toxic(shop: Workshop) -> Deed:
+    """On a link that is never silent for long: a toxic that nobody meets would prove nothing."""
+    moment = draw_moment(shop.choices, shop.stage)
+    link = shop.choices.pick([link for link in BUSY if link in shop.stage.catalogue.links])
+    kind = shop.choices.pick(sorted(TOXICS))
+    given = TOXICS[kind]
+    attributes = Attributes(**given) if given else None
+    stream = shop.choices.pick(("downstream", "upstream"))
+    shop.add("toxic", moment.when, moment=moment, link=link, type=kind, stream=stream, attributes=attributes,
+             for_s=LONG_S)  # fmt: skip
     return _touching(shop, link.partition(".")[0])
 
 
@@ -330,6 +352,7 @@ MAKERS: Final[Sequence[tuple[Maker, Sequence[str], str, int]]] = (
     (_down, ("down",), "", 3),
     (_replace, ("rolling_replace",), "", 4),
     (_link_down, ("link_down", "links"), "", 3),
+    (_toxic, ("toxic", "links"), "", 3),
     (_message, ("links",), "working", 6),
     (_deaf, ("notifications_off", "notifications"), "", 1),
     (_starts_without, ("down",), "", 1),

@@ -25,9 +25,10 @@ from unstuck.runner.hand import RunnerHand
 from unstuck.runner.live import Live
 from unstuck.runner.places import Arrival, shared
 from unstuck.runner.refused import refuse_impossible
+from unstuck.runner.strokes import Armed, Stroke
 from unstuck.runner.triggers import fits, matches, rule_id
 from unstuck.runner.waiting import LOOK, Waiters
-from unstuck.scenario import Fault, OnMessage, OnStart, OnTime
+from unstuck.scenario import OnMessage, OnStart, OnTime
 from unstuck.targets.port import Emit, PointReached, Running
 from unstuck.worlds.port import Scheduler, World
 
@@ -37,24 +38,6 @@ HEALED_WITHIN_S = 60.0  # a successor that has to get ready takes the longest
 CLOSED_WITHIN_S = 5.0
 ROLE_SEPARATOR = "-"
 BY_NOBODY = Occasion(event=-1, job=None, process=None)  # set-up and time: no event fires them
-
-
-@dataclass(slots=True)
-class _Armed:
-    fault: Fault
-    matched: int = 0
-    fired: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Stroke:
-    """One blow, from the moment when it fires until it is over: landed, missed, or healed if it lasts."""
-
-    about: Mapping[str, Any]  # which fault, and which blow of it: on each of its events
-    index: int
-    hand: RunnerHand
-    lasting: bool = False
-    healing: bool = False  # somebody heals it, or has
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +69,11 @@ class Engine:
         self.messages_done: dict[tuple[str, Any], Mapping[str, Any]] = {}  # by rule and number
         self.messages_held: dict[tuple[str, Any], Mapping[str, Any]] = {}  # same; also those let go since
         self.op_numbers = itertools.count(1)  # of ops that faults perform
-        self._armed = [_Armed(fault) for fault in plan.faults]
+        self._armed = [Armed(fault) for fault in plan.faults]
         self._mailbox = self.scheduler.mailbox()
         self._waiters = Waiters(self.scheduler, self._mailbox.put)
         self._arrivals: list[Arrival] = []  # processes that stand at a place, and are not judged yet
-        self._strokes: list[_Stroke] = []
+        self._strokes: list[Stroke] = []
         self._lock = threading.Lock()  # for who heals, and for names; never held for long
         self._names: dict[str, int] = {}
         self._closed = False
@@ -233,7 +216,7 @@ class Engine:
             self._reached(item)
         elif isinstance(item, _Timer):
             self._fire(item.fault, BY_NOBODY, None)
-        elif isinstance(item, _Stroke):
+        elif isinstance(item, Stroke):
             self._strokes.remove(item)
 
     def _fold(self, event: Event) -> None:
@@ -290,7 +273,7 @@ class Engine:
         for index, share in zip(turns, shared(point, len(turns)), strict=True):
             self._fire(index, occasion, share)
 
-    def _is_its_turn(self, armed: _Armed, point: PointReached) -> bool:
+    def _is_its_turn(self, armed: Armed, point: PointReached) -> bool:
         place = place_of(armed.fault.when)
         return (
             place is not None
@@ -300,13 +283,13 @@ class Engine:
         )
 
     @staticmethod
-    def _open(armed: _Armed) -> bool:
+    def _open(armed: Armed) -> bool:
         when = armed.fault.when
         most = when.first or 1 if isinstance(when, OnMessage) else 1
         return armed.fault.times == "each" or armed.fired < most
 
     @staticmethod
-    def _counts(armed: _Armed) -> bool:
+    def _counts(armed: Armed) -> bool:
         armed.matched += 1
         if isinstance(armed.fault.when, OnMessage):
             return True  # the link has counted
@@ -316,7 +299,7 @@ class Engine:
     def _fire(self, index: int, occasion: Occasion, point: PointReached | None) -> None:
         self.scheduler.spawn(f"fault {index}", partial(self._carry_out, self._fired(index, occasion, point)))
 
-    def _fired(self, index: int, occasion: Occasion, point: PointReached | None) -> _Stroke:
+    def _fired(self, index: int, occasion: Occasion, point: PointReached | None) -> Stroke:
         """Records the firing, with what `while:` demanded and what was so at this moment."""
         armed = self._armed[index]
         fault = armed.fault
@@ -324,7 +307,7 @@ class Engine:
         data: dict[str, Any] = {"fault": index, "name": fault.name, "blow": armed.fired}
         holds = isinstance(fault.when, OnMessage) and not hasattr(FAULTS[fault.name], "message_action")
         then = fault.when.then if holds else None  # type: ignore[union-attr]  # it is said in `holds`
-        stroke = _Stroke(dict(data), index, RunnerHand(self, index, occasion, point, then=then))
+        stroke = Stroke(dict(data), index, RunnerHand(self, index, occasion, point, then=then))
         self._strokes.append(stroke)
         data["trigger"] = occasion.event
         if fault.condition is not None:
@@ -336,12 +319,12 @@ class Engine:
 
     # Each injection is a task
 
-    def _carry_out(self, stroke: _Stroke) -> None:
+    def _carry_out(self, stroke: Stroke) -> None:
         self._strike(stroke)
         if stroke.lasting:
             self._last(stroke)
 
-    def _strike(self, stroke: _Stroke) -> None:
+    def _strike(self, stroke: Stroke) -> None:
         """Injects, and records `landed` or `missed`; never raises. What lasts is in force afterwards."""
         index, hand = stroke.index, stroke.hand
         fault = self._armed[index].fault
@@ -365,7 +348,7 @@ class Engine:
             if not stroke.lasting:
                 self._mailbox.put(stroke)
 
-    def _let_go(self, stroke: _Stroke) -> None:
+    def _let_go(self, stroke: Stroke) -> None:
         try:
             stroke.hand.release({"do": "go"})
             if not stroke.lasting or stroke.healing:
@@ -373,7 +356,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001  the link is gone, and what it held with it
             self.fail("letting go of a held message", error)
 
-    def _undo(self, stroke: _Stroke) -> None:
+    def _undo(self, stroke: Stroke) -> None:
         """A blow that lands in part only must not last: two of three processes paused, say."""
         fault = self._armed[stroke.index].fault
         if FAULTS[fault.name].LASTING:
@@ -382,14 +365,14 @@ class Engine:
             except Exception as error:  # noqa: BLE001  told once, with what came before
                 self.fail(f"fault {stroke.index} ({fault.name}) could not be undone", error)
 
-    def _last(self, stroke: _Stroke) -> None:
+    def _last(self, stroke: Stroke) -> None:
         """Waits for the end of a lasting fault's time, unless somebody heals it before."""
         for_s = self._armed[stroke.index].fault.parameters.for_s
         self.until(lambda: stroke.healing or self._closed, for_s)
         if not self._closed:  # teardown has healed what lasted before it closed us
             self._heal(stroke)
 
-    def _heal(self, stroke: _Stroke) -> bool:
+    def _heal(self, stroke: Stroke) -> bool:
         with self._lock:  # its time may run out at the moment when somebody else heals it
             if not stroke.lasting or stroke.healing:
                 return False

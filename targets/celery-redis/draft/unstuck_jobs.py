@@ -9,6 +9,8 @@ import functools
 import importlib
 import json
 import os
+import signal
+import time
 import urllib.request
 
 from celery.signals import celeryd_after_setup
@@ -16,9 +18,10 @@ from celery.signals import celeryd_after_setup
 APPLICATION = "<<app_or_guess>>"  # module:variable
 
 
-def submit(task: str, **values: object) -> str:
+def submit(task: str, seconds: float, poison: bool, **values: object) -> str:
     """What a client does. Returns the id of the job."""
-    return str(application().send_task(task, kwargs=values).id)
+    headers = {"unstuck_seconds": seconds, "unstuck_poison": poison}
+    return str(application().send_task(task, kwargs=values, headers=headers).id)
 
 
 def application():
@@ -51,6 +54,10 @@ def _reporting(task, run):
     @functools.wraps(run)
     def reported(*given: object, **named: object) -> object:
         report("begin", task.request.id)
+        asked = {**vars(task.request), **(task.request.headers or {})}
+        if asked.get("unstuck_poison"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(asked.get("unstuck_seconds", 0))
         result = run(*given, **named)
         # If an effect is applied earlier than this, report it there: what lies between is not seen.
         report("end", task.request.id)

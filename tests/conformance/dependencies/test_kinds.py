@@ -82,6 +82,8 @@ def test_it_is_a_role_of_its_own_and_tells_how_to_reach_it(
     )
     assert ":1234" in values["url"]
     assert all(isinstance(value, str) for value in values.values())
+    named = {"url", "host", "port", *KINDS[dependency.kind].VALUES}
+    assert set(dependency.values(dependency.host, dependency.port)) == named
 
 
 @every_kind

@@ -140,6 +140,20 @@ def echo() -> Iterator[EchoServer]:
 
 
 @pytest.fixture
+def link(open_link: Callable[[int, str], OpenLink], echo: EchoServer) -> OpenLink:
+    """A raw link to an echo."""
+    return open_link(echo.port, "raw")
+
+
+@pytest.fixture
+def upstream() -> Iterator[socket.socket]:
+    """A listening socket whose connections the test itself accepts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(WITHIN_S)
+        yield listener
+
+
+@pytest.fixture
 def http() -> Iterator[HttpServer]:
     with HttpServer() as server:
         yield server

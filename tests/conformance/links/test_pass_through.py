@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,14 +28,6 @@ def connect(link: OpenLink, timeout_s: float = 10.0) -> socket.socket:
 
 def read_all(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
-
-
-@pytest.fixture
-def upstream() -> Iterator[socket.socket]:
-    """A listening socket whose connections the test itself accepts."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-        yield listener
 
 
 def pair(link: OpenLink, upstream: socket.socket) -> tuple[socket.socket, socket.socket]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+import pika
 import pytest
+from pika import exceptions
+from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.conformance.links.conftest import OpenLink
 from tests.conformance.links.rabbitmq import rabbitmq, server_script
-from unstuck.links.rules import DOWN, Cut, Delay, Drop, Duplicate, Error, Hold
+from unstuck.links.rules import DOWN, Action, Cut, Delay, Drop, Duplicate, Error, Hold
 
-pika = pytest.importorskip("pika", reason="pika, the client, is not installed")
-exceptions = pika.exceptions
 pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(server_script() is None, reason="rabbitmq-server is not installed"),
@@ -32,7 +33,7 @@ def connect(port: int) -> pika.BlockingConnection:
 
 
 @pytest.fixture
-def direct(server: int) -> Iterator[pika.adapters.blocking_connection.BlockingChannel]:
+def direct(server: int) -> Iterator[BlockingChannel]:
     """Past the link, with an empty queue `celery`."""
     with connect(server) as connection:
         channel = connection.channel()
@@ -46,7 +47,7 @@ def link(open_link: Open, server: int, direct: object) -> OpenLink:
     return open_link(server, "amqp")
 
 
-def depth(direct: pika.adapters.blocking_connection.BlockingChannel) -> int:
+def depth(direct: BlockingChannel) -> int:
     """How many messages wait in the queue, asked past the link."""
     return int(direct.queue_declare("celery", passive=True).method.message_count)
 
@@ -106,7 +107,7 @@ def test_only_what_matters_is_counted_as_such(link: OpenLink, direct: object) ->
 
 
 def test_cut_before_a_publish_loses_it_and_on_its_confirm_keeps_it(
-    link: OpenLink, direct: pika.adapters.blocking_connection.BlockingChannel
+    link: OpenLink, direct: BlockingChannel
 ) -> None:
     """The same error for the publisher, and yet the job is there in the one case."""
     for on, label, left in (("request", "basic.publish celery", 0), ("reply", "basic.ack celery", 1)):
@@ -120,9 +121,7 @@ def test_cut_before_a_publish_loses_it_and_on_its_confirm_keeps_it(
         assert depth(direct) == left
 
 
-def test_cut_before_an_ack_gives_the_job_out_again(
-    link: OpenLink, direct: pika.adapters.blocking_connection.BlockingChannel
-) -> None:
+def test_cut_before_an_ack_gives_the_job_out_again(link: OpenLink, direct: BlockingChannel) -> None:
     """The worker has done it, and the broker never heard."""
     direct.basic_publish("", "celery", b"job")
     rule = link.rule(Cut(), label="basic.ack celery")
@@ -139,9 +138,7 @@ def test_cut_before_an_ack_gives_the_job_out_again(
     direct.cancel()
 
 
-def test_an_error_ends_the_channel_on_both_sides(
-    link: OpenLink, direct: pika.adapters.blocking_connection.BlockingChannel
-) -> None:
+def test_an_error_ends_the_channel_on_both_sides(link: OpenLink, direct: BlockingChannel) -> None:
     """The client opens it again under the same number, and the connection goes on."""
     link.rule(Error(code="406", message="not now"), label="basic.publish celery", first_n=2)
     with connect(link.port) as connection:
@@ -159,7 +156,7 @@ def test_an_error_ends_the_channel_on_both_sides(
 
 
 def test_what_a_channel_has_not_acknowledged_goes_back_at_an_error(
-    link: OpenLink, direct: pika.adapters.blocking_connection.BlockingChannel
+    link: OpenLink, direct: BlockingChannel
 ) -> None:
     """As the broker itself would have it."""
     direct.basic_publish("", "celery", b"job")
@@ -184,9 +181,7 @@ def test_an_error_before_a_channel_ends_the_connection(link: OpenLink, direct: o
         connect(link.port)
 
 
-def test_a_duplicate_is_published_twice(
-    link: OpenLink, direct: pika.adapters.blocking_connection.BlockingChannel
-) -> None:
+def test_a_duplicate_is_published_twice(link: OpenLink, direct: BlockingChannel) -> None:
     """On a connection of its own, so that confirms keep their numbers; an ack has no meaning there."""
     rule = link.rule(Duplicate(), label="basic.publish celery")
     refused = link.rule(Duplicate(), label="basic.ack celery")
@@ -201,12 +196,12 @@ def test_a_duplicate_is_published_twice(
         assert "no meaning" in link.wait("done", rule=refused).facts["why"]
 
 
-def test_a_message_is_held_late_or_gone(
-    link: OpenLink, direct: pika.adapters.blocking_connection.BlockingChannel
-) -> None:
+def test_a_message_is_held_late_or_gone(link: OpenLink, direct: BlockingChannel) -> None:
     """Held until it is released, late by what was asked for, and dropped with all behind it."""
-    rules = [link.rule(action, label="basic.publish celery", nth=nth) for nth, action in
-             enumerate((Hold(), Delay(delay_s=0.2), Drop()), 1)]  # fmt: skip
+    actions: list[Action] = [Hold(), Delay(delay_s=0.2), Drop()]
+    rules = [
+        link.rule(action, label="basic.publish celery", nth=nth) for nth, action in enumerate(actions, 1)
+    ]
     published = threading.Event()
 
     def publish() -> None:

@@ -6,20 +6,25 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import redis
+import redis.backoff
+import redis.exceptions
+import redis.retry
 
 from tests.conformance.links.conftest import OpenLink, listening
 from unstuck.links.rules import Cut, Delay, Drop, Duplicate, Error, Hold
 from unstuck.worlds.process.ports import free_port
 
-redis = pytest.importorskip("redis", reason="redis, the client, is not installed")
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is on PATH"),
 ]
 Open = Callable[[int, str], OpenLink]
+Client = Any  # redis.Redis: it says of each answer that one may have to await it
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture
-def direct(server: int) -> Iterator[redis.Redis]:
+def direct(server: int) -> Iterator[Client]:
     """Past the link."""
     with redis.Redis(port=server, decode_responses=True) as client:
         client.flushall()
@@ -45,17 +50,17 @@ def direct(server: int) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def link(open_link: Open, server: int, direct: redis.Redis) -> OpenLink:
+def link(open_link: Open, server: int, direct: Client) -> OpenLink:
     return open_link(server, "resp")
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
-def client(link: OpenLink, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+def client(link: OpenLink, request: pytest.FixtureRequest) -> Iterator[Client]:
     with connect(link, protocol=request.param) as one:
         yield one
 
 
-def connect(link: OpenLink, **options: object) -> redis.Redis:
+def connect(link: OpenLink, **options: Any) -> Client:
     """Without retries: an error of a fault is what a test looks for."""
     never = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     return redis.Redis(
@@ -63,7 +68,7 @@ def connect(link: OpenLink, **options: object) -> redis.Redis:
     )
 
 
-def test_commands_of_all_kinds_pass(link: OpenLink, client: redis.Redis) -> None:
+def test_commands_of_all_kinds_pass(link: OpenLink, client: Client) -> None:
     """Types, pipelines, scripts, transactions, large values, streams: what comes back is what was put in."""
     blob = "x" * 3_000_000
     client.set("blob", blob)
@@ -97,7 +102,7 @@ def test_commands_of_all_kinds_pass(link: OpenLink, client: redis.Redis) -> None
     assert "MULTI" not in counts
 
 
-def test_publishing_and_blocking_pass(link: OpenLink, client: redis.Redis) -> None:
+def test_publishing_and_blocking_pass(link: OpenLink, client: Client) -> None:
     """A subscriber hears, a poll waits for work, and both connections stay framed."""
     subscriber = client.pubsub()
     subscriber.subscribe("events")
@@ -111,7 +116,7 @@ def test_publishing_and_blocking_pass(link: OpenLink, client: redis.Redis) -> No
     assert link.events("unframed") == []
 
 
-def test_only_what_matters_is_counted_as_such(link: OpenLink, client: redis.Redis) -> None:
+def test_only_what_matters_is_counted_as_such(link: OpenLink, client: Client) -> None:
     """Writes, and polls that brought work; reads, greetings and empty polls are not."""
     link.links.report_all(link.name)
     client.ping()
@@ -119,15 +124,15 @@ def test_only_what_matters_is_counted_as_such(link: OpenLink, client: redis.Redi
     client.brpop(["celery"], timeout=0.05)
     client.lpush("celery", "job-17")
     client.brpop(["celery"], timeout=5)
-    seen = [event for event in link.events("seen") if event.label == "BRPOP celery" and event.on == "reply"]
-    assert [event.idle for event in seen] == [True, False]
-    assert "job-17" in seen[-1].facts["text"]
+    idle, busy = (link.wait("seen", number, label="BRPOP celery", on="reply") for number in (1, 2))
+    assert (idle.idle, busy.idle) == (True, False)
+    assert "job-17" in busy.facts["text"]
     snapshot = link.links.snapshot()[link.name]
     assert snapshot.matter == {"LPUSH celery": 1, "BRPOP celery": 1}
     assert (snapshot.kinds["write"], snapshot.kinds["poll"], snapshot.kinds["read"]) == (1, 2, 1)
 
 
-def test_an_idle_reply_is_neither_judged_nor_counted(link: OpenLink, client: redis.Redis) -> None:
+def test_an_idle_reply_is_neither_judged_nor_counted(link: OpenLink, client: Client) -> None:
     """The first reply to a poll that a rule sees is the one that brings work."""
     rule = link.rule(Cut(), label="BRPOP celery", on="reply")
     for _ in range(3):
@@ -139,7 +144,7 @@ def test_an_idle_reply_is_neither_judged_nor_counted(link: OpenLink, client: red
     assert client.llen("celery") == 0  # out of the queue, and not with the worker
 
 
-def test_cut_before_a_push_loses_it_and_on_its_reply_keeps_it(link: OpenLink, direct: redis.Redis) -> None:
+def test_cut_before_a_push_loses_it_and_on_its_reply_keeps_it(link: OpenLink, direct: Client) -> None:
     """The same error for the client, and yet the job is there in the one case."""
     for on, left in (("request", 0), ("reply", 1)):
         link.rule(Cut(), label="LPUSH celery", on=on)
@@ -153,7 +158,7 @@ def test_cut_before_a_push_loses_it_and_on_its_reply_keeps_it(link: OpenLink, di
     [("LOADING", redis.BusyLoadingError), ("READONLY", redis.ReadOnlyError), (None, redis.ResponseError)],
 )
 def test_an_error_is_in_the_words_of_redis(
-    link: OpenLink, direct: redis.Redis, code: str | None, kind: type[Exception]
+    link: OpenLink, direct: Client, code: str | None, kind: type[Exception]
 ) -> None:
     """Clients know it by its first word; the server has seen nothing, and the next command passes."""
     link.rule(Error(code=code, message="not now"), label="LPUSH *", first_n=2)
@@ -165,7 +170,7 @@ def test_an_error_is_in_the_words_of_redis(
         assert client.lpush("celery", "job") == 1
 
 
-def test_an_error_between_pipelined_commands_keeps_their_order(link: OpenLink, direct: redis.Redis) -> None:
+def test_an_error_between_pipelined_commands_keeps_their_order(link: OpenLink, direct: Client) -> None:
     """Replies before and behind it belong to their own commands."""
     link.rule(Error(), label="SET b")
     with connect(link) as client, client.pipeline(transaction=False) as pipeline:
@@ -176,7 +181,7 @@ def test_an_error_between_pipelined_commands_keeps_their_order(link: OpenLink, d
     assert direct.get("b") is None
 
 
-def test_an_error_instead_of_exec_leaves_no_transaction_behind(link: OpenLink, direct: redis.Redis) -> None:
+def test_an_error_instead_of_exec_leaves_no_transaction_behind(link: OpenLink, direct: Client) -> None:
     """The server forgets what was queued, and the connection goes on as if it had refused."""
     link.rule(Error(code="EXECABORT"), label="EXEC*")
     with connect(link, single_connection_client=True) as client:
@@ -188,7 +193,7 @@ def test_an_error_instead_of_exec_leaves_no_transaction_behind(link: OpenLink, d
 
 
 @pytest.mark.parametrize("transaction", [False, True])
-def test_a_duplicate_is_done_twice(link: OpenLink, direct: redis.Redis, transaction: bool) -> None:
+def test_a_duplicate_is_done_twice(link: OpenLink, direct: Client, transaction: bool) -> None:
     """In the same database, on a connection of its own; a transaction as a whole."""
     rule = link.rule(Duplicate(), label="*LPUSH celery*")
     with connect(link, db=3) as client, client.pipeline(transaction=transaction) as pipeline:
@@ -209,7 +214,7 @@ def test_a_duplicate_of_a_subscription_has_no_meaning(link: OpenLink) -> None:
     assert "no meaning" in link.wait("done", rule=rule).facts["why"]
 
 
-def test_a_message_is_held_late_or_gone(link: OpenLink, direct: redis.Redis) -> None:
+def test_a_message_is_held_late_or_gone(link: OpenLink, direct: Client) -> None:
     """Held until it is released, late by what was asked for, and dropped for good."""
     hold = link.rule(Hold(), label="LPUSH held")
     with connect(link) as client:

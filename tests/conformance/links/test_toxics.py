@@ -6,89 +6,29 @@ Lower bounds are exact: nothing may come early. Upper bounds only keep a broken 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from tests.conformance.links.conftest import OpenLink
-from tests.conformance.links.servers import EchoServer
-from unstuck.clock import monotonic_ns
+from tests.conformance.links.toxic_sockets import (
+    LATE_S,
+    comes_nothing,
+    connect,
+    exactly,
+    is_quick,
+    monotonic,
+    put,
+    round_trip_s,
+    take,
+)
 from unstuck.errors import UsageError
-from unstuck.links.toxics.port import Stream, Toxic
-from unstuck.links.toxics.text import behaviour_of
+from unstuck.links.proxy import STREAMS
+from unstuck.links.toxics.port import Stream
 
 Open = Callable[[int, str], OpenLink]
-LATE_S = 10.0  # a busy machine may take long, but not so long
-
-
-def monotonic() -> float:
-    return monotonic_ns() / 1e9
-
-
-def put(
-    link: OpenLink, kind: str, stream: Stream = "downstream", *, toxicity: float = 1.0, **attributes: Any
-) -> str:
-    """A toxic on the link; its name."""
-    toxic = Toxic(
-        name=f"{kind}_{stream}", stream=stream, toxicity=toxicity, behaviour=behaviour_of(kind, attributes)
-    )
-    assert link.links.add_toxic(link.name, toxic) == (link.name,)
-    return toxic.name
-
-
-def take(link: OpenLink, name: str) -> None:
-    assert link.links.remove_toxic(link.name, name) == (link.name,)
-
-
-def connect(link: OpenLink) -> socket.socket:
-    sock = socket.create_connection((link.host, link.port), timeout=LATE_S)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
-
-
-def exactly(sock: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (more := sock.recv(size - len(data))):
-        data += more
-    return data
-
-
-def round_trip_s(sock: socket.socket, data: bytes = b"ping") -> float:
-    start = monotonic()
-    sock.sendall(data)
-    assert exactly(sock, len(data)) == data
-    return monotonic() - start
-
-
-def is_quick(sock: socket.socket) -> bool:
-    """True when one of a few round trips takes less than 0.3 s: the machine may be busy for a while."""
-    return any(round_trip_s(sock) < 0.3 for _ in range(20))
-
-
-def comes_nothing(sock: socket.socket, within_s: float = 0.3) -> bool:
-    """True when the socket stays silent and open for so long."""
-    sock.settimeout(within_s)
-    try:
-        sock.recv(1)
-    except TimeoutError:
-        return True
-    finally:
-        sock.settimeout(LATE_S)
-    return False
-
-
-@pytest.fixture
-def link(open_link: Open, echo: EchoServer) -> OpenLink:
-    return open_link(echo.port, "raw")
-
-
-@pytest.fixture
-def upstream() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(LATE_S)
-        yield listener
 
 
 # latency
@@ -187,105 +127,6 @@ def test_bandwidth_makes_the_source_rest(open_link: Open, upstream: socket.socke
         take(link, name)
 
 
-# slow_close, timeout, limit_data, reset_peer
-
-
-def test_slow_close_delays_the_end(open_link: Open, upstream: socket.socket) -> None:
-    """Data is not late, the end of the stream is."""
-    link = open_link(upstream.getsockname()[1], "raw")
-    put(link, "slow_close", "downstream", delay=1500)
-    with connect(link) as sock:
-        server, _ = upstream.accept()
-        start = monotonic()
-        server.sendall(b"bye")
-        server.close()
-        assert exactly(sock, 3) == b"bye"
-        assert monotonic() - start < 1.5
-        assert sock.recv(1) == b""
-        assert monotonic() - start >= 1.5
-
-
-def test_removing_slow_close_lets_the_end_go(open_link: Open, upstream: socket.socket) -> None:
-    """Its minute is not waited for."""
-    link = open_link(upstream.getsockname()[1], "raw")
-    name = put(link, "slow_close", "downstream", delay=60_000)
-    with connect(link) as sock:
-        upstream.accept()[0].close()
-        assert comes_nothing(sock)
-        take(link, name)
-        assert sock.recv(1) == b""
-
-
-@pytest.mark.parametrize("stream", ["upstream", "downstream"])
-def test_timeout_stops_data_and_closes_after_a_silence(link: OpenLink, stream: Stream) -> None:
-    """Each byte starts the time again, and both sides see the end."""
-    put(link, "timeout", stream, timeout=1500)
-    with connect(link) as sock:
-        sock.sendall(b"one")
-        threading.Event().wait(0.5)
-        start = monotonic()
-        sock.sendall(b"two")
-        assert sock.recv(10) in (b"", b"|end")  # our echo says so when its client ends first
-        assert monotonic() - start >= 1.5
-
-
-def test_a_timeout_of_zero_never_closes(link: OpenLink) -> None:
-    """Data goes nowhere until the toxic goes; then the connection closes, as bytes are missing."""
-    with connect(link) as sock:
-        assert round_trip_s(sock) < LATE_S
-        name = put(link, "timeout", timeout=0)
-        sock.sendall(b"lost")
-        assert comes_nothing(sock)
-        take(link, name)
-        assert sock.recv(10) == b""
-    with connect(link) as sock:
-        assert round_trip_s(sock) < LATE_S
-
-
-@pytest.mark.parametrize("stream", ["upstream", "downstream"])
-def test_limit_data_closes_after_so_many_bytes(
-    open_link: Open, upstream: socket.socket, stream: Stream
-) -> None:
-    """Those before the limit arrive, the one behind it never does, and both sides see the end."""
-    link = open_link(upstream.getsockname()[1], "raw")
-    put(link, "limit_data", stream, bytes=100)
-    with connect(link) as client:
-        server, _ = upstream.accept()
-        server.settimeout(LATE_S)
-        with server:
-            source, peer = (client, server) if stream == "upstream" else (server, client)
-            source.sendall(b"x" * 60)
-            assert exactly(peer, 60) == b"x" * 60
-            source.sendall(b"y" * 60)
-            assert exactly(peer, 1000) == b"y" * 40
-            peer.close()
-            assert source.recv(1) == b""
-
-
-@pytest.mark.parametrize("stream", ["upstream", "downstream"])
-def test_reset_peer_resets_after_its_time(link: OpenLink, stream: Stream) -> None:
-    """An RST and no orderly end, counted from the first byte."""
-    with connect(link) as sock:
-        put(link, "reset_peer", stream, timeout=300)
-        assert comes_nothing(sock)
-        start = monotonic()
-        sock.sendall(b"x")
-        with pytest.raises(ConnectionResetError):
-            sock.recv(1)
-        assert monotonic() - start >= 0.3
-
-
-def test_removing_reset_peer_brings_the_reset_forward(link: OpenLink) -> None:
-    """The byte that started its time is gone, so the connection cannot live on."""
-    name = put(link, "reset_peer", "upstream", timeout=60_000)
-    with connect(link) as sock:
-        sock.sendall(b"x")
-        link.wait("poisoned", label=name)
-        take(link, name)
-        with pytest.raises(ConnectionResetError):
-            sock.recv(1)
-
-
 # slicer, noop
 
 
@@ -323,6 +164,26 @@ def test_noop_does_nothing(link: OpenLink) -> None:
         assert round_trip_s(sock) < LATE_S
         sock.shutdown(socket.SHUT_WR)
         assert exactly(sock, 10) == b"|end"
+
+
+@pytest.mark.parametrize("side", ["client", "dependency"])
+def test_a_reset_stays_a_reset_behind_a_toxic(open_link: Open, upstream: socket.socket, side: str) -> None:
+    """It waits for what came before it, and for a slow_close, and is no orderly end."""
+    link = open_link(upstream.getsockname()[1], "raw")
+    for stream in STREAMS:
+        put(link, "latency", stream, latency=100)
+        put(link, "slow_close", stream, delay=100)
+    client = connect(link)
+    server, _ = upstream.accept()
+    server.settimeout(LATE_S)
+    gone, left = (client, server) if side == "client" else (server, client)
+    gone.sendall(b"last words")
+    with left:
+        assert exactly(left, 10) == b"last words"
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        with pytest.raises(ConnectionResetError):
+            left.recv(1)
 
 
 # toxicity, names, what the harness hears

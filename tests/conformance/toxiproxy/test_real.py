@@ -14,7 +14,7 @@ import pytest
 
 from tests.conformance.links.conftest import OpenLink, Proxy
 from tests.conformance.links.servers import EchoServer
-from tests.conformance.links.test_toxics import comes_nothing, connect, is_quick, put, round_trip_s, take
+from tests.conformance.links.toxic_sockets import comes_nothing, connect, is_quick, put, round_trip_s, take
 from tests.conformance.toxiproxy.conftest import WITHIN_S, Server
 from unstuck.errors import TargetError, UsageError
 from unstuck.links.real_toxiproxy import RealToxiproxy, check_environment, checked_url

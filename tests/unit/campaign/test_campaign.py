@@ -385,9 +385,7 @@ def test_after_an_interruption_nothing_new_begins(campaign: Campaign) -> None:
     assert campaign.worlds == []
 
 
-def test_a_reports_folder_that_cannot_be_written_is_refused_before_anything_starts(
-    campaign: Campaign,
-) -> None:
+def test_reports_that_cannot_be_written_are_refused_before_anything_starts(campaign: Campaign) -> None:
     """One line, and no stage was opened."""
     campaign.reports.write_text("not a folder")
     with pytest.raises(UsageError):

@@ -87,10 +87,22 @@ def test_what_no_word_tells_apart_is_not_covered_and_says_why() -> None:
     assert left.why.startswith("came 2 and 1 times in runs of the same job")
 
 
+def beating(*, times: int) -> tuple[CrashPoint, ...]:
+    wire = Wire()
+    wire.seen("SET beat:*", on="request", text="SET beat:1 now")
+    wire.begin()
+    for _ in range(times):
+        wire.seen("SET beat:*", on="request", text="SET beat:1 now")
+    return wire.points()
+
+
 def test_the_same_message_by_the_clock_has_one_trial_that_stands_for_all() -> None:
     """A heartbeat comes as often as the run is long; a bare COMMIT does not: it may commit anything."""
-    beat = settle([commits("SET beat 1", "SET beat 2"), commits("SET beat 3")])
-    assert [(one.nth, one.repeated) for one in beat.points] == [(1, True)]
+    beats = [beating(times=2), beating(times=1)]
+    settled = settle(beats)
+    assert [(one.nth, one.repeated) for one in settled.points] == [(1, True)]
+    alike = settle([commits("SET job:1 x", "SET job:1 x"), commits("SET job:1 x")])  # never without a job
+    assert not alike.points
     wires = [Wire(), Wire()]
     for wire, times in zip(wires, (1, 2), strict=True):
         wire.begin()

@@ -23,7 +23,14 @@ from unstuck.scenario import (
     Trigger,
 )
 
-SAMPLES: dict[str, Any] = {"role": "worker", "for_s": 2.0, "by_s": 0.5, "mib": 900, "link": "worker.database"}
+SAMPLES: dict[str, Any] = {
+    "type": "timeout",
+    "role": "worker",
+    "for_s": 2.0,
+    "by_s": 0.5,
+    "mib": 900,
+    "link": "worker.database",
+}
 
 
 @pytest.mark.parametrize("name", FAULTS)

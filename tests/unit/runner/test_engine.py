@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.runner.stage import FRAMES, KILL_HERE, STARTED, WHOLE, Stage, at_frames, fault, stage
@@ -207,13 +209,50 @@ def test_a_fault_at_the_first_few_messages_strikes_at_each_of_them() -> None:
         assert made.history.faults(0) == [*WHOLE, "fired", "landed"]
 
 
+@pytest.mark.parametrize(("then", "released"), [("forward", "forward"), ("cut", "cut")])
+def test_a_message_that_waited_goes_on_or_is_cut_off_once_the_blow_is_dealt(then: Any, released: str) -> None:
+    """As the trigger says: bytes on their way, or a sender that died before it sent them."""
+    when = OnMessage(message="COMMIT", link="worker.database", then=then)
+    with stage(fault("kill", when, {"role": "worker", "which": "any"})) as made:
+        made.begin()
+        made.history.emit("message", "matched", rule="fault-0", nth=1)
+        made.after()
+        assert made.history.faults(0) == WHOLE
+        assert ("release", "fault-0", released, 1) in made.running.done
+
+
+def test_a_late_message_waits_for_the_end_of_a_lasting_fault() -> None:
+    """It goes on when its sender wakes, and not before: as a write does whose lease is long over."""
+    when = OnMessage(message="COMMIT", link="worker.database", then="late")
+    with stage(fault("pause", when, {"role": "worker", "which": "any", "for_s": 5})) as made:
+        made.begin()
+        made.history.emit("message", "matched", rule="fault-0", nth=1)
+        made.after(4)
+        assert made.history.faults(0) == WHOLE
+        assert not [one for one in made.running.done if one[0] == "release"]
+        made.after(2)
+        assert made.history.faults(0) == [*WHOLE, "healed"]
+        assert made.running.done[-1] == ("release", "fault-0", "forward", 1)
+
+
+def test_a_late_message_goes_on_where_the_blow_missed() -> None:
+    """Nobody waits for the end of what never began."""
+    when = OnMessage(message="COMMIT", link="worker.database", then="late")
+    with stage(fault("pause", when, {"role": "nobody", "which": "any", "for_s": 5})) as made:
+        made.begin()
+        made.history.emit("message", "matched", rule="fault-0", nth=1)
+        made.after()
+        assert made.history.faults(0) == ["armed", "fired", "missed"]
+        assert made.running.done[-1] == ("release", "fault-0", "forward", 1)
+
+
 def test_a_link_that_is_gone_does_not_keep_a_fault_under_way() -> None:
     """What it held went with it: the error is told, and the run can end."""
     kill = fault("kill", OnMessage(message="COMMIT", link="worker.database"), {"role": "worker"})
     with stage(kill) as made:
         made.begin()
 
-        def broken(rule_id: str, then: str, nth: int | None) -> None:
+        def broken(rule_id: str, then: str, nth: int | None = None) -> None:
             raise HarnessError(f"links: the proxy is gone ({rule_id}, {then}, {nth})")
 
         made.running.release_message = broken  # type: ignore[method-assign]  # a fake that fails

@@ -96,3 +96,13 @@ def test_a_job_is_found_by_its_name_in_a_message() -> None:
     """A message names its job somewhere in its text, or no job at all."""
     assert live(moved("j-1", "active")).named_in("{'body': 'j-1'}") == "j-1"
     assert live(moved("j-1", "active")).named_in("{}") is None
+
+
+def test_a_submission_without_an_answer_may_still_make_a_job() -> None:
+    """Until one shows itself that no client was told of."""
+    told = ("op", "ok", "j-1", {"action": "submit", "id": "1", "tag": "job"})
+    unknown = ("op", "info", None, {"action": "submit", "id": "2"})
+    assert live(told, moved("j-1", "queued")).may_know_all()
+    assert not live(told, moved("j-1", "queued"), unknown).may_know_all()
+    assert live(told, moved("j-1", "queued"), unknown, moved("j-2", "queued")).may_know_all()
+    assert live(("op", "info", None, {"action": "initiate_upload", "id": "3"})).may_know_all()

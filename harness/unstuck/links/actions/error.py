@@ -81,9 +81,9 @@ def _amqp_error(turn: Turn, exchange: AmqpExchange, action: Error) -> None:
         turn.answer(closing(0, CONNECTION_CLOSE, code, action.message, exchange.method or (0, 0)), "error")
         pair.replies.outlet.when_sent(lambda _: pair.cut(with_reset=False))
     else:
-        to_client, to_server = framer.close_channel(exchange, code, action.message)
-        turn.answer(to_client, "error")
-        pair.requests.outlet.send(to_server)
+        turn.swallow()
+        pair.requests.outlet.send(framer.close_channel(exchange, code, action.message))
+        turn.done("error")
 
 
 def _postgres_error(turn: Turn, exchange: PostgresExchange, action: Error) -> bytes:

@@ -73,7 +73,9 @@ class AmqpFramer:
         self._reply_offset = 0
         self._reply_current: AmqpExchange | None = None
         self._awaiting: defaultdict[int, deque[AmqpExchange]] = defaultdict(deque)
-        self._deaf: set[int] = set()  # channels that we closed, until the server has agreed
+        self._closing: dict[
+            int, bytes
+        ] = {}  # channels that we close at the server, and what tells the client
         self._tags: defaultdict[int, dict[int, str]] = defaultdict(dict)  # deliveries, by channel
         self._published: dict[int, list[str]] = {}  # by channels that ask for confirms
 
@@ -178,17 +180,19 @@ class AmqpFramer:
             self._ended.discard(exchange.channel)
         return False
 
-    def close_channel(self, exchange: AmqpExchange, code: int, text: str) -> tuple[bytes, bytes]:
-        """What tells the client, and what tells the server, that the channel has ended at this request."""
+    def close_channel(self, exchange: AmqpExchange, code: int, text: str) -> bytes:
+        """What tells the server that the channel ended at this request; the client is told once the server
+        has agreed.
+
+        1. the client hears of the end, 2. it opens the channel again, 3. the server has not closed it yet: a
+        channel that is opened twice ends the whole connection.
+        """
         channel = exchange.channel
         self._ended.add(channel)
-        self._deaf.add(channel)
-        self._forget(channel)
         about = exchange.method or (0, 0)
-        return (
-            closing(channel, methods.CHANNEL_CLOSE, code, text, about),
-            closing(channel, methods.CHANNEL_CLOSE, 200, "closed by a fault"),
-        )
+        self._closing[channel] = closing(channel, methods.CHANNEL_CLOSE, code, text, about)
+        self._forget(channel)
+        return closing(channel, methods.CHANNEL_CLOSE, 200, "closed by a fault")
 
     def _forget(self, channel: int) -> None:
         self._awaiting.pop(channel, None)
@@ -223,11 +227,13 @@ class AmqpFramer:
         return pieces
 
     def _reply_pieces(self, part: Part) -> list[Piece]:
-        """None for what the server still sends on a channel that we closed."""
+        """Nothing for what comes on a channel that we close; the server's consent becomes our word."""
+        message = part.message
         if part.first:
-            if self._is_for_nobody(part.message):
-                return []
-            self._reply_current = self._answered(part.message) or self._unasked(part.message)
+            if message.channel in self._closing:
+                agreed = message.method == methods.CHANNEL_CLOSE_OK
+                return [Piece(None, self._closing.pop(message.channel))] if agreed else []
+            self._reply_current = self._answered(message) or self._unasked(message)
         exchange = self._reply_current
         if exchange is None:  # its first part was for nobody
             return []
@@ -235,13 +241,6 @@ class AmqpFramer:
             self._reply_current = None
         self._reply_offset += len(part.data)
         return [Piece(exchange, part.data, part.first, part.last)]
-
-    def _is_for_nobody(self, message: Message) -> bool:
-        if message.channel not in self._deaf:
-            return False
-        if message.method == methods.CHANNEL_CLOSE_OK:
-            self._deaf.discard(message.channel)
-        return True
 
     def _answered(self, message: Message) -> AmqpExchange | None:
         """The request that this answers; the end of a channel or connection answers what waits on it."""

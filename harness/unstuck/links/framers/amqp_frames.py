@@ -85,22 +85,15 @@ class Frames:
         self._at, size = 0, len(data)
         while self._at < size:
             at = self._at
-            if self._skip:
-                end = min(at + self._skip, size)
-                self._skip -= end - at
+            if self._streaming is not None and (end := self._body_end(data, at)) > at:
                 self._at = end
                 yield self._streamed(data[at:end])
             else:
                 end = self._frame_end(data, at)
-                if end > size and not self._streams(data, at):
-                    break
                 if end > size:
-                    self._begin_body(data, at)
-                    self._skip, self._at = end - size, size
-                    yield self._streamed(data[at:])
-                else:
-                    yield from self._take(data[at:end])
-                    self._at = end
+                    break
+                yield from self._take(data[at:end])
+                self._at = end
             while self._streaming is None and self._waiting:
                 self._late, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
                 while self._late:
@@ -131,19 +124,27 @@ class Frames:
             raise NotAmqpError("a frame does not end where it says")
         return end
 
-    def _streams(self, data: bytes, at: int) -> bool:
-        """True for the beginning of a body frame of the message that streams."""
-        if self._streaming is None or len(data) - at < HEAD_BYTES:
-            return False
-        kind, channel, _ = _HEAD.unpack_from(data, at)
-        return bool(kind == BODY and channel == self._streaming.channel)
+    def _body_end(self, data: bytes, at: int) -> int:
+        """How far the body of the message that streams goes, also into a frame that is not whole.
 
-    def _begin_body(self, data: bytes, at: int) -> None:
-        assert self._streaming is not None
-        length = _HEAD.unpack_from(data, at)[2]
-        if length > self._streaming.body_left:
-            raise NotAmqpError("a body is longer than its header says")
-        self._streaming.body_left -= length
+        Raises `NotAmqpError`.
+        """
+        message, size = self._streaming, len(data)
+        assert message is not None
+        while True:
+            if self._skip:
+                taken = min(self._skip, size - at)
+                at += taken
+                self._skip -= taken
+            if self._skip or not message.body_left or size - at < HEAD_BYTES:
+                return at
+            kind, channel, length = _HEAD.unpack_from(data, at)
+            if kind != BODY or channel != message.channel:
+                return at
+            if length > message.body_left:
+                raise NotAmqpError("a body is longer than its header says")
+            message.body_left -= length
+            self._skip = HEAD_BYTES + length + 1
 
     def _streamed(self, data: bytes) -> Part:
         message = self._streaming
@@ -157,8 +158,7 @@ class Frames:
         """One whole frame. Raises `NotAmqpError`."""
         kind, channel, length = _HEAD.unpack_from(frame)
         if self._streaming is not None:
-            if kind == BODY and channel == self._streaming.channel:
-                self._begin_body(frame, 0)
+            if self._body_end(frame, 0):
                 yield self._streamed(frame)
             else:
                 self._waiting.append(frame)

@@ -9,6 +9,7 @@ from unstuck.links.framers.sql_labels import label_of_sql
 from unstuck.links.messages import Exchange, Kind, weightiest
 
 LENGTH = struct.Struct("!I").unpack_from
+HEAD = struct.Struct("!BI").unpack_from
 STARTUP_BYTES_MAX = 10_000  # what the server accepts
 FRAME_BYTES_MAX = 1 << 30  # same
 CANCEL_REQUEST, SSL_REQUEST, GSS_REQUEST = 80877102, 80877103, 80877104
@@ -46,11 +47,13 @@ def client_frame(data: bytes | bytearray, start: int) -> tuple[int, int] | None:
 def end_of_copy_data(data: bytes, start: int) -> int:
     """The end of the whole copy data frames that stand at `start`: there can be very many."""
     size, end = len(data), start
-    while end + 5 <= size and data[end] == COPY_DATA:
-        length = LENGTH(data, end + 1)[0]
-        if not 4 <= length <= size - end - 1:
-            break  # incomplete, or nonsense: looked at with care
-        end += 1 + length
+    last = size - 5
+    while end <= last:
+        kind, length = HEAD(data, end)
+        behind = end + 1 + length
+        if kind != COPY_DATA or length < 4 or behind > size:
+            break  # another frame, an incomplete one, or nonsense: looked at with care
+        end = behind
     return end
 
 

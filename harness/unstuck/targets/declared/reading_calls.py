@@ -38,6 +38,11 @@ from unstuck.targets.declared.words import (
 )
 
 CALLS = ("command", "http", "python", "redis", "sql")
+SUBMIT_KEYS = ("job", "chosen", "values", "timeout_s")  # beside a call
+OBSERVE_KEYS = ("sources", "every_s", "absent", "timeout_s")
+LOOKS_KEYS = ("looks", "on", "database")
+ROWS_KEYS = ("rows", "job", "state", "held", "reason", "states", "says_held")  # beside a call
+EACH_KEYS = ("each", "state", "reason", "states", "says_held")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ABSENCES = ("lost", "succeeded", "unknown")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -118,7 +123,7 @@ class CallReader:
     # What a file says of jobs
 
     def submission(self, spot: Spot) -> Submission:
-        entries = spot.entries({*CALLS, "on", "job", "chosen", "values", "timeout_s"})
+        entries = spot.entries({*CALLS, "on", *SUBMIT_KEYS})
         submission = Submission(call=self.call(entries, spot))
         if "job" in entries:
             submission = replace(submission, job=str(typed(entries["job"], (str,))))
@@ -131,7 +136,7 @@ class CallReader:
         return submission
 
     def observation(self, spot: Spot) -> Observation:
-        entries = spot.entries({"sources", "every_s", "absent", "timeout_s"})
+        entries = spot.entries(OBSERVE_KEYS)
         if "sources" not in entries:
             raise spot.error("lacks 'sources'. List where the state of a job can be read.")
         sources = tuple(self.source(item) for item in entries["sources"].items())
@@ -156,7 +161,7 @@ class CallReader:
         return self._rows(spot)
 
     def _looks(self, spot: Spot) -> RedisSource:
-        entries = spot.entries({"looks", "on", "database"})
+        entries = spot.entries(LOOKS_KEYS)
         looks = tuple(self._look(item) for item in entries["looks"].items())
         if not looks:
             raise entries["looks"].error("is empty. Name a key.")
@@ -182,7 +187,7 @@ class CallReader:
         return look
 
     def _rows(self, spot: Spot) -> RowsSource:
-        known = {*CALLS, "on", "job", "state", "held", "reason", "rows", "states", "says_held"}
+        known = {*CALLS, "on", *ROWS_KEYS}
         entries = spot.entries()
         for key, entry in entries.items():
             if key not in known:
@@ -200,7 +205,7 @@ class CallReader:
         return source
 
     def _each(self, spot: Spot) -> JobSource:
-        entries = spot.entries({"each", "on", "state", "reason", "states", "says_held"})
+        entries = spot.entries({"on", *EACH_KEYS})
         inner = entries["each"].entries({*CALLS, "on"})
         source = JobSource(call=self.call(inner, entries["each"]))
         for key in ("state", "reason"):

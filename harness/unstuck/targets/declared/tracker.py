@@ -64,6 +64,7 @@ class _Job:
     state: str | None = None
     held: str | None = None
     raw: str | None = None
+    unread: str | None = None  # a word that the map lacks, in the last look
     begun: int = 0
     ended: int = 0
     open: list[Attempt] = field(default_factory=list)
@@ -136,7 +137,7 @@ class Tracker:
                 self._emit("evidence", "unmapped", job=job, state=seen.unmapped)
             if not known.acknowledged and known.state is None and seen == NOWHERE:
                 return  # it may never have come to exist
-            known.held, known.raw = seen.held, seen.raw
+            known.held, known.raw, known.unread = seen.held, seen.raw, seen.unmapped
             state = self._judged(known, seen)
             if state is None:
                 return
@@ -178,6 +179,8 @@ class Tracker:
                 facts: dict[str, Any] = {"state": known.state, "held": held}
                 if known.raw is not None:
                     facts["raw"] = known.raw
+                if known.unread is not None and known.state not in TERMINAL_STATES:
+                    facts["unmapped"] = known.unread
                 found[job] = facts
             return found
 

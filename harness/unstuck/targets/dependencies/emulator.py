@@ -11,6 +11,7 @@ from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.ports import LOOPBACK
 from unstuck.worlds.process.wire import Launch
 
+VALUES = ("region", "access_key", "secret_key")
 INSTALL = s3.INSTALL["ministack"]
 OPTIONS = {
     "emulator": Option(

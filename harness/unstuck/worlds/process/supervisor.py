@@ -313,6 +313,8 @@ class Supervised:
             text = f"died {how} after {self._age_s():.2f} s: its port is taken; free it or choose another"
         else:
             text = f"died {how} after {self._age_s():.2f} s, before it was ready"
+            if code == 0:
+                text += " (if it goes into the background: run it in the foreground)"
             if self._probe is None and launch.ready_settle_s > 0:
                 text += f" (it has to live for ready_settle_s={launch.ready_settle_s:g} after it says so)"
         return f"{text}. Its log ends: {tail}" if tail else f"{text}. Its log is empty"

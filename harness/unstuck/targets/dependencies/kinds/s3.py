@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from unstuck.targets.dependencies.emulator import INSTALL, OPTIONS, contained, prepare
+from unstuck.targets.dependencies.emulator import INSTALL, OPTIONS, VALUES, contained, prepare
 from unstuck.targets.dependencies.port import Framer
 
-__all__ = ["FRAMER", "INSTALL", "KIND", "OPTIONS", "contained", "prepare"]
+__all__ = ["FRAMER", "INSTALL", "KIND", "OPTIONS", "VALUES", "contained", "prepare"]
 
 KIND = "s3"
 FRAMER: Framer = "http1"

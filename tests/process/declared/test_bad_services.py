@@ -1,0 +1,195 @@
+"""Services that do what they should not: each gives a clear line and its exit code, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.process.declared.conftest import Tiny
+from unstuck.clock import sleep
+from unstuck.worlds.process import logs
+
+pytestmark = pytest.mark.process
+
+BROKER = 'dependencies: {{broker: {{kind: command, command: ["python3", "-c", {program!r}, "{{port}}"]}}}}'
+
+
+def test_a_good_service_passes(tiny: Tiny) -> None:
+    """What the others are held against."""
+    code, out, _ = tiny.run()
+    assert (code, "2 succeeded (2 ok)" in out) == (0, True), out
+
+
+def test_a_role_that_goes_into_the_background_is_told(tiny: Tiny) -> None:
+    """The process that was started has ended without an error; what it left is taken away."""
+    tiny.write("daemonises")
+    code, out, _ = tiny.run()
+    assert code == 2
+    assert "died with code 0" in out
+    assert "run it in the foreground" in out
+
+
+@pytest.mark.parametrize("mode", ["forks_away", "ignores"])
+def test_who_forks_away_or_ignores_signals_is_taken_away(tiny: Tiny, mode: str) -> None:
+    """A child in a session of its own, and a process that ignores SIGTERM, do not outlive the run."""
+    tiny.write(mode)
+    code, out, _ = tiny.run()
+    assert code == 0, out
+    assert tiny.left_behind() == []
+
+
+def test_a_command_that_is_not_there(tiny: Tiny) -> None:
+    """The role and the command are named, and what to do."""
+    tiny.write(change=lambda text: text.replace('"{python}"', "no-such-program"))
+    code, out, _ = tiny.run()
+    assert code == 2
+    assert "process 'api-1' (role 'api'): command='no-such-program': was not found; install it" in out
+
+
+def test_a_readiness_that_lies(tiny: Tiny) -> None:
+    """All clients are refused: nothing is proved, and the refusal is shown."""
+    tiny.write("lies")
+    code, out, _ = tiny.run()
+    assert code == 3
+    assert "no submission was answered with a job: POST" in out
+    assert "Connection refused" in out
+
+
+def test_a_state_that_the_map_lacks(tiny: Tiny) -> None:
+    """It is shown in the system's own word, and nothing is judged by it: neither passed nor failed."""
+    tiny.write("unmapped")
+    code, out, _ = tiny.run()
+    assert code == 3
+    assert "is 'finished-oddly' in the system's words, which the target file's `states` lack" in out
+    assert "2 unclear" in out
+
+
+def test_a_word_without_meaning_is_not_absence(tiny: Tiny) -> None:
+    """Where absence means success, a job with an unknown word is not thereby done."""
+    tiny.write("unmapped", absent="succeeded")
+    code, out, _ = tiny.run()
+    assert (code, "2 succeeded" in out) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "line"),
+    [
+        ("no_id", "a submission was answered without the id of a job: {}"),
+        ("same_id", "the id tiny-job-same was given to two submissions"),
+    ],
+)
+def test_ids_that_say_nothing(tiny: Tiny, mode: str, line: str) -> None:
+    """No id, or the same id twice: no job can be told from another, so nothing is proved."""
+    tiny.write(mode)
+    code, out, _ = tiny.run()
+    assert code == 3, out
+    assert line in out
+
+
+def test_a_submission_that_times_out_may_exist(tiny: Tiny) -> None:
+    """The client knows nothing; the jobs are found by their reports, and are held to the promises."""
+    tiny.write("slow_submit", submit_s=0.5)
+    code, out, _ = tiny.run()
+    assert code == 3
+    assert "2 jobs: 2 succeeded (2 ok)" in out
+    replies = [event for event in tiny.history() if event["kind"] == "op" and event.get("phase") == "info"]
+    assert len(replies) == 2
+
+
+def test_tasks_that_are_silently_dropped_are_lost(tiny: Tiny) -> None:
+    """A worker that does not know a task, and says nothing, has lost a job that a client was told of."""
+    tiny.write("drops")
+    code, out, _ = tiny.run()
+    assert code == 1
+    assert "was acknowledged, and is queued but held nowhere" in out
+
+
+def test_tasks_that_nobody_takes_are_stuck(tiny: Tiny) -> None:
+    """A job that stays in its queue is stuck, and not lost."""
+    tiny.write("idle")
+    code, out, _ = tiny.run()
+    assert code == 1
+    assert "2 stuck" in out
+    assert "✓ no_job_lost" in out
+
+
+def test_a_source_that_hangs(tiny: Tiny) -> None:
+    """The last look gives up after its time: an error that says which call, and no job counts as broken."""
+    tiny.write("hangs")
+    code, out, _ = tiny.run()
+    assert code == 2
+    assert "observe: the last look at the jobs has failed for 10 s: GET http://127.0.0.1:" in out
+    assert "0 of 2 jobs terminal; 2 unclear" in out
+
+
+def test_a_ledger_with_garbage(tiny: Tiny) -> None:
+    """An effect may hide in a line that nobody understands: shown, and inconclusive."""
+    tiny.write("garbage")
+    code, out, _ = tiny.run()
+    assert code == 3
+    assert "the ledger has a line that is no report" in out
+
+
+def test_a_log_flood_of_100_mb(tiny: Tiny) -> None:
+    """The run goes on, and what is kept of the log is its begin, its end, and how much is missing."""
+    tiny.write("flood")
+    code, out, _ = tiny.run()
+    assert code == 0, out
+    kept = tiny.folder / "reports" / "latest" / "logs" / "api-1.log"
+    assert kept.stat().st_size < 2 * logs.LOG_BYTES_MAX
+    text = kept.read_bytes()
+    assert text.startswith(b"ready")
+    assert b"bytes in the middle of this log are missing" in text
+
+
+def test_a_dependency_that_dies_by_itself(tiny: Tiny) -> None:
+    """It is brought back, as a service manager would; what was recorded is kept."""
+    program = (
+        "import socket, sys, threading, os; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
+        "threading.Timer(0.7, lambda: os._exit(7)).start(); [s.accept() for _ in iter(int, 1)]"
+    )
+    tiny.write(more=BROKER.format(program=program))
+    code, out, _ = tiny.run()
+    exits = [
+        event for event in tiny.history()
+        if (event["kind"], event.get("phase"), event.get("process")) == ("process", "exit", "broker")
+    ]  # fmt: skip
+    assert exits, out
+    assert exits[0]["data"]["code"] == 7
+    assert code in (0, 3), out
+
+
+def test_a_role_that_dies_again_and_again_is_told(tiny: Tiny) -> None:
+    """A crash loop before it is ready ends the run by a line with the end of its log."""
+    tiny.write(
+        change=lambda text: text.replace('"{python}"', 'sh, -c, "echo no module named x; exit 3", "{python}"')
+    )
+    code, out, _ = tiny.run()
+    assert code == 2
+    assert "died with code 3" in out
+    assert "Its log ends: no module named x" in out
+
+
+def test_nothing_is_left_when_the_run_is_interrupted(tiny: Tiny) -> None:
+    """Ctrl-C in the midst of it: 130, and what was recorded so far is there."""
+    tiny.write("idle")
+    interrupting = threading.Thread(target=_interrupt_when, args=(tiny.folder / "reports",))
+    interrupting.start()
+    code, _, _ = tiny.run()
+    interrupting.join()
+    assert code == 130
+    assert any(event["kind"] == "op" for event in tiny.history())
+
+
+def _interrupt_when(reports: Path) -> None:
+    """Sends SIGINT to this process as soon as a job was submitted."""
+    for _ in range(400):
+        for history in reports.glob("*/history.jsonl"):
+            if b'"submit"' in history.read_bytes():
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+        sleep(0.05)
