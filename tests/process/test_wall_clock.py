@@ -298,3 +298,16 @@ def test_what_was_preloaded_anyway_still_is(clocks: WallClocks, library: Path) -
     assert (
         clocks.environment("one", {"LD_PRELOAD": "/lib/other.so"})["LD_PRELOAD"] == f"{library}:/lib/other.so"
     )
+
+
+def test_a_static_program_keeps_the_real_time_and_that_is_noticed(clocks: WallClocks, tmp_path: Path) -> None:
+    """Nothing can be preloaded into it: its clock is never seen to be read, so that no fault lands."""
+    source = tmp_path / "static.c"
+    source.write_text('#include <stdio.h>\n#include <time.h>\nint main() { printf("%ld", (long)time(NULL)); }\n')
+    compiler = next(found for name in wall_clock.COMPILERS if (found := shutil.which(name)))
+    if subprocess.run([compiler, "-static", "-o", tmp_path / "static", source], check=False).returncode != 0:
+        pytest.skip("no static C library to link with")
+    clocks.set("one", offset_s=HOUR_S, drift_ppm=0)
+    said = subprocess.run([tmp_path / "static"], env=environment(clocks), stdout=subprocess.PIPE, check=True)
+    assert int(said.stdout) - time.time() == pytest.approx(0, abs=SLACK_S)
+    assert not clocks.is_seen("one")
