@@ -303,7 +303,9 @@ def test_what_was_preloaded_anyway_still_is(clocks: WallClocks, library: Path) -
 def test_a_static_program_keeps_the_real_time_and_that_is_noticed(clocks: WallClocks, tmp_path: Path) -> None:
     """Nothing can be preloaded into it: its clock is never seen to be read, so that no fault lands."""
     source = tmp_path / "static.c"
-    source.write_text('#include <stdio.h>\n#include <time.h>\nint main() { printf("%ld", (long)time(NULL)); }\n')
+    source.write_text(
+        '#include <stdio.h>\n#include <time.h>\nint main() { printf("%ld", (long)time(NULL)); }\n'
+    )
     compiler = next(found for name in wall_clock.COMPILERS if (found := shutil.which(name)))
     if subprocess.run([compiler, "-static", "-o", tmp_path / "static", source], check=False).returncode != 0:
         pytest.skip("no static C library to link with")
