@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from unstuck.scenario import CANONICAL_STATES
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller, find
-from unstuck.targets.declared.file import JobSource, Look, RedisSource, RowsSource, Source
+from unstuck.targets.declared.file import HELD, JobSource, Look, RedisSource, RowsSource, Source
 from unstuck.targets.declared.templates import fill
 from unstuck.targets.declared.tracker import NOWHERE, Seen
 
@@ -128,22 +129,19 @@ class Sources:
             rows = find(source.rows, answer) if source.rows else _parsed(answer)
         except ValueError as error:
             raise CallError(f"a source's answer is not JSON ({error})", maybe=False) from None
+        if not isinstance(rows, Mapping | list):  # nothing at all would mean that every job is gone
+            shown = " ".join(str(rows).split())[:80]
+            raise CallError(f"a source's answer has no list of jobs: {shown!r}", maybe=False)
         if isinstance(rows, Mapping):
             rows = [
                 {"job": job, **(row if isinstance(row, Mapping) else {"state": row})}
                 for job, row in rows.items()
             ]
-        seen: dict[str, Seen] = {}
-        for row in rows if isinstance(rows, list) else ():
-            job = find(source.job, row)
-            if job is not None:
-                raw = None if source.state is None else find(source.state, row)
-                found = seen_of(raw, source.states, source.says_held)
-                held = None if source.held is None else find(source.held, row)
-                reason = None if source.reason is None else find(source.reason, row)
-                held = held if isinstance(held, str) else found.held
-                seen[str(job)] = replace(found, held=held, reason=_reason(reason))
-        return seen
+        try:
+            found = [_of_row(source, row) for row in rows]
+        except ValueError as error:  # a row that is a bare text
+            raise CallError(f"a source's row is no object ({error})", maybe=False) from None
+        return dict(one for one in found if one is not None)
 
     def _job(self, source: JobSource, job: str) -> Seen:
         try:
@@ -163,12 +161,28 @@ class Sources:
         return replace(found, reason=_reason(reason))
 
 
+def _of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:
+    """A job, and what its row says of it; None: it names no job."""
+    job = find(source.job, row)
+    if job is None:
+        return None
+    raw = None if source.state is None else find(source.state, row)
+    found = seen_of(raw, source.states, source.says_held)
+    held = None if source.held is None else find(source.held, row)
+    reason = None if source.reason is None else find(source.reason, row)
+    if isinstance(held, str) and held in HELD:
+        found = replace(found, held=held)
+    elif isinstance(held, str) and held:
+        found = replace(found, unmapped=f"held: {held}")
+    return str(job), replace(found, reason=_reason(reason))
+
+
 def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, str]) -> Seen:
     """A word of the system in ours; without a map, its words are ours already."""
     if raw is None:
         return NOWHERE
     word = str(raw).lower() if isinstance(raw, bool) else str(raw)
-    if states and word not in states:
+    if word not in (states or CANONICAL_STATES):
         return Seen(raw=word, unmapped=word)
     state = states[word] if states else word
     return Seen(state=state, held=None if state is None else says_held.get(state), raw=word)

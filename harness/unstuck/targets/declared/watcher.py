@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from unstuck.clock import monotonic_ns, sleep
-from unstuck.errors import TargetError, UnstuckError
+from unstuck.errors import HarnessError, TargetError, UnstuckError
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.sources import Sources
 from unstuck.targets.declared.tracker import Tracker
@@ -77,6 +77,9 @@ class Watcher:
                 self._look()
             except UnstuckError as error:
                 self._error = error
+                return
+            except Exception as error:  # noqa: BLE001  who looks no more must not seem to have seen nothing
+                self._error = HarnessError(f"observe: {error!r}. This is a bug of Unstuck.")
                 return
 
     def _look(self) -> bool:
