@@ -17,7 +17,7 @@ import pytest
 
 from unstuck.errors import TargetError
 from unstuck.targets.declared.reading import load_target
-from unstuck.targets.declared.requirements import missing_packages
+from unstuck.targets.declared.requirements import what_is_missing
 from unstuck.targets.dependencies.kinds.redis import find_server
 from unstuck.targets.ready import ready_folder, ready_targets
 
@@ -91,7 +91,7 @@ def _shortened(folder: Path, scenario: str, budget_s: float | None) -> str:
 def skip_unless_there(target: str) -> None:
     """Skips where a package or a server is missing, and says which."""
     file = load_target(ready_targets()[target])
-    missing = missing_packages(file)
+    missing = what_is_missing(file)
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
     kinds = {one.kind for one in file.dependencies.values()}

@@ -19,7 +19,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
 def targets_sheet() -> Sheet:
     """A paragraph for each: what it is, its configurations, what to install if something is missing."""
     from unstuck.targets.declared.reading import load_target  # noqa: PLC0415  heavy
-    from unstuck.targets.declared.requirements import install_line, missing_packages  # noqa: PLC0415  heavy
+    from unstuck.targets.declared.requirements import install_line, what_is_missing  # noqa: PLC0415  heavy
     from unstuck.targets.ready import ready_targets, scenario_files  # noqa: PLC0415  heavy
 
     sheet = Sheet()
@@ -32,9 +32,8 @@ def targets_sheet() -> Sheet:
             first = Span("  configuration  " if number == 0 else " " * 17, "dim")
             sheet.paragraph(f"{word}: {variant.summary}", first=first)
         sheet.whole(Span("  file           ", "dim"), str(path))
-        missing = missing_packages(target)
-        if missing:
-            sheet.whole(Span("  missing        ", "yellow"), install_line(missing))
+        if what_is_missing(target):
+            sheet.whole(Span("  missing        ", "yellow"), install_line(target))
     sheet.blank()
     sheet.paragraph(", ".join(path.stem for path in scenario_files()), first="Scenarios for each: ")
     sheet.whole("Run one: unstuck run worker-killed --target rq --configuration reliable")

@@ -11,7 +11,7 @@ from unstuck.errors import ScenarioError, TargetError
 from unstuck.scenario_file import load
 from unstuck.targets.declared.names import catalogue_of
 from unstuck.targets.declared.reading import load_target
-from unstuck.targets.declared.requirements import install_line, missing_packages
+from unstuck.targets.declared.requirements import install_line, what_is_missing
 from unstuck.targets.declared.roles import variants_of
 from unstuck.targets.ready import ready_targets, scenario_files
 
@@ -58,13 +58,27 @@ def test_a_missing_package_is_named_with_what_installs_it(tmp_path: Path) -> Non
     path = tmp_path / "unstuck.yaml"
     path.write_text(LEAST.format(requires="pytest, 'no-such-package[extra]>=2'"), encoding="utf-8")
     target = load_target(path)
-    missing = missing_packages(target)
-    assert missing == ["no-such-package[extra]>=2"]
-    assert install_line(missing) == "pip install 'no-such-package[extra]>=2'"
+    assert what_is_missing(target) == ["no-such-package[extra]>=2"]
+    assert install_line(target) == "pip install 'no-such-package[extra]>=2'"
     path.write_text(f"python: python3\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
-    assert missing_packages(load_target(path)) == []
+    assert what_is_missing(load_target(path)) == []
     path.write_text(LEAST.format(requires='">>"'), encoding="utf-8")
-    assert missing_packages(load_target(path)) == [">>"]
+    assert what_is_missing(load_target(path)) == [">>"]
+
+
+def test_a_missing_file_is_named_with_what_brings_it(tmp_path: Path) -> None:
+    """In the folder where the roles run, and only until it is there."""
+    path = tmp_path / "unstuck.yaml"
+    needs = "{file: node_modules/some, install: npm install}"
+    path.write_text(LEAST.format(requires=f"{needs}, no-such-package"), encoding="utf-8")
+    target = load_target(path)
+    assert what_is_missing(target) == ["no-such-package", "node_modules/some"]
+    assert install_line(target) == f"pip install 'no-such-package' && (cd {tmp_path} && npm install)"
+    (tmp_path / "node_modules/some").mkdir(parents=True)
+    assert what_is_missing(target) == ["no-such-package"]
+    path.write_text(LEAST.format(requires="{file: node_modules/some}"), encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"unstuck\.yaml:2: .*install"):
+        load_target(path)
 
 
 def test_an_unknown_configuration_is_refused() -> None:

@@ -231,6 +231,15 @@ class SettingOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredFile:
+    """What a program needs beside it and pip does not bring: `file`, relative to the folder where the roles
+    run, is there once `install` was run in that folder."""
+
+    file: str
+    install: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFile:
     """A valid target file. `folder` is absolute: where the roles run and modules are found."""
 
@@ -240,7 +249,7 @@ class TargetFile:
     summary: str = ""
     promise: Promise = "at_least_once"
     python: str | None = None  # for `python:` calls and `{python}`; None: the one that runs Unstuck
-    requires: tuple[str, ...] = ()  # packages that its program needs, as pip takes them
+    requires: tuple[str | RequiredFile, ...] = ()  # packages as pip takes them; files with what installs them
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dependencies: Mapping[str, DependencyOptions] = dataclasses.field(default_factory=dict)
     roles: Mapping[str, Role] = dataclasses.field(default_factory=dict)

@@ -20,6 +20,7 @@ from unstuck.scenario import Promise
 from unstuck.targets.declared.file import (
     DependencyOptions,
     Ready,
+    RequiredFile,
     Role,
     SettingOption,
     Stop,
@@ -113,7 +114,7 @@ def _read_plain(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile:
     if "python" in entries:
         found = replace(found, python=_text(entries["python"]))
     if "requires" in entries:
-        found = replace(found, requires=tuple(_text(item) for item in entries["requires"].items()))
+        found = replace(found, requires=tuple(_read_required(item) for item in entries["requires"].items()))
     if "environment" in entries:
         found = replace(found, environment=read_texts(entries["environment"]))
     if "timings" in entries:
@@ -124,6 +125,11 @@ def _read_plain(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile:
         hosts = frozenset(_text(item).lower() for item in entries["allow_hosts"].items())
         found = replace(found, allow_hosts=hosts)
     return found
+
+
+def _read_required(spot: Spot) -> str | RequiredFile:
+    """A package as pip takes it, or a file and the command that brings it."""
+    return build(RequiredFile, spot, _WORDS) if isinstance(spot.node.value, Mapping) else _text(spot)
 
 
 def _read_dependencies(spot: Spot) -> dict[str, DependencyOptions]:

@@ -12,7 +12,7 @@ from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.declared.file import TargetFile, shows_reasons
-from unstuck.targets.declared.requirements import install_line, missing_packages
+from unstuck.targets.declared.requirements import install_line, what_is_missing
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.declared.running import RunningDeclared
 from unstuck.targets.dependencies.port import Place
@@ -33,11 +33,11 @@ class DeclaredTarget:
         see_messages: bool = False,
     ) -> None:
         """`see_messages`: every message on the links is recorded. Raises `TargetError` for a configuration
-        that the file lacks, and for packages that its program needs and that are missing."""
+        that the file lacks, and for what its program needs and is missing."""
         variants_of(file, configuration, ())
-        missing = missing_packages(file)
+        missing = what_is_missing(file)
         if missing:
-            raise TargetError(f"target {file.name!r} needs {', '.join(missing)}. {install_line(missing)}")
+            raise TargetError(f"target {file.name!r} needs {', '.join(missing)}. Run: {install_line(file)}")
         self.file = file
         self.configuration = configuration
         self.name = file.name if configuration is None else f"{file.name}:{configuration}"
