@@ -14,8 +14,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def what_is_missing(target: TargetFile) -> list[str]:
     """What the file's `requires` names and is not there: packages as pip takes them, and files.
 
-    Versions are not compared.
-    Packages of a target with a Python of its own are never missing: what that has is its own affair.
+    Versions are not compared. Packages of a target with a Python of its own are never missing: what that has
+    is its own affair.
     """
     return [*_missing_packages(target), *(one.file for one in _missing_files(target))]
 
