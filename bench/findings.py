@@ -1,7 +1,8 @@
 """`python -m bench findings`: every ready-made target under its scenarios, and what became of the jobs.
 
-Prints a line for each run as it ends. With `--write`, the tables of docs/targets/<name>.md are made anew from
-these very runs, between the two comments that mark the place.
+Prints a line for each run as it ends. With `--write`, what these very runs showed is kept in
+docs/findings/seen.json, and from that are made docs/findings.md, the tables of docs/targets/<name>.md, and
+that of docs/explore.md; explanations that no run bears out, and broken promises without one, are reported.
 """
 
 # ruff: noqa: T201  its output is what it is for
@@ -22,15 +23,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench import exploring, findings_page, seen
+from bench.explanations import explanations
+from bench.seen import DEFAULTS, Case, Explored, Seen
+from bench.versions import versions_of
+from unstuck.clock import utc_date
 from unstuck.targets.declared.reading import load_target
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.ready import ready_targets, scenario_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/targets"
-DEFAULTS = "defaults"  # what the tables call no configuration
 WITHIN_S = 900.0
 FOLLOW_S_MAX = 200.0
+NOT_APPLICABLE = "does not apply"
 SHOWN = {"pass": "pass", "fail": "**fail**", "inconclusive": "inconclusive"}
 _RESCUED = re.compile(r"(\d+\.\d+) s")
 BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
@@ -38,7 +44,8 @@ BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One case of a scenario under one configuration. `jobs` is what its verdict says of each job."""
+    """One case of a scenario under one configuration. `jobs` is what its verdict says of each job,
+    `properties` which promises it broke."""
 
     target: str
     configuration: str
@@ -46,6 +53,7 @@ class Finding:
     verdict: str
     jobs: Sequence[Mapping[str, Any]]
     told: str | None = None  # why there is no verdict on the service
+    properties: Sequence[str] = ()
 
     def __str__(self) -> str:
         return f"{self.target:18} {self.configuration:12} {self.title:26} {self.verdict:12} {self.cell}"
@@ -63,6 +71,25 @@ class Finding:
             parts.append(told if len(tags) == 1 else f"{tag}: {told}")
         return "; ".join(parts)
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The classes that the promise forbids, else the properties; nothing unless the run failed."""
+        if self.verdict != "fail":
+            return ()
+        classes = dict.fromkeys(str(job["outcome"]) for job in self.jobs if not job.get("allowed", True))
+        return tuple(classes) or tuple(self.properties)
+
+    @property
+    def case(self) -> Case:
+        """What is kept of it."""
+        return Case(
+            configuration=self.configuration,
+            title=self.title,
+            verdict=self.verdict,
+            cell=_spelled(self),
+            broken=self.broken,
+        )
+
 
 def _class(job: Mapping[str, Any]) -> str:
     """`stuck after 3 starts (expected after 8 s)`, `stuck (rescued after 98 s)`."""
@@ -78,37 +105,63 @@ def _class(job: Mapping[str, Any]) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """0 when every run came to a verdict."""
+    chosen = _parser().parse_args(argv)
+    targets = chosen.target or sorted(ready_targets())
+    with tempfile.TemporaryDirectory() as folder:
+        reports = chosen.reports or Path(folder)
+        found = _cases(reports, targets, chosen.scenario, chosen.jobs)
+        explored = _explorations(reports, targets) if chosen.explore else {}
+    if chosen.write:
+        _write(targets, found, explored)
+    return 0 if all(one.verdict != "error" for one in found) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench findings", description=__doc__)
     parser.add_argument("--target", action="append", choices=sorted(ready_targets()), help="only these")
     parser.add_argument("--scenario", action="append", help="only these")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--write", action="store_true", help="make the tables of docs/targets anew")
+    parser.add_argument("--explore", action="store_true", help="explore each configuration as well")
+    parser.add_argument("--write", action="store_true", help="make docs/findings.md and the tables anew")
     parser.add_argument(
         "--reports",
         type=Path,
         help="keep the runs' folders here; what is there already is read, not run again",
     )
-    chosen = parser.parse_args(argv)
-    targets = chosen.target or sorted(ready_targets())
-    with tempfile.TemporaryDirectory() as folder:
-        reports = chosen.reports or Path(folder)
-        asked = [
-            (target, configuration, path.stem)
-            for target in targets
-            for path in scenario_files()
-            for configuration in _configurations(target)
-            if not chosen.scenario or path.stem in chosen.scenario
-        ]
-        with ThreadPoolExecutor(max_workers=chosen.jobs) as pool:
-            found = []
-            for some in pool.map(partial(_run, reports), asked):
-                found += some
-                for one in some:
-                    print(one, flush=True)
-    if chosen.write:
-        for target in targets:
-            _write(target, [one for one in found if one.target == target])
-    return 0 if all(one.verdict != "error" for one in found) else 1
+    return parser
+
+
+def _cases(
+    reports: Path, targets: Sequence[str], scenarios: Sequence[str] | None, jobs: int
+) -> list[Finding]:
+    asked = [
+        (target, configuration, path.stem)
+        for target in targets
+        for path in scenario_files()
+        for configuration in _configurations(target)
+        if not scenarios or path.stem in scenarios
+    ]
+    found = []
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        for some in pool.map(partial(_run, reports), asked):
+            found += some
+            for one in some:
+                print(one, flush=True)
+    return found
+
+
+def _explorations(reports: Path, targets: Sequence[str]) -> dict[str, list[Explored]]:
+    """One after the other: each keeps the machine busy by itself."""
+    found: dict[str, list[Explored]] = {}
+    for target in targets:
+        for configuration in _configurations(target):
+            one = exploring.explore(reports, target, configuration)
+            found.setdefault(target, []).append(one)
+            print(
+                f"{target:18} {configuration:12} {one.landed} of {one.trials} trials: {one.classes}",
+                flush=True,
+            )
+    return found
 
 
 def _configurations(target: str) -> list[str]:
@@ -146,7 +199,7 @@ def _run(reports: Path, asked: tuple[str, str, str]) -> list[Finding]:
     said = (done.stderr or done.stdout).strip().splitlines()
     told = said[-1] if said else f"exit code {done.returncode}"
     if done.returncode == 2 and "lease_s" in told:
-        told, verdict = "does not apply: it has no lease", "-"
+        told, verdict = f"{NOT_APPLICABLE}: it has no lease", "-"
     else:
         verdict = "error"
     return [
@@ -170,38 +223,71 @@ def _read(folder: Path, target: str, configuration: str) -> Iterator[Finding]:
             verdict=verdict,
             jobs=summary["jobs"],
             told="; ".join(summary["reasons"]) if verdict == "inconclusive" else None,
+            properties=[one["name"] for one in summary["properties"] if one["verdict"] == "fail"],
         )
 
 
-def _write(target: str, found: Sequence[Finding]) -> None:
-    """Replaces the table of a page; what is written by hand around it stays."""
-    path = PAGES / f"{target}.md"
-    if not path.is_file():
-        return
-    text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{after}", encoding="utf-8")
+def _write(
+    targets: Sequence[str], found: Sequence[Finding], explored: Mapping[str, Sequence[Explored]]
+) -> None:
+    """Keeps what was seen, and makes the pages; of what was not run this time, the last state stays."""
+    known = seen.read()
+    for target in targets:
+        before = known.get(target)
+        cases = tuple(one.case for one in found if one.target == target)
+        known[target] = Seen(
+            target=target,
+            date=utc_date().date().isoformat(),
+            versions=versions_of(load_target(ready_targets()[target])),
+            cases=cases or (before.cases if before else ()),
+            explored=tuple(explored.get(target, before.explored if before else ())),
+        )
+    seen.write(known)
+    told = explanations()
+    for path, text in pages(known).items():
+        path.write_text(text, encoding="utf-8")
+    joined = findings_page.joined(known, told)
+    for one in joined.unshown:
+        print(f"not shown, left out: {one.target}: {one.title}")
+    for broken in joined.unexplained:
+        print(f"not yet explained: {broken}")
 
 
-def table(found: Sequence[Finding]) -> str:
+def pages(known: Mapping[str, Seen]) -> dict[Path, str]:
+    """Every page that is made of what was seen, with its text; what is written by hand around it stays."""
+    made = {findings_page.PAGE: findings_page.page(known, explanations())}
+    for target, one in known.items():
+        path = PAGES / f"{target}.md"
+        before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        made[path] = f"{before}{BEGIN}\n\n{table(one.cases)}\n\n{END}{after}"
+    text = exploring.PAGE.read_text(encoding="utf-8")
+    made[exploring.PAGE] = exploring.renewed(text, known.values())
+    return made
+
+
+def table(cases: Sequence[Case]) -> str:
     """Scenario by configuration: the verdict, and the class of each job."""
-    configurations = list(dict.fromkeys(one.configuration for one in found))
+    configurations = list(dict.fromkeys(one.configuration for one in cases))
     lines = [
         "| scenario | " + " | ".join(configurations) + " |",
         "|---|" + "---|" * len(configurations),
     ]
-    for title in dict.fromkeys(one.title for one in found):
+    for title in dict.fromkeys(one.title for one in cases):
         cells = []
         for configuration in configurations:
-            fitting = [one for one in found if (one.title, one.configuration) == (title, configuration)]
-            cells.append("<br>".join(_spelled(one) for one in fitting))
+            fitting = [one for one in cases if (one.title, one.configuration) == (title, configuration)]
+            cells.append("<br>".join(_shown(one) for one in fitting))
         lines.append(f"| `{title}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _spelled(one: Finding) -> str:
+def _shown(one: Case) -> str:
     cell = one.cell.replace("|", "\\|")
+    return cell if one.cell.startswith(NOT_APPLICABLE) else f"{SHOWN.get(one.verdict, one.verdict)}: {cell}"
+
+
+def _spelled(one: Finding) -> str:
     if one.told is not None and "had no child" in one.told:
-        return "does not apply: a worker has no process of its own for a job"
-    return cell if one.verdict == "-" else f"{SHOWN.get(one.verdict, one.verdict)}: {cell}"
+        return f"{NOT_APPLICABLE}: a worker has no process of its own for a job"
+    return one.cell

@@ -83,7 +83,8 @@ def test_commands_of_a_page_parse(page: Path) -> None:
         if len(words) == 1 and words[0] not in {"gate", "prove"}:
             continue  # it is spoken of, not called
         chosen = options.parse(words[0], words[1:])
-        bundled = {path.stem for path in (ROOT / "scenarios").rglob("*.yaml")}
+        folder = "targets/scenarios" if {"--target", "-t"} & set(words) else "scenarios"
+        bundled = {path.stem for path in (ROOT / folder).rglob("*.yaml")}
         if words[0] in {"run", "gate", "prove"} and chosen is not None:
             for name in chosen.files:
                 known = name.partition("[")[0] in bundled or name.endswith(".yaml") or name == "scenarios"
