@@ -27,11 +27,13 @@ systems' own trackers.
 
 *Class* is a word of the [glossary](glossary.md#jobs), or the [property](properties.md) that was broken. A job
 counts as *stuck* when it was held at the end of a budget of 25 s (of an [exploration](explore.md): 5 s, or a
-little more than the lease); the note behind it says what the system would have done later. The promise is the
-one that the target file declares: *at most once* may lose a job, and *at least once* may do it twice.
+little more than the lease); *later* says when it was taken up after all: seen (*rescued*), by the target
+file's own word (*expected*), or *never*. The promise is the one that the target file declares: *at most once*
+may lose a job, and *at least once* may do it twice.
 
 Made by `python -m bench findings --write`; docs/findings/*.yaml has what no run can know.
 """
+_OF_KIND = r"\b{}(?: after \d+ starts)?(?:, never started)?(?: \(([^)]*)\))?"
 MODES = {
     "kill": "Everything of the process that sends the message or awaits its reply is killed (SIGKILL)",
     "pause": "Everything of the process that sends the message or awaits its reply is stopped (SIGSTOP)",
@@ -106,14 +108,25 @@ def _clean(seen: Mapping[str, Seen]) -> Iterator[str]:
 
 def _overview(found: Joined) -> Iterator[str]:
     yield "## All of them\n"
-    yield "| system | finding | class | configuration |"
-    yield "|---|---|---|---|"
+    yield "| system | finding | class | later | configuration |"
+    yield "|---|---|---|---|---|"
     for each in found.shown:
         told = each.explanation
         configurations = ", ".join(dict.fromkeys(one.configuration for one in each.places))
         link = f"[{told.title}](#{anchor(told.title)})"
-        yield f"| {title(told.target)} | {link} | {_word(told.kind)} | {configurations} |"
+        yield f"| {title(told.target)} | {link} | {_word(told.kind)} | {later(each)} | {configurations} |"
     yield ""
+
+
+def later(each: Shown) -> str:
+    """What became of the jobs after the budget: seen to be taken up, by the target's own word, or never."""
+    kind = re.compile(_OF_KIND.format(_word(each.explanation.kind)))
+    notes = [match[1] or "" for one in each.places for match in kind.finditer(one.told)]
+    for word in ("rescued", "expected", "never"):
+        found = [part for note in notes for part in note.split(", ") if part.startswith(word)]
+        if found:
+            return found[0]
+    return ""
 
 
 def _chapter(target: str, one: Seen) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from bench import exploring, seen
 from bench.explanations import Explanation, explanations
-from bench.findings_page import anchor, fault, joined, page, thread
+from bench.findings_page import anchor, fault, joined, later, page, thread
 from bench.seen import Case, Explored, Seen, Trial
 
 BRPOP = "kill at worker.broker BRPOP celery, on its reply"
@@ -73,7 +73,7 @@ def test_a_finding_has_all_that_a_reader_asks_for() -> None:
     ]
     places_of = [lines.index(one) for one in wanted]
     assert places_of == sorted(places_of)
-    assert "| [Jobs get lost](#jobs-get-lost) | lost | defaults |" in text
+    assert "| [Jobs get lost](#jobs-get-lost) | lost |  | defaults |" in text
     assert "Not yet explained" not in text
 
 
@@ -122,6 +122,33 @@ def test_the_smallest_place_comes_first() -> None:
     words = "unstuck explore --target celery-redis --points --modes kill --link worker.broker"
     assert first.command == f"{words} --setting lease_s=2"
     assert "killed (SIGKILL), at `BRPOP celery` on the link worker.broker, on its reply." in fault(first)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["1 stuck (expected after 900 s)", "1 stuck (rescued after 68 s), 1 ok"], "rescued after 68 s"),
+        (["1 stuck, never started (expected after 900 s)"], "expected after 900 s"),
+        (["1 stuck, never started (never), 2 ok"], "never"),
+        (["1 stuck, never started, 2 ok"], ""),
+        (["2 lost, 1 stuck (never)"], "never"),
+        (["1 done but failed, 2 ok"], ""),
+        (["stuck (queued, expected after 3700 s, in lease)"], "expected after 3700 s"),
+    ],
+)
+def test_what_came_later_is_told_apart(cells: list[str], told: str) -> None:
+    """Who reads *stuck* has to know for how long: seen before declared, and both before never."""
+    stuck = [case(cell=cell, broken=("stuck",)) for cell in cells]
+    [shown] = joined(of_celery(*stuck), [explanation(kind="stuck")]).shown
+    assert later(shown) == told
+
+
+def test_what_came_later_is_of_the_class_itself() -> None:
+    """A stuck job of the same run says nothing of one that was done."""
+    told = "job: 1 done not terminal, 2 stuck (expected after 311 s); later: 2 ok"
+    done = case(cell=told, broken=("done_not_terminal",))
+    [shown] = joined(of_celery(done), [explanation(kind="done_not_terminal")]).shown
+    assert later(shown) == ""
 
 
 def test_what_was_seen_is_kept_as_it_was(tmp_path: Path) -> None:
