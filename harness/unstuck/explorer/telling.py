@@ -52,9 +52,14 @@ def table_of(explored: Explored, about: About) -> PointsTable:
         date=about.date,
         folder=about.folder,
         failed=explored.failed,
-        notes=about.notes,
+        notes=(*about.notes, *_notes(explored)),
         saved=about.saved,
     )
+
+
+def _notes(explored: Explored) -> tuple[str, ...]:
+    passed_by = ", ".join(explored.passed_by)
+    return (f"test points that this job does not come to: {passed_by}.",) if passed_by else ()
 
 
 def in_order(rows: Iterable[PointRow]) -> tuple[PointRow, ...]:

@@ -1,6 +1,6 @@
 """`{names}` in the texts of a target file: what may be named where, and filling them in.
 
-A name in braces is filled in; anything else in braces (JSON, say) is left as it is, and `{{name}}` is `{name}`.
+A name in braces is filled in; anything else in braces (JSON, say) is left as it is; `{{name}}` is `{name}`.
 
     {broker}            host:port of a dependency; of the process's own link, where a process uses it
     {broker.url}        and what its kind offers: host, port, database, user, …
