@@ -45,8 +45,8 @@ said        what the service says of itself. phase = transitions (its own log: f
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
-            `dead_letter` | `process` | null: nowhere), raw? (in the system's own words), result?
-            {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+            `dead_letter` | `process` | null: nowhere), raw? (the system's own word), unmapped? (one
+            that no map has), result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
