@@ -131,3 +131,22 @@ app = Celery("shop", broker="redis://localhost")
 def pack():
     pass
 """
+
+
+def test_an_address_that_others_reach_is_told(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is tried, other machines could reach it. (No test opens such a port: the kernel is played.)"""
+    monkeypatch.setattr("unstuck.doctor.processes.addresses_of", lambda port: ["0.0.0.0"] if port else [])
+    tiny.write(ready="{port: true}")
+    _, steps = tiny.doctor()
+    assert steps["roles"]["state"] == "note"
+    assert "it listens on 0.0.0.0, where other machines reach it" in steps["roles"]["told"][0]
+
+
+def test_scenarios_that_do_not_fit_are_listed_with_their_reason(tiny: Tiny) -> None:
+    """A target without a lease, or whose jobs take no values, can run some of the ready-made ones."""
+    assert main(["scenarios", "list", "--target", str(tiny.file)]) == 0
+    out = tiny.capsys.readouterr().out
+    assert out.startswith("baseline")
+    assert "not for this target: worker-killed: 'seconds' is not a value of this target's jobs" in " ".join(
+        out.split()
+    )
