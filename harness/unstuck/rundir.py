@@ -34,7 +34,8 @@ RUN_FILES: Final[Mapping[str, str]] = {
     "junit.xml": "the verdict for a CI server",
     "summary.md": "the verdict in Markdown",
     "report.html": "the verdict with evidence and timeline, one self-contained page",
-    "logs": "a folder: stdout and stderr of each process, `<process>.log`; of a long one begin and end",
+    "logs": "a folder: stdout and stderr of each process, `<process>.log`; of more than 16 MiB the begin and "
+    "the end",
 }
 
 DECLARED_FILES: Final[Mapping[str, str]] = {
