@@ -147,7 +147,7 @@ def test_scenarios_that_do_not_fit_are_listed_with_their_reason(tiny: Tiny) -> N
     assert main(["scenarios", "list", "--target", str(tiny.file)]) == 0
     out = tiny.capsys.readouterr().out
     assert out.startswith("baseline")
+    told = " ".join(out.split())
     assert (
-        "not for this target: worker-killed: workload[0].submit.values: 'seconds' is not a value of this target's jobs"
-        in " ".join(out.split())
+        "not for this target: worker-killed: workload[0].submit.values: 'seconds' is not a value of" in told
     )
