@@ -11,9 +11,7 @@ from typing import Any
 
 from unstuck.clock import monotonic_ns
 from unstuck.errors import UnstuckError
-from unstuck.links.rules import Action, LinkState, Then
-from unstuck.links.toxics.port import Toxic
-from unstuck.scenario import TERMINAL_STATES, OnMessage, Scenario
+from unstuck.scenario import TERMINAL_STATES, Scenario
 from unstuck.targets.declared.addresses import Addresses
 from unstuck.targets.declared.agent_client import PROCESS as AGENT
 from unstuck.targets.declared.agent_client import Agent, CallError
@@ -38,7 +36,7 @@ from unstuck.targets.declared.watcher import Watcher
 from unstuck.targets.dependencies import Wanted, open_dependency
 from unstuck.targets.dependencies.port import Place
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.targets.run_links import RunLinks
+from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.worlds.port import ProcessSpec
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.ports import LOOPBACK, free_port
@@ -47,7 +45,7 @@ from unstuck.worlds.process.session import Session
 CLIENT = "client"
 
 
-class RunningDeclared:
+class RunningDeclared(Linked):
     """`close` is idempotent and also follows a start that failed."""
 
     def __init__(
@@ -212,21 +210,6 @@ class RunningDeclared:
 
     def ability(self, action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         raise UnstuckError(f"target {self._file.name!r} has no ability {action!r} ({dict(parameters)})")
-
-    def link_state(self, link: str, state: LinkState) -> None:
-        self._links.set_state(link, state)
-
-    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
-        return self._links.add_toxic(link, toxic)
-
-    def remove_toxic(self, link: str, name: str) -> None:
-        self._links.remove_toxic(link, name)
-
-    def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
-        self._links.arm(rule_id, when, action)
-
-    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
-        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """No attempt is under way, and nothing that has ended is still held for somebody to do again."""
