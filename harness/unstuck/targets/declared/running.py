@@ -253,6 +253,8 @@ class RunningDeclared:
             if self._session.interrupted:
                 break
             self._watcher.look_last()
+        if self._ledger is not None:
+            self._ledger.finish()
         self._links.record_counts()
         for job, facts in self._tracker.outcomes(self._is_alive).items():
             self._emit("outcome", job=job, **facts)
