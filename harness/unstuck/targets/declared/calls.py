@@ -171,6 +171,13 @@ def find(path: str | None, answer: Any) -> Any:
     return values[0] if values else None
 
 
+def has(path: str, answer: Any) -> bool:
+    """True when the path leads to something in an answer, be it null. Raises as `find`."""
+    if not path.startswith("$"):
+        return isinstance(answer, Mapping) and path in answer
+    return len(_query(path).find(answer)) > 0
+
+
 @cache
 def _query(path: str) -> Any:
     library = _library("jsonpath_rfc9535")

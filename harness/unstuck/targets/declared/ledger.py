@@ -6,10 +6,10 @@ Each role has in its environment
     UNSTUCK_LEDGER_URL    or: POST one JSON object a report, answered when it is kept
     UNSTUCK_PROCESS       the name of the process, to say with it
 
-A line is `begin JOB` or `end JOB` (an id without spaces), or an object: {"event": "begin" | "end", "job": "…"} with, if known,
-"attempt" (as the system counts), "key" (of an effect that is applied once under it), "pid", "process" and
-"at_ns" (CLOCK_MONOTONIC). A `begin` that is posted is answered when every fault that waits for the job to
-begin has struck: the job stands still at that place.
+A line is `begin JOB` or `end JOB` (an id without spaces), or an object: {"event": "begin", "job": "…"} with, if
+known, "attempt" (as the system counts), "key" (of an effect that is applied once under it, for that job), "pid",
+"process" and "at_ns" (CLOCK_MONOTONIC). A `begin` that is posted is answered when every fault that waits for
+the job to begin has struck: the job stands still at that place.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def parse(line: bytes) -> Record:
     text = line.decode("utf-8", "strict").strip()
     if not text.startswith("{"):
         words = text.split()
-        if len(words) > 2:  # noqa: PLR2004  as the message says
+        if len(words) > 2:
             raise ValueError("must be two words, or an object")  # one without its newline, and the next
         return _record(dict(zip(("event", "job"), words, strict=False)))
     said = json.loads(text)

@@ -25,7 +25,9 @@ from unstuck.scenario import TERMINAL_STATES
 from unstuck.targets.declared.file import Absent
 from unstuck.targets.port import Emit
 
-RESTS = 20  # looks: a job that has ended, and that nobody takes up again by itself, is looked at once in so many
+RESTS = (
+    20  # looks: a job that has ended, and that nobody takes up again by itself, is looked at once in so many
+)
 RESTING = frozenset({None, "dead_letter"})  # where nobody does
 
 
@@ -115,7 +117,9 @@ class Tracker:
             return [
                 job
                 for at, (job, known) in enumerate(self._jobs.items())
-                if known.state not in TERMINAL_STATES or known.held not in RESTING or at % RESTS == nth % RESTS
+                if known.state not in TERMINAL_STATES
+                or known.held not in RESTING
+                or at % RESTS == nth % RESTS
             ]
 
     def missing(self) -> frozenset[str]:
@@ -250,7 +254,9 @@ class Tracker:
             return now_ns if record.at_ns is None else record.at_ns
         if not self._foreign_clock:
             self._foreign_clock = True
-            self._emit("evidence", "foreign_clock", job=record.job, process=record.process, said_ns=record.at_ns)
+            self._emit(
+                "evidence", "foreign_clock", job=record.job, process=record.process, said_ns=record.at_ns
+            )
         return now_ns
 
     def _begin(self, record: Record, known: _Job, at_ns: int) -> None:

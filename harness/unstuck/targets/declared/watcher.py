@@ -62,6 +62,11 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join(2.0)
 
+    @property
+    def alive(self) -> bool:
+        """True while it looks by itself."""
+        return self._thread.is_alive()
+
     def check(self) -> None:
         """Raises the error that ended the watch: nothing may be judged by one who saw no more."""
         if self._error is not None:

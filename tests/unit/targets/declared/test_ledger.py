@@ -49,8 +49,9 @@ class Kept:
     def post(self, body: bytes, *, length: int | None = None) -> socket.socket:
         """A connection with a request under way."""
         connection = socket.create_connection(self.ledger.address, timeout=5)
-        head = f"POST /ledger HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) if length is None else length}\r\n"
-        connection.sendall(head.encode() + b"\r\n" + body)
+        said = len(body) if length is None else length
+        head = f"POST /ledger HTTP/1.1\r\nHost: x\r\nContent-Length: {said}\r\n\r\n"
+        connection.sendall(head.encode() + body)
         return connection
 
 

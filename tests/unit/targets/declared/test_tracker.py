@@ -7,7 +7,7 @@ from unstuck.targets.declared.tracker import NOWHERE
 
 
 def test_a_look_that_began_before_the_client_was_told_says_nothing() -> None:
-    """1. a look finds no job, 2. the client hands it over and is told, 3. the look is taken: not as absence."""
+    """1. a look finds no job, 2. the client hands it over and is told, 3. the look is taken."""
     told = Told(ledger=False, absent="succeeded")
     told.tracker.expect("j-1", "any")
     began_ns = told.tick()
@@ -72,7 +72,7 @@ def test_a_stamp_of_another_clock_is_not_believed() -> None:
 
 
 def test_nothing_is_told_after_the_outcome() -> None:
-    """1. the last look is over, 2. its outcomes are told, 3. a job begins once more: that is another run's."""
+    """1. the last look is over, 2. its outcomes are told, 3. a job begins once more: not in this run."""
     told = Told()
     told.tracker.acknowledge("j-1", "any")
     told.reported("begin")
@@ -94,7 +94,9 @@ def test_a_move_that_was_looked_at_says_how_long_nobody_had_looked() -> None:
     told.saw("queued", "queue")
     told.now_ns += 2_000_000_000
     told.saw("succeeded")
-    assert [round(data["unseen_s"], 3) for data in told.of("transition") if data["to"] == "succeeded"] == [2.0]
+    assert [round(data["unseen_s"], 3) for data in told.of("transition") if data["to"] == "succeeded"] == [
+        2.0
+    ]
 
 
 def test_an_ended_job_that_nobody_holds_is_looked_at_from_time_to_time() -> None:

@@ -87,16 +87,9 @@ def test_a_watch_that_fails_in_an_unforeseen_way_ends_the_run() -> None:
     watcher, _ = watching(Scripted(KeyError("broker")))
     watcher.start()
 
-    def failed() -> bool:
-        try:
-            watcher.check()
-        except HarnessError as error:
-            assert "KeyError('broker')" in str(error)
-            return True
-        return False
-
-    until(failed)
-    watcher.stop()
+    until(lambda: not watcher.alive)
+    with pytest.raises(HarnessError, match="KeyError"):
+        watcher.check()
 
 
 def test_an_ended_job_is_not_asked_for_each_time_but_always_in_the_end() -> None:

@@ -18,9 +18,7 @@ class Told:
             self.emit, now_ns=lambda: self.now_ns, has_ledger=ledger, begins=ledger, absent=absent
         )
 
-    def emit(
-        self, kind: str, phase: str | None = None, *, job: str | None = None, **data: Any
-    ) -> None:
+    def emit(self, kind: str, phase: str | None = None, *, job: str | None = None, **data: Any) -> None:
         self.events.append((kind, phase, job, data))
 
     def tick(self) -> int:
