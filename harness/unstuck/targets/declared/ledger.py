@@ -6,10 +6,10 @@ Each role has in its environment
     UNSTUCK_LEDGER_URL    or: POST one JSON object a report, answered when it is kept
     UNSTUCK_PROCESS       the name of the process, to say with it
 
-A line is `begin JOB` or `end JOB` (an id without spaces), or an object: {"event": "begin", "job": "…"} with, if
-known, "attempt" (as the system counts), "key" (of an effect that is applied once under it, for that job), "pid",
-"process" and "at_ns" (CLOCK_MONOTONIC). A `begin` that is posted is answered when every fault that waits for
-the job to begin has struck: the job stands still at that place.
+A line is `begin JOB` or `end JOB` (an id without spaces), or an object: {"event": "begin", "job": "…"} with,
+if known, "attempt" (as the system counts), "key" (of an effect that is applied once under it, for that job),
+"pid", "process" and "at_ns" (CLOCK_MONOTONIC). A `begin` that is posted is answered when every fault that waits
+for the job to begin has struck: the job stands still at that place.
 """
 
 from __future__ import annotations
