@@ -8,7 +8,7 @@ Each role has in its environment
 
 A line is `begin JOB` or `end JOB` (an id without spaces), or an object: {"event": "begin", "job": "…"} with,
 if known, "attempt" (as the system counts), "key" (of an effect that is applied once under it, for that job),
-"pid", "process" and "at_ns" (CLOCK_MONOTONIC). A `begin` that is posted is answered when every fault that waits
+"pid", "process" and "at_ns" (CLOCK_MONOTONIC). A posted `begin` is answered when every fault that waits
 for the job to begin has struck: the job stands still at that place.
 """
 

@@ -79,7 +79,7 @@ class _Job:
     ended: int = 0
     open: list[Attempt] = field(default_factory=list)
     changed_ns: int = 0  # when a client or the ledger last spoke of it
-    looked_ns: int | None = None  # when the last look began that said something of it
+    looked_ns: int = 0  # when the last look began that said something of it
     acknowledged: bool = False
     unmapped: set[str] = field(default_factory=set)
 
@@ -306,8 +306,10 @@ class Tracker:
     ) -> None:
         before, known.state = known.state, state
         unseen_s = None
-        if source == "look" and known.looked_ns is not None:
-            unseen_s = (self._now_ns() - known.looked_ns) / 1e9
+        if (
+            source == "look" and before is not None
+        ):  # the client's and the ledger's word are as good as a look
+            unseen_s = (self._now_ns() - max(known.looked_ns, known.changed_ns)) / 1e9
         if state in TERMINAL_STATES and source == "look":
             known.open = [attempt for attempt in known.open if attempt.number > known.ended]
         self._emit(
