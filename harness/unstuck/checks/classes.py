@@ -102,10 +102,10 @@ def _kind_of_ended(job: JobStory, run: RunStory, *, done: bool) -> Kind:
 
 def _late_s(job: JobStory, run: RunStory) -> float | None:
     """How long after the begin of the recovery budget a job ended that had not when it was over."""
-    over_s, end_s = run.budget_over_s, job.terminal_at_s
-    if over_s is None or end_s is None or run.budget is None or (job.ended_since_s or end_s) <= over_s:
+    over_s, end = run.budget_over_s, job.end
+    if over_s is None or end is None or run.budget is None or end.since_s <= over_s:
         return None
-    return end_s - seconds(run.budget)
+    return end.at_s - seconds(run.budget)
 
 
 def _waits_s(story: Story) -> dict[str, float]:

@@ -72,14 +72,9 @@ def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | N
     too_many = None if delivery == "at_least_once" else _repeated(job, delivery)
     if too_many is not None:
         return too_many, True
-    if delivery != "at_least_once" and job.sampled and job.terminal and _held_again(job):
-        return f"is {job.state}, and still held to be done: another delivery may come", False
-    if job.unread is not None and not job.terminal:
-        return (
-            f"had an effect, and is {job.unread!r} in the system's words, unmapped" if applied else None
-        ), False
-    if job.state is None:
-        return "had an effect, and its state is unknown", False
+    open_question = _unsettled(job, delivery)
+    if open_question is not None:
+        return open_question, False
     if job.state == "succeeded":
         if not applied and delivery != "at_most_once":
             return "succeeded without an applied effect", played_out
@@ -89,8 +84,16 @@ def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | N
     return None, True
 
 
-def _held_again(job: JobStory) -> bool:
-    return text_of(job.outcome, "held") in ("queue", "lease")
+def _unsettled(job: JobStory, delivery: str) -> str | None:
+    """Why a job's effects cannot be judged yet; None: they can."""
+    if job.state is None:
+        return "had an effect, and its state is unknown"
+    if job.unread is not None and not job.terminal and job.applied:
+        return f"had an effect, and is {job.unread!r} in the system's words, unmapped"
+    again = job.sampled and job.terminal and text_of(job.outcome, "held") in ("queue", "lease")
+    if again and delivery != "at_least_once":
+        return f"is {job.state}, and still held to be done: another delivery may come"
+    return None
 
 
 def _repeated(job: JobStory, delivery: str) -> str | None:

@@ -33,15 +33,14 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     unclear: list[Evidence] = []
     ends_s: list[float] = []
     for job in jobs:
-        end_s = job.terminal_at_s
-        if end_s is not None:
-            ends_s.append(end_s)
+        end = job.end
+        if end is not None:
+            ends_s.append(end.at_s)
         if job.terminal:
-            if latest_s is not None and end_s is not None and end_s > latest_s:
+            if latest_s is not None and end is not None and end.at_s > latest_s:
                 # Of one that was looked at, only that it had not ended at the look before is certain.
-                is_late = (job.ended_since_s or end_s) > latest_s
-                late = _late(job, end_s - latest_s + within_s, within_s)
-                (broken if is_late else unclear).append(late)
+                late = _late(job, end.at_s - latest_s + within_s, within_s)
+                (broken if end.since_s > latest_s else unclear).append(late)
         elif may_be_lost(story, job):
             continue  # the promise is to lose it rather than to do it twice
         elif job.sampled and job.outcome is None:  # what is not looked at is not seen to end

@@ -45,7 +45,7 @@ class Move(NamedTuple):
 
     @property
     def since_s(self) -> float:
-        """The earliest moment at which it may have been made: a look sees what happened since the last one."""
+        """The earliest moment at which it may have been made: a look sees what came since the last one."""
         unseen_s = self.data.get("unseen_s")
         return self.at_s - unseen_s if isinstance(unseen_s, int | float) else self.at_s
 
@@ -153,6 +153,16 @@ class JobStory:
     def terminal_at_s(self) -> float | None:
         """When it reached the terminal state that it has at the end; None: it has none."""
         return self.moves[-1].at_s if self.moves and self.terminal else None
+
+    @property
+    def end(self) -> Move | None:
+        """The move that ended it; None: it has not ended. Of a job that was looked at, and that came to the same
+        end each time that it was delivered, the first: by then it was done."""
+        if not self.terminal or not self.moves:
+            return None
+        ends = [move for move in self.moves if move.after in TERMINAL_STATES]
+        alike = {move.after for move in ends} == {self.state}
+        return ends[0] if alike and self.sampled else ends[-1]
 
     @property
     def ended_since_s(self) -> float | None:

@@ -153,3 +153,18 @@ def test_a_job_that_may_have_ended_while_nobody_could_look_is_not_late() -> None
     """What a look sees has happened since the one before; only a look in between can tell."""
     assert looked_at(1.0).check(subject).verdict is Verdict.INCONCLUSIVE
     assert looked_at(0.05).check(subject).verdict is Verdict.FAIL
+
+
+def test_a_job_that_came_to_the_same_end_again_ended_when_it_first_did() -> None:
+    """It was done in time; that it was delivered again later is judged elsewhere."""
+    for again, verdict in (("succeeded", Verdict.PASS), ("failed", Verdict.FAIL)):
+        draft = Draft(budget_s=2.0)
+        draft.move("j-1", ">queued", sampled=True)
+        draft.move("j-1", "queued>succeeded", sampled=True)
+        draft.add("run", "budget")
+        draft.now_s += 3
+        draft.move("j-1", "succeeded>active", sampled=True)
+        draft.move("j-1", f"active>{again}", sampled=True)
+        draft.outcome("j-1", again)
+        draft.end(budget=False)
+        assert draft.check(subject).verdict is verdict
