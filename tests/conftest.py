@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +13,10 @@ TOGETHER: Mapping[str, str] = {
     # wait for most of their time, and the rest of the tests fill it.
     "scenarios/test_alarms.py": "the campaign of the alarms",
     "scenarios": "campaigns of runs",
+    "systems": "campaigns of ready-made targets",
+    "process/declared": "sessions of small services",
+    "conformance/declared": "a session of small services",
+    "conformance/dependencies": "a session with dependencies",
     "conformance/reference": "a database and the emulators",
     "conformance/worlds": "a session of each world",
     "containers": "a session of each world",
@@ -20,7 +24,6 @@ TOGETHER: Mapping[str, str] = {
     "conformance/links": "a proxy",
     "sim": "generated scenarios",
 }
-HERE = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -30,21 +33,35 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own hook
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """What belongs together goes to one worker, in the order in which it was collected.
+
+    Not by xdist's own groups: they rename tests by a field that pytest 9 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  not needed where tests run one by one
+
+    class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers: what tests share is set up in one of them; what takes longest begins first."""
-    if not config.getoption("loadgroup", False):  # set in its workers
-        return
-    ranks = [*TOGETHER]
+    """In a worker of xdist: what takes longest begins first."""
+    if hasattr(config, "workerinput"):
+        ranks = {name: rank for rank, name in reversed([*enumerate(TOGETHER.values())])}
+        items.sort(key=lambda item: ranks.get(together(item.nodeid), len(ranks)))
 
-    def place(item: pytest.Item) -> str:
-        inside = item.path.relative_to(HERE).as_posix()
-        return next((one for one in ranks if f"{inside}/".startswith(f"{one}/")), inside)
 
-    for item in items:
-        where = place(item)
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(where, where)))
-    items.sort(key=lambda item: ranks.index(where) if (where := place(item)) in TOGETHER else len(ranks))
+def together(nodeid: str) -> str:
+    """What a test shares with others, as `TOGETHER` names it, else its own module."""
+    module = nodeid.partition("::")[0]
+    return next(
+        (name for place, name in TOGETHER.items() if f"{module}/".startswith(f"tests/{place}/")), module
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

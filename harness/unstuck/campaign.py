@@ -23,7 +23,7 @@ from unstuck.runner import RunRequest, run_scenario
 from unstuck.runner.engine import Engine
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Target, TargetSource
-from unstuck.worlds.port import ProcessEvent, World
+from unstuck.worlds.port import Clocks, ProcessEvent, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.limits import check_space, raise_open_files
 from unstuck.worlds.process.session import Session
@@ -268,6 +268,8 @@ def _run_in(
 
 def _check_needs(case: Scenario, plan: Plan, world: World, target: Target) -> None:
     """Raises `CapabilityError` for what neither can do, before anything of the service starts."""
+    if "clocks" in plan.needs and isinstance(world, Clocks):
+        world.prepare_clocks(plan.clocks)  # what that takes, only such runs pay for
     missing = set(plan.needs) - (world.capabilities | target.capabilities)
     if missing:
         raise CapabilityError(

@@ -1,7 +1,8 @@
 """The only module of the harness that reads the machine's clocks or sleeps (a ratchet test holds this).
 
 Times on a run's timeline are nanoseconds of the monotonic clock since the run began. The realtime
-clock is read for two purposes only: the date of a run, and to notice that it was stepped.
+clock is read for three purposes only: the date of a run, to notice that it was stepped, and to see that
+a process can have another one.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ class Plan:
     links: tuple[LinkRule, ...]
     watch: tuple[str, ...]
     needs: tuple[str, ...]  # capabilities that world and target must have between them, sorted
+    clocks: tuple[str, ...] = ()  # roles of which each process starts with a wall clock of its own, sorted
 
     def to_json(self) -> str:
         """The same bytes for the same scenario and seed, in every process."""
@@ -98,6 +99,7 @@ def make_plan(scenario: Scenario, seed: int, needs: Mapping[str, frozenset[str]]
         ),
         watch=tuple(sorted({rule.point for rule in points})),
         needs=tuple(sorted(_needs(scenario, needs))),
+        clocks=tuple(sorted({fault.parameters.role for fault in scenario.faults if fault.name == "clock"})),
     )
 
 

@@ -34,7 +34,8 @@ RUN_FILES: Final[Mapping[str, str]] = {
     "junit.xml": "the verdict for a CI server",
     "summary.md": "the verdict in Markdown",
     "report.html": "the verdict with evidence and timeline, one self-contained page",
-    "logs": "a folder: stdout and stderr of each process, `<process>.log`",
+    "logs": "a folder: stdout and stderr of each process, `<process>.log`; of more than 16 MiB the begin and "
+    "the end",
 }
 
 DECLARED_FILES: Final[Mapping[str, str]] = {
@@ -48,9 +49,13 @@ GROUP_FILES: Final[Mapping[str, str]] = {
     "junit.xml": "one test case for each run, for a CI server",
     "summary.md": "the table of runs in Markdown, with the evidence of those that did not pass",
     "report.html": "the table of runs, each linked to its own report",
-    "points.json": "of `explore`: the table of crash points, for programs",
-    "points.html": "of `explore`: the table of crash points, each cell linked to the run of its trial",
 }
+
+EXPLORED_FILES: Final[Mapping[str, str]] = {
+    "points.json": "the table of crash points, for programs",
+    "points.html": "the table of crash points, each cell linked to the run of its trial",
+}
+"""Beside those of a group, of an exploration."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

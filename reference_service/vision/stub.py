@@ -9,7 +9,7 @@ import ipaddress
 import json
 import signal
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from types import FrameType
 
 PICTURE_BYTES_MAX = 8 * 1024**2
@@ -51,6 +51,11 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a stopped stub waits for no client
     request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Without its base's question to the resolver, whose answer nobody uses: it takes 50 ms at first."""
+        super(HTTPServer, self).server_bind()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
 
 class _Handler(BaseHTTPRequestHandler):

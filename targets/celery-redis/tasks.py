@@ -17,6 +17,9 @@ if os.environ.get("RELIABLE") == "1":
     app.conf.task_acks_late = True
     app.conf.task_reject_on_worker_lost = True
     app.conf.worker_prefetch_multiplier = 1
+    # https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-backend-always-retry: without it,
+    # a task that is done while its result cannot be stored has failed.
+    app.conf.result_backend_always_retry = True
 app.conf.task_track_started = True
 app.conf.broker_transport_options = {
     "visibility_timeout": float(os.environ.get("VISIBILITY_TIMEOUT", "3600"))

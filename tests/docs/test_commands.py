@@ -133,7 +133,8 @@ def test_commands_work(where: str, command: list[str], here: Path) -> None:
 def test_pytest_commands_work(
     command: list[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a project with scenarios, in the sim."""
+    """In a project with scenarios, in the sim, and in this process: that `-n` does what it says is shown by
+    tests/unit/plugin."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     pytester.makeini("[pytest]\nunstuck_paths = scenarios\n")
     (pytester.path / "scenarios").mkdir()
@@ -142,11 +143,8 @@ def test_pytest_commands_work(
     words = [
         word for word in command[1:] if word not in ("--unstuck-world", "containers", "processes", "sim")
     ]
-    words = ["2" if before == "-n" else word for before, word in zip(["", *words], words, strict=False)]
-    words += ["--unstuck-world", "sim"]
-    # The workers of xdist need a process to be started from.
-    result = pytester.runpytest_subprocess(*words) if "-n" in words else pytester.runpytest_inprocess(*words)
-    assert result.ret == pytest.ExitCode.OK
+    words = [word for before, word in zip(["", *words], words, strict=False) if "-n" not in (before, word)]
+    assert pytester.runpytest_inprocess(*words, "--unstuck-world", "sim").ret == pytest.ExitCode.OK
 
 
 @pytest.mark.process

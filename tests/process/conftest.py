@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from unstuck.errors import CapabilityError
 from unstuck.worlds.port import ProcessEvent
 from unstuck.worlds.process.session import Session
+from unstuck.worlds.process.wall_clock import Shim
 from unstuck.worlds.process.world import ProcessWorld
 
 WITHIN_S = 20.0
@@ -69,3 +71,12 @@ def world(session: Session, recorder: Recorder, request: pytest.FixtureRequest) 
 @pytest.fixture
 def programs() -> Path:
     return Path(__file__).parent / "programs"
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What shifts wall clocks, compiled; without a compiler the test is skipped."""
+    try:
+        return Shim(tmp_path_factory.mktemp("shim")).path()
+    except CapabilityError as error:
+        pytest.skip(str(error))

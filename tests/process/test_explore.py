@@ -13,7 +13,7 @@ from unstuck.cli import main
 pytestmark = pytest.mark.process
 
 TARGET = str(Path(__file__).parent / "programs" / "list_queue")
-FLAGS = ("--points", "--budget-s", "1.5", "--pause-s", "0.5", "--modes", "kill")
+FLAGS = ("--points", "--budget-s", "3", "--modes", "kill")
 
 
 def explored(folder: Path, *flags: str) -> tuple[int, dict[str, Any]]:

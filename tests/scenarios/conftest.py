@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from unstuck.campaign import ProcessStage
 from unstuck.scenario_file import ScenarioFile, load
 from unstuck.targets.reference import catalogue
 
@@ -23,3 +27,10 @@ def scenario_files() -> list[ScenarioFile]:
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[nullcontext[ProcessStage]]:
+    """A place for campaigns one after the other, whose database and emulator take seconds to start."""
+    with ProcessStage(stop=threading.Event()) as stage:
+        yield nullcontext(stage)

@@ -18,7 +18,7 @@ DEFENCES = sorted(map(str, Defence))
 
 @pytest.fixture(scope="module")
 def proof(reports: Path) -> Proof:
-    return prove(scenario_files(), defences=DEFENCES, reports=reports, seed=1, jobs=JOBS + 2)
+    return prove(scenario_files(), defences=DEFENCES, reports=reports, seed=1, jobs=JOBS + 1)
 
 
 @pytest.mark.parametrize("defence", DEFENCES)

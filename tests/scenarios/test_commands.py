@@ -141,27 +141,23 @@ def test_ctrl_c_heals_stops_and_keeps_what_was_recorded(shell: Shell) -> None:
     assert end["data"] == {"reason": "interrupted"}
 
 
-def test_nothing_survives_a_harness_that_is_killed(shell: Shell) -> None:
-    """kill -9 while a fault is in force: every process goes, and the temporary folder is empty."""
+def test_nobody_listens_off_the_loopback_and_nothing_survives_a_harness_that_is_killed(shell: Shell) -> None:
+    """While a fault is in force every listening socket is on 127.0.0.1. Then kill -9: every process goes,
+    and the temporary folder is empty.
+    """
     process = shell.start("run", "worker-paused")
     shell.wait_for_event("fault", "landed")
-    assert len(shell.processes()) > 8
+    processes = shell.processes()
+    assert len(processes) > 8
+    listening = _listeners(processes)
+    assert len(listening) > 10
+    assert {address for address in listening if not address.startswith("0100007F")} == set()
     process.kill()
     process.wait(timeout=10)
     process.communicate()
 
 
-def test_nobody_listens_off_the_loopback(shell: Shell) -> None:
-    """While a run is under way, every listening socket of its processes is on 127.0.0.1."""
-    process = shell.start("run", "worker-killed")
-    shell.wait_for_event("fault", "landed")
-    listening = _listeners(shell.processes())
-    process.communicate(timeout=100)
-    assert process.returncode == 0
-    assert len(listening) > 10
-    assert {address for address in listening if not address.startswith("0100007F")} == set()
-
-
+@pytest.mark.soak
 def test_the_second_emulator_comes_to_the_same_verdict(shell: Shell) -> None:
     """moto in the place of ministack: the missed event is still noticed, and still recovered from."""
     code, output = shell.run("run", "missed-event", "--emulator", "moto")

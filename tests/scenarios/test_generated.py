@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.scenarios.conftest import JOBS, ROOT
-from unstuck.campaign import RunRecord, run_many
+from unstuck.campaign import ProcessStage, RunRecord, run_many
 from unstuck.checks.port import Verdict
 from unstuck.clock import utc_date
 from unstuck.errors import CapabilityError, ExitCode
@@ -32,7 +33,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 CATALOGUE = catalogue()
 SEED = 1
 DRAWN = 20
-SIDE_BY_SIDE = JOBS + 2  # they wait most of the time
+SIDE_BY_SIDE = JOBS + 1  # they wait most of the time; other tests run beside them
 CONCLUSIVE_LEAST = 0.8
 SAVED_IN = ROOT / "reports"  # it outlives the test run
 REAL_RUNS_MAX = 12  # to make a failure smaller that does not show in the sim
@@ -40,15 +41,23 @@ ALWAYS = ("every_job_terminal", "no_job_lost", "terminal_is_final", "effects")
 
 
 def run_all(
-    cases: Sequence[Scenario], reports: Path, seed: int, defences_off: tuple[str, ...] = ()
+    cases: Sequence[Scenario],
+    reports: Path,
+    seed: int,
+    defences_off: tuple[str, ...] = (),
+    *,
+    place: nullcontext[ProcessStage] | None = None,
 ) -> list[RunRecord]:
-    return run_many(cases, reports=reports, seed=seed, jobs=SIDE_BY_SIDE, defences_off=defences_off)
+    return run_many(
+        cases, reports=reports, seed=seed, jobs=SIDE_BY_SIDE, defences_off=defences_off, place=place
+    )
 
 
 @pytest.fixture(scope="module")
-def batch(reports: Path) -> list[RunRecord]:
+def batch(reports: Path, shared: nullcontext[ProcessStage]) -> list[RunRecord]:
     """All of them are drawn before the first one runs."""
-    return run_all(drawn(scenarios(CATALOGUE, PROCESS, deeds_max=2), DRAWN, seed=SEED), reports, SEED)
+    cases = drawn(scenarios(CATALOGUE, PROCESS, deeds_max=2), DRAWN, seed=SEED)
+    return run_all(cases, reports, SEED, place=shared)
 
 
 def broken_in_sim(scenario: Scenario, seed: int, *defences_off: str) -> Collection[str]:
@@ -120,7 +129,7 @@ def test_most_generated_runs_prove_something(batch: list[RunRecord]) -> None:
     assert conclusive(batch) >= CONCLUSIVE_LEAST, f"{conclusive(batch):.0%} were conclusive: {reasons}"
 
 
-def chain(defence: str, by: str, reports: Path) -> None:
+def chain(defence: str, by: str, reports: Path, place: nullcontext[ProcessStage]) -> None:
     """The loss of a defence is found in the sim, made small there, saved, and fails on real processes."""
     drawn_ones = drawn(scenarios(CATALOGUE, SIM), 40, seed=SEED)
     number, scenario = next(
@@ -131,14 +140,16 @@ def chain(defence: str, by: str, reports: Path) -> None:
     assert len(found.scenario.faults) <= 1
     assert sum(upload.count for upload in found.scenario.workload) <= 2
     saved = load(found.saved.path, CATALOGUE).base_case()
-    [record] = run_all([saved], reports, SEED, (defence,))
+    [record] = run_all([saved], reports, SEED, (defence,), place=place)
     assert record.exit_code is ExitCode.FAIL, f"{record.error}; see {record.folder}"
     assert by in broken_by(record.verdict)
 
 
-def test_a_loss_that_is_found_in_the_sim_is_one_on_real_processes(reports: Path) -> None:
+def test_a_loss_that_is_found_in_the_sim_is_one_on_real_processes(
+    reports: Path, shared: nullcontext[ProcessStage]
+) -> None:
     """The whole chain: drawn, failed, made small, saved, and run as the file that was saved."""
-    chain("drain_on_sigterm", "drains_cleanly", reports)
+    chain("drain_on_sigterm", "drains_cleanly", reports, shared)
 
 
 @pytest.mark.soak
@@ -153,9 +164,11 @@ def test_a_loss_that_is_found_in_the_sim_is_one_on_real_processes(reports: Path)
         ("claim_only_queued", "legal_transitions"),
     ],
 )
-def test_other_losses_are_found_as_well(defence: str, by: str, reports: Path) -> None:
+def test_other_losses_are_found_as_well(
+    defence: str, by: str, reports: Path, shared: nullcontext[ProcessStage]
+) -> None:
     """The same chain, for defences whose loss takes the whole recovery budget to show."""
-    chain(defence, by, reports)
+    chain(defence, by, reports, shared)
 
 
 @pytest.mark.soak

@@ -21,6 +21,7 @@ PATHS = sorted((ROOT / "scenarios").rglob("*.yaml"))
 COVERS: Mapping[str, tuple[str, str]] = {
     # scenario -> the defence that it exercises, and the scenario that guards it
     "sigterm-api": ("drain_on_sigterm", "sigterm-mid-job"),
+    "clock-ahead": ("lease_recovery", "sigterm-mid-job"),
     "database-cut": ("lease_recovery", "sigterm-mid-job"),
     "old-and-new": ("drain_on_sigterm", "sigterm-mid-job"),
 }

@@ -156,8 +156,8 @@ class JobStory:
 
     @property
     def end(self) -> Move | None:
-        """The move that ended it; None: it has not ended. Of a job that was looked at, and that came to the same
-        end each time that it was delivered, the first: by then it was done."""
+        """The move that ended it; None: it has not ended. Of a job that was looked at, and that came to the
+        same end each time that it was delivered, the first: by then it was done."""
         if not self.terminal or not self.moves:
             return None
         ends = [move for move in self.moves if move.after in TERMINAL_STATES]

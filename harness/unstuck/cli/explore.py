@@ -7,7 +7,7 @@ import shlex
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -50,10 +50,14 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     catalogue = target.catalogue()
     defences_off = check_defences(chosen.defence_off, catalogue)
     modes = _modes(chosen.modes)
-    approach, lease_s = _approach(target, chosen, defences_off)
-    approach = replace(approach, settings=_settings(chosen.setting, catalogue))
+    if not any(fnmatchcase(link, chosen.link or "*") for link in catalogue.links):
+        raise UsageError(
+            f"--link {chosen.link!r} fits no link of this target.{did_you_mean(chosen.link, catalogue.links)}"
+        )
+    settings = _settings(chosen.setting, catalogue)
+    approach, lease_s = _approach(target, chosen, defences_off, settings)
     if chosen.plan:
-        return _plan(approach)
+        return _plan(approach, target)
     notes = told(approach, lease_s) if "pause" in modes else ()
     reports, seed = reports_folder(chosen.reports), SEED if chosen.seed is None else chosen.seed
     rundir.prepare(reports)
@@ -71,6 +75,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
                     approach=approach, modes=modes, link=chosen.link or "*", reports=folder.path, seed=seed,
                     jobs=chosen.jobs or _jobs_by_default(), places=places, stop=stop, expect=screen.expect,
                     progress=reporter.hear, defences_off=defences_off, stretch=chosen.budget_s is None,
+                    named=catalogue.points if chosen.test_points else frozenset(),
                 )
             )  # fmt: skip
     except BaseException:
@@ -111,20 +116,25 @@ def _settings(texts: Sequence[str], catalogue: Catalogue) -> Mapping[str, Value]
 
 
 def _approach(
-    target: ChosenTarget, chosen: argparse.Namespace, defences_off: tuple[str, ...]
+    target: ChosenTarget,
+    chosen: argparse.Namespace,
+    defences_off: tuple[str, ...],
+    settings: Mapping[str, Value],
 ) -> tuple[Approach, float | None]:
     """What all trials share, and the lease that the target declares."""
     from unstuck.explorer.approach import of_declared, of_reference  # noqa: PLC0415  heavy
 
     if target.file is None:
-        return of_reference(chosen.budget_s, chosen.pause_s)
-    return of_declared(target.file, target.configuration, defences_off, chosen.budget_s, chosen.pause_s)
+        return of_reference(settings, chosen.budget_s, chosen.pause_s)
+    return of_declared(
+        target.file, target.configuration, defences_off, settings, chosen.budget_s, chosen.pause_s
+    )
 
 
-def _plan(approach: Approach) -> ExitCode:
+def _plan(approach: Approach, target: ChosenTarget) -> ExitCode:
     from unstuck.explorer.trials import baseline  # noqa: PLC0415  heavy
 
-    sheet = plan_sheet([baseline(approach, number=1, beside=False)])
+    sheet = plan_sheet([baseline(approach, number=1, beside=False)], target=target)
     sheet.paragraph(
         "Then, for each message of that job that matters, before it goes on and on its reply: the same job "
         f"again, with whoever sent it killed, or paused for {approach.pause_s:g} s, there. "

@@ -44,6 +44,11 @@ def explore_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--defence-off", metavar="NAME", action="append", default=[], help="weaken the target; repeatable"
     )
+    parser.add_argument(
+        "--test-points",
+        action="store_true",
+        help="strike at the target's test points as well; a ledger's are job.begin, job.end and job.ended",
+    )
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     declare_target(parser)
     running_flags(parser)

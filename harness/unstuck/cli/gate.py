@@ -30,6 +30,7 @@ from unstuck.report.words import plural
 from unstuck.rundir import disk, write
 from unstuck.scenario import Scenario
 from unstuck.scenario_file import ScenarioFile
+from unstuck.worlds.process.wall_clock import can_compile
 
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
@@ -146,6 +147,8 @@ def impossible(case: Scenario) -> str | None:
     versions = [options.version for options in case.roles.values() if options.version]
     if versions and not (can_build() and all(map(is_known, versions))):
         return "mixes in another version, which is built from a checkout with its history (and hatchling)"
+    if any(fault.name == "clock" for fault in case.faults) and not can_compile():
+        return "sets clocks wrong, which takes Linux and a C compiler (cc, gcc or clang)"
     return None
 
 

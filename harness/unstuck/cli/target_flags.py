@@ -11,7 +11,7 @@ def declare_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target",
         metavar="TARGET",
-        help="a target file, a ready-made target (`unstuck init --list`), or `reference` (default: the "
+        help="a target file, a ready-made target (`unstuck targets`), or `reference` (default: the "
         "project's unstuck.yaml or [tool.unstuck], else the bundled reference service)",
     )
     parser.add_argument(

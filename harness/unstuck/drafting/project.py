@@ -79,6 +79,14 @@ class Project:
     tasks: tuple[Task, ...]
     variables: tuple[str, ...]  # of the environment, that its modules read
 
+    def near(self, words: Collection[str]) -> list[str]:
+        """Those of the words that it names anywhere, also in the variables that it reads."""
+        said = {one.word for one in self.mentions(words)}
+        read = " ".join(self.variables).lower()
+        return sorted(
+            said | {word for word in words if word in read or (word == "rabbitmq" and "amqp" in read)}
+        )
+
     def mentions(self, words: Collection[str]) -> list[Mention]:
         """Where the project names one of the words: what it needs, starts, or imports."""
         found = [one for one in self.imports if one.word in words]

@@ -18,6 +18,8 @@ from unstuck.targets.ready import FILE, SCENARIOS, ready_folder
 
 DRAFT = "draft"
 RECOGNISE = "recognise.toml"
+PLAIN = "redis"  # what a project most likely uses that does not say which; a wheel brings the server
+URLS = ("redis://{broker}/0", "redis://{broker}/1")
 PACKAGE, NEAR = 4, 1  # how much it says that the project names the system; that it names its broker
 
 
@@ -32,6 +34,7 @@ class Recipe:
     near: tuple[str, ...] = ()
     app: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    urls: tuple[str, str] = URLS  # of broker and results, in the draft
     adapts: bool = False  # to the project; False: the ready-made target is copied as it is
 
     def files(self) -> Sequence[Path]:
@@ -58,12 +61,10 @@ def fitting(project: Project, known: Sequence[Recipe]) -> list[tuple[Recipe, lis
     for recipe in known:
         shown = project.mentions(recipe.packages)
         if shown:
-            near = project.mentions(recipe.near)
-            score = PACKAGE * len({one.word for one in shown}) + NEAR * len({one.word for one in near})
+            score = PACKAGE * len({one.word for one in shown}) + NEAR * len(project.near(recipe.near))
             scored.append((score, recipe, shown))
-    return [
-        (recipe, shown) for _, recipe, shown in sorted(scored, key=lambda one: (-one[0], not one[1].adapts))
-    ]
+    scored.sort(key=lambda one: (-one[0], not one[1].adapts, PLAIN not in one[1].near))
+    return [(recipe, shown) for _, recipe, shown in scored]
 
 
 def _recipe(folder: Path) -> Recipe:
@@ -74,9 +75,16 @@ def _recipe(folder: Path) -> Recipe:
         return Recipe(name=name, folder=folder, packages=words[:1], near=words[1:])
     try:
         said = tomllib.loads(file.read_text(encoding="utf-8"))
+        broker, results = said.get("urls", URLS)
         return Recipe(
-            name=name, folder=folder, adapts=True,
-            **{key: tuple(map(str, value)) for key, value in said.items()},
-        )  # fmt: skip
-    except (OSError, ValueError, TypeError) as error:
-        raise HarnessError(f"{file}: {error}. This is a mistake in Unstuck's own files.") from None
+            name=name,
+            folder=folder,
+            packages=tuple(said["packages"]),
+            near=tuple(said.get("near", ())),
+            app=tuple(said.get("app", ())),
+            tasks=tuple(said.get("tasks", ())),
+            urls=(broker, results),
+            adapts=True,
+        )
+    except (OSError, ValueError, LookupError) as error:
+        raise HarnessError(f"{file}: {error!r}. This is a mistake in Unstuck's own files.") from None

@@ -61,7 +61,9 @@ def draft(
     texts = {path.name: _read(path) for path in recipe.files()}
     values = _values(recipe, project, app, task)
     there = set(_KEY.findall(texts[FILE]))
-    values["variables"] = "\n".join(_variables([one for one in project.variables if one not in there]))
+    values["variables"] = "\n".join(
+        _variables(recipe.urls, [one for one in project.variables if one not in there])
+    )
     files = {
         place if name == FILE else place.with_name(name): render(text, values) for name, text in texts.items()
     }
@@ -135,16 +137,16 @@ def _values(recipe: Recipe, project: Project, app: App | None, task: Task | None
     }
 
 
-def _variables(names: Sequence[str]) -> Sequence[str]:
+def _variables(urls: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
     """Lines of `environment` for what the project itself reads of brokers and databases."""
     lines = []
     for name in names:
         if not looks_like_address(name, ""):
             continue
         if _BROKERS.search(name) and _URL.search(name):
-            lines.append(f'{name}: "redis://{{broker}}/{1 if _RESULTS.search(name) else 0}"')
+            lines.append(f'{name}: "{urls[1] if _RESULTS.search(name) else urls[0]}"')
         elif _RESULTS.search(name) and _URL.search(name):
-            lines.append(f'{name}: "redis://{{broker}}/1"')
+            lines.append(f'{name}: "{urls[1]}"')
         elif _BROKERS.search(name) and name.upper().endswith("HOST"):
             lines.append(f'{name}: "{{broker.host}}"')
         elif _BROKERS.search(name) and name.upper().endswith("PORT"):

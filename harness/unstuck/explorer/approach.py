@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from unstuck.explorer.trials import LEASE_S_MAX, Approach, budget_s_of, pause_s_of
 from unstuck.scenario import Submit, Upload
@@ -10,6 +12,7 @@ from unstuck.targets.declared.file import TargetFile
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.reference import roles
 
+LEASE = "lease_s"  # the setting of that name, where a target has one
 REFERENCE_BUDGET_S = 15.0
 """An announcement of which nobody heard expires after 8 s; a job without its event is found after 3 s."""
 
@@ -18,11 +21,16 @@ def of_declared(
     file: TargetFile,
     configuration: str | None,
     defences_off: tuple[str, ...],
+    settings: Mapping[str, Any],
     budget_s: float | None,
     pause_s: float | None,
 ) -> tuple[Approach, float | None]:
-    """The approach, and the lease that the target declares. Raises `TargetError` for a configuration."""
+    """The approach, and the lease that is in force: a setting `lease_s` says more than the target's timings.
+
+    Raises `TargetError` for a configuration that the file lacks.
+    """
     lease_s = timings_of(file, variants_of(file, configuration, defences_off)).lease_s
+    lease_s = float(settings[LEASE]) if LEASE in settings else lease_s
     only = list(file.roles) if len(file.roles) == 1 else None
     name = re.sub(r"[^a-z0-9]+", "-", f"{file.name}-{configuration or ''}".lower()).strip("-")
     approach = Approach(
@@ -33,13 +41,16 @@ def of_declared(
         pause_s=pause_s or pause_s_of(lease_s),
         replicas={role.name: role.replicas for role in file.roles.values()},
         workers=None if only is None else frozenset(only),
+        settings=settings,
     )
     return approach, lease_s
 
 
-def of_reference(budget_s: float | None, pause_s: float | None) -> tuple[Approach, float | None]:
+def of_reference(
+    settings: Mapping[str, Any], budget_s: float | None, pause_s: float | None
+) -> tuple[Approach, float | None]:
     """The same of the bundled service."""
-    lease_s = float(roles.SETTINGS["lease_s"])
+    lease_s = float(settings.get(LEASE, roles.SETTINGS[LEASE]))
     approach = Approach(
         name="reference",
         workload=(Upload(),),
@@ -48,6 +59,7 @@ def of_reference(budget_s: float | None, pause_s: float | None) -> tuple[Approac
         pause_s=pause_s or pause_s_of(lease_s),
         replicas=dict(roles.REPLICAS),
         workers=frozenset({"worker"}),
+        settings=settings,
     )
     return approach, lease_s
 

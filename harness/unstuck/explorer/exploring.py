@@ -15,7 +15,7 @@ from unstuck.errors import ExitCode
 from unstuck.explorer.life import read_life
 from unstuck.explorer.messages import CLIENT, Message, begin_ns, counted, read_messages, role_of, unframed
 from unstuck.explorer.outcomes import Outcome, outcome_of
-from unstuck.explorer.points import PLACES, CrashPoint, Settled, points_of, settle
+from unstuck.explorer.points import PLACES, CrashPoint, Settled, named_points, points_of, settle
 from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, trial
 from unstuck.history import History, read_history
 from unstuck.scenario import Scenario
@@ -46,6 +46,7 @@ class Order:
     progress: Tell = lambda _: None
     expect: Callable[[int], None] = lambda _: None  # hears how many runs are to come
     defences_off: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()  # test points to strike at as well
     stretch: bool = True  # the budget, where the job alone takes long on this machine today
 
 
@@ -94,6 +95,7 @@ class Explored:
     counts: Counts = field(default_factory=Counts)
     approach: Approach
     baselines: tuple[RunRecord, ...] = ()
+    passed_by: tuple[str, ...] = ()  # test points that the job does not come to
     failed: str | None = None
 
     @property
@@ -141,7 +143,9 @@ def _explored(
     shared = (
         settle([read[0].points, *(_Read.of(history).points for history in together)]) if together else None
     )
-    trials = list(_trials(order, points, read[0].messages, shared, uncovered))
+    approach = order.approach
+    named = named_points(order.named, approach.replicas, approach.workers or ())
+    trials = list(_trials(order, [*points, *named], read[0].messages, shared, uncovered))
     counts = _counts(alone[0], read[0], points, order.link)
     if counts.seen < counts.linked:
         missing = counts.linked - counts.seen
@@ -153,6 +157,8 @@ def _explored(
         Attempted(trial=one, record=record, outcome=outcome_of(record))
         for one, record in zip(trials, ran, strict=True)
     )
+    astray = [one for one in attempted if one.trial.point.is_named and not _fired(one.record)]
+    attempted = tuple(one for one in attempted if one not in astray)
     untold = [one for one in attempted if one.outcome.word is None]
     stopped = [one for one in untold if one.outcome.exit_code is ExitCode.INTERRUPTED]
     if stopped:
@@ -165,7 +171,13 @@ def _explored(
     return Explored(
         approach=order.approach, attempted=attempted, uncovered=tuple(uncovered), counts=counts,
         baselines=tuple(records),
+        passed_by=tuple(dict.fromkeys(one.trial.point.label for one in astray)),
     )  # fmt: skip
+
+
+def _fired(record: RunRecord) -> bool:
+    """True also where nobody knows."""
+    return record.verdict is None or any(row.fired for row in record.verdict.faults)
 
 
 def _unsettled(settled: Settled, link: str) -> list[Uncovered]:
@@ -258,7 +270,7 @@ def _trials(
     for point in points:
         for mode in modes_of(point, order.modes):
             named = point
-            if mode == "pause" and shared is not None:
+            if mode == "pause" and shared is not None and not point.is_named:
                 found = next((one for one in shared.points if one.is_at(point)), None)
                 if found is None:
                     uncovered.append(
@@ -272,7 +284,9 @@ def _trials(
 
 
 def _told(point: CrashPoint) -> str:
-    return f"{point.told} on {point.link}, {point.place}"
+    return (
+        f"{point.told} of {point.link}" if point.is_named else f"{point.told} on {point.link}, {point.place}"
+    )
 
 
 def _counts(history: History, read: _Read, points: Iterable[CrashPoint], link: str) -> Counts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple, get_args
@@ -56,8 +56,13 @@ class CrashPoint:
         return self.link.partition(".")[0]
 
     @property
+    def is_named(self) -> bool:
+        """True for a test point: `link` is the role that stands there, and `label` its name."""
+        return "." not in self.link
+
+    @property
     def place(self) -> str:
-        return PLACES[self.on]
+        return "at it" if self.is_named else PLACES[self.on]
 
     def is_at(self, other: CrashPoint) -> bool:
         """True for the same place of the same run, however it is named."""
@@ -88,6 +93,23 @@ class Settled:
 
     points: tuple[CrashPoint, ...]
     unsettled: tuple[Unsettled, ...]
+
+
+def named_points(names: Iterable[str], roles: Collection[str], workers: Collection[str]) -> list[CrashPoint]:
+    """Test points as crash points. Who stands there: the role that begins its name, else the only worker;
+    a point of nobody in particular is left out.
+    """
+    points = []
+    for number, name in enumerate(sorted(names)):
+        first = name.partition(".")[0]
+        role = first if first in roles else next(iter(workers), "") if len(workers) == 1 else ""
+        if role:
+            points.append(
+                CrashPoint(
+                    link=role, label=name, on="request", nth=1, text="", life="test points", at_ns=number
+                )
+            )
+    return points
 
 
 def points_of(messages: Sequence[Message], life: Life, *, from_ns: int) -> tuple[CrashPoint, ...]:

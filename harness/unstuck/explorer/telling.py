@@ -52,9 +52,21 @@ def table_of(explored: Explored, about: About) -> PointsTable:
         date=about.date,
         folder=about.folder,
         failed=explored.failed,
-        notes=about.notes,
+        notes=(*about.notes, *_notes(explored, about.modes)),
         saved=about.saved,
     )
+
+
+def _notes(explored: Explored, modes: Sequence[Mode]) -> tuple[str, ...]:
+    notes = []
+    if explored.passed_by:
+        notes.append(f"test points that this job does not come to: {', '.join(explored.passed_by)}.")
+    if "pause" in modes and not explored.approach.workers and not explored.failed:
+        notes.append(
+            "no report says which process carries out the job (UNSTUCK_PROCESS): there was no second worker "
+            "beside the one that was paused."
+        )
+    return tuple(notes)
 
 
 def in_order(rows: Iterable[PointRow]) -> tuple[PointRow, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from unstuck.explorer.messages import CLIENT
 from unstuck.explorer.points import CrashPoint, pattern_of
 from unstuck.faults import cut_message, kill, pause
-from unstuck.scenario import Fault, OnMessage, Promise, RoleOptions, Scenario, Upload
+from unstuck.scenario import Fault, OnMessage, OnPoint, Promise, RoleOptions, Scenario, Trigger, Upload
 
 Mode = Literal["kill", "pause", "cut"]
 """What befalls whoever sends the message, or awaits its reply:
@@ -91,19 +91,23 @@ def baseline(approach: Approach, *, number: int, beside: bool) -> Scenario:
 
 def modes_of(point: CrashPoint, asked: Iterable[Mode]) -> tuple[Mode, ...]:
     """What can be done there: a client is not ours to kill, so that its connection is cut."""
+    if point.is_named:
+        return tuple(mode for mode in asked if mode != "cut")
     return ("cut",) if point.role == CLIENT else tuple(asked)
 
 
 def trial(approach: Approach, point: CrashPoint, mode: Mode, labels: Iterable[str]) -> Trial:
     """`labels`: all that were seen on the point's link, so that no other message is taken for it."""
-    when = OnMessage(
-        message=pattern_of(point.label, labels),
-        link=point.link,
-        contains=point.contains,
-        nth=point.nth,
-        on=point.on,
-        then=_then(point, mode),
-    )
+    when: Trigger = OnPoint(point=point.label)
+    if not point.is_named:
+        when = OnMessage(
+            message=pattern_of(point.label, labels),
+            link=point.link,
+            contains=point.contains,
+            nth=point.nth,
+            on=point.on,
+            then=_then(point, mode),
+        )
     scenario = Scenario(
         name=_name(approach.name, point, mode),
         summary=_summary(point, mode),
@@ -137,7 +141,7 @@ def _parameters(approach: Approach, point: CrashPoint, mode: Mode) -> Any:
 
 def _name(target: str, point: CrashPoint, mode: Mode) -> str:
     """`celery-redis-kill-reply-worker-broker-brpop-celery-1`, 80 characters at most."""
-    place = "before" if point.on == "request" else "reply"
+    place = "at" if point.is_named else "before" if point.on == "request" else "reply"
     begin = f"{target}-{mode}-{place}-{point.link.replace('.', '-')}"
     end = _slug(point.contains or str(point.nth))
     room = NAME_CHARS_MAX - len(begin) - len(end) - 2

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from unstuck.faults import (
     allocate_here,
+    clock,
     complete_again,
     corrupt_artefacts,
     crash_here,
@@ -31,6 +32,7 @@ FAULTS: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
         allocate_here,
+        clock,
         complete_again,
         corrupt_artefacts,
         crash_here,

@@ -96,6 +96,15 @@ def _possible(stage: Stage, needs: Sequence[str], wants: str) -> bool:
 # At one process
 
 
+def _terminate(shop: Workshop) -> Deed:
+    moment = draw_moment(shop.choices, shop.stage)
+    role, which = _victim(shop, moment)
+    shop.add("terminate", moment.when, moment=moment, role=role, which=which,
+             scope=shop.choices.pick(("main", "group", "tree")),
+             grace_s=shop.choices.pick((0.0, 0.5, 5.0)))  # fmt: skip
+    return _touching(shop, role)
+
+
 def _kill(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     role, which = _victim(shop, moment)
@@ -347,6 +356,7 @@ def _balloon(shop: Workshop) -> Deed:
 
 MAKERS: Final[Sequence[tuple[Maker, Sequence[str], str, int]]] = (
     (_kill, ("kill",), "", 6),
+    (_terminate, ("terminate",), "", 3),
     (_crash, ("crash_here", "kill"), "", 3),
     (_pause, ("pause",), "", 4),
     (_down, ("down",), "", 3),

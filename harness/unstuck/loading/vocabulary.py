@@ -70,6 +70,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "fault": (0, 1_000),
     "first": (1, 1_000),
     "nth": (1, 1_000_000),
+    # Of clocks: ten years; and from one that stands still to one that gains a day a second.
+    "offset_s": (-3_650 * DAY_S, 3_650 * DAY_S),
+    "drift_ppm": (-1_000_000, DAY_S * 1_000_000),
     "only": (1, 10_000),
     "parts": (0, 10_000),  # S3's own limit
     "replicas": (0, 64),

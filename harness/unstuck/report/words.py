@@ -233,6 +233,14 @@ def _terminate(values: Mapping[str, Any]) -> str:
     return f"{values['signal']} to {scope}{_which(values)}, SIGKILL after {span(values['grace_s'])}"
 
 
+def _clock(values: Mapping[str, Any]) -> str:
+    offset_s, drift_ppm = values["offset_s"], values["drift_ppm"]
+    jump = f"{span(abs(offset_s))} {'ahead' if offset_s > 0 else 'behind'}" if offset_s else ""
+    pace = f"{abs(drift_ppm) / 1e4:g} % {'fast' if drift_ppm > 0 else 'slow'}" if drift_ppm else ""
+    change = " and ".join(filter(None, (jump, pace)))
+    return f"set the wall clock of {_which(values)} {change} for {span(values['for_s'])}"
+
+
 def _toxic(values: Mapping[str, Any]) -> str:
     told = facts_text(_parameters(values["attributes"]))
     what = f"{values['type']} ({told})" if told else values["type"]
@@ -242,6 +250,7 @@ def _toxic(values: Mapping[str, Any]) -> str:
 
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
+    "clock": _clock,
     "complete_again": lambda v: f"complete the upload again ({v['times']} x)",
     "corrupt_artefacts": lambda v: f"change what stage {v['stage']} of the job has stored",
     "crash_here": lambda _: "crash the process at that place",

@@ -6,10 +6,10 @@ sim they are greenlets under virtual time. Nothing here names an operating syste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -139,3 +139,27 @@ class World(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Clocks(Protocol):
+    """What a world with the capability `clocks` does besides: processes with wall clocks of their own."""
+
+    def prepare_clocks(self, roles: Collection[str]) -> None:
+        """Processes of these roles that are started from now on get one each; it shows the real time.
+
+        Raises `CapabilityError` where that does not work, and says what to install.
+        """
+        ...
+
+    def set_clock(self, name: str, *, offset_s: float, drift_ppm: float) -> bool:
+        """Sets the wall clock of a process, and of all that it started, so far off the real time; from now
+        on it gains `drift_ppm` microseconds a second. Both 0: right again.
+
+        False when the process has no clock of its own. A process that is restarted keeps its clock.
+        """
+        ...
+
+    def clock_is_read(self, name: str) -> bool:
+        """Whether the process, or one that it started, has read its wall clock since it was last set."""
+        ...

@@ -56,7 +56,7 @@ def test_a_readiness_that_lies(tiny: Tiny) -> None:
     code, out, _ = tiny.run()
     assert code == 3
     assert "no submission was answered with a job: POST" in out
-    assert "Connection refused" in out
+    assert "Connection reset by peer" in out, out  # through its link it meets nobody
 
 
 def test_a_state_that_the_map_lacks(tiny: Tiny) -> None:
@@ -172,6 +172,28 @@ def test_a_role_that_dies_again_and_again_is_told(tiny: Tiny) -> None:
     assert code == 2
     assert "died with code 3" in out
     assert "Its log ends: no module named x" in out
+
+
+def test_an_address_elsewhere_is_refused_before_anything_starts(tiny: Tiny) -> None:
+    """With its line; the file's yes alone is not enough, and neither is that of the command line."""
+    tiny.write(more='allow_hosts: [prod.example]\nrescue: {http: "http://prod.example/{job}"}\n')
+    for words in ([], ["--allow-host", "other.example"]):
+        code, out, err = tiny.run(*words)
+        assert (code, out) == (2, "")
+        assert f"{tiny.file}:19: rescue.http: 'prod.example' is not this machine" in err
+        assert err.endswith("allow it with --allow-host prod.example.")
+    assert not (tiny.folder / "reports").exists()
+    assert tiny.run("--allow-host", "prod.example", "--plan")[0] == 0
+
+
+def test_a_plan_starts_nothing(tiny: Tiny) -> None:
+    """Commands, links and what may be reached are shown; no folder is made."""
+    code, out, _ = tiny.run("--plan")
+    assert code == 0
+    assert "tiny_service.py '<free port>'" in out
+    assert "may reach off this machine: nothing" in out
+    assert "Nothing was started." in out
+    assert not (tiny.folder / "reports").exists()
 
 
 def test_nothing_is_left_when_the_run_is_interrupted(tiny: Tiny) -> None:

@@ -107,3 +107,14 @@ def test_what_was_not_covered_is_no_pass() -> None:
     owed = replace(nothing, uncovered=(Uncovered(what="a", why="b"),))
     assert table_of(owed, about).exit_code is ExitCode.INCONCLUSIVE
     assert table_of(owed, replace(about, interrupted=True)).exit_code is ExitCode.INTERRUPTED
+
+
+def test_a_reader_is_told_where_nobody_was_beside_the_one_that_was_paused() -> None:
+    """Who carries out jobs is known from the ledger's reports, or from a target with one role."""
+    about = About(target="mine", modes=("kill", "pause"), duration_s=1.0, seed=1, date="")
+    unknown = Explored(approach=APPROACH, passed_by=("api.retry",))
+    points, beside = table_of(unknown, about).notes
+    assert "api.retry" in points
+    assert "no second worker" in beside
+    known = replace(unknown, approach=replace(APPROACH, workers=frozenset({"worker"})), passed_by=())
+    assert table_of(known, about).notes == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.explorer.made_up import one_job
-from unstuck.explorer.points import CrashPoint
+from unstuck.explorer.points import CrashPoint, named_points
 from unstuck.explorer.trials import (
     Approach,
     Mode,
@@ -19,7 +19,7 @@ from unstuck.explorer.trials import (
     trial,
 )
 from unstuck.faults import cut_message, kill, pause
-from unstuck.scenario import OnMessage, Submit, Upload
+from unstuck.scenario import OnMessage, OnPoint, Submit, Upload
 from unstuck.scenario_file import loads
 from unstuck.scenario_writer import dump
 from unstuck.targets.declared.names import catalogue_of
@@ -104,3 +104,18 @@ def test_pauses_and_budgets_outlast_a_lease_that_can_be_waited_for() -> None:
     """A lease of an hour is not waited for."""
     assert (pause_s_of(None), pause_s_of(4.0), pause_s_of(3600.0)) == (3.0, 5.0, 3.0)
     assert (budget_s_of(None), budget_s_of(4.0), budget_s_of(3600.0)) == (5.0, 6.0, 5.0)
+
+
+def test_a_test_point_is_a_crash_point_of_the_role_that_stands_there() -> None:
+    """Its name begins with the role, or there is one role of workers only; else nobody is known there."""
+    points = named_points(["web.sent", "job.end"], ("web", "worker"), frozenset({"worker"}))
+    assert [(one.label, one.role, one.place) for one in points] == [
+        ("job.end", "worker", "at it"),
+        ("web.sent", "web", "at it"),
+    ]
+    assert not named_points(["job.end"], ("web", "worker"), frozenset({"web", "worker"}))
+    made = trial(APPROACH, points[0], "kill", ()).scenario
+    assert made.faults[0].when == OnPoint(point="job.end")
+    assert modes_of(points[0], ["kill", "pause", "cut"]) == ("kill", "pause")
+    loaded = loads(dump(made), Path("found.yaml"), catalogue_of(TARGET)).base_case()
+    assert loaded.faults[0].when == made.faults[0].when

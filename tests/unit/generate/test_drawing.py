@@ -33,7 +33,7 @@ steady = settings(
 
 @pytest.fixture(scope="module")
 def many() -> list[Scenario]:
-    return drawn(scenarios(CATALOGUE, EVERYTHING), 150, seed=1)
+    return drawn(scenarios(CATALOGUE, EVERYTHING), 250, seed=1)
 
 
 @settings(steady, max_examples=60)

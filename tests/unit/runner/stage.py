@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class FakeWorld:
         self.deaf: set[str] = set()  # names that get no signal
         self.stays: set[str] = set()  # names that neither stop nor die
         self.silent: set[str] = set()  # names that end without a word
+        self.clockless: set[str] = set()  # names without a wall clock of their own
+        self.unread: set[str] = set()  # names of which nobody reads it
         self._next = 100
 
     def start(self, spec: ProcessSpec) -> None:
@@ -91,6 +93,16 @@ class FakeWorld:
             self.scheduler.sleep(timeout_s)
             return False
         return True
+
+    def prepare_clocks(self, roles: Collection[str]) -> None:
+        self.done.append(("clocks", *sorted(roles)))
+
+    def set_clock(self, name: str, *, offset_s: float, drift_ppm: float) -> bool:
+        self.done.append(("clock", name, f"{offset_s:g}", f"{drift_ppm:g}"))
+        return name not in self.clockless
+
+    def clock_is_read(self, name: str) -> bool:
+        return name not in self.unread
 
     def running(self, role: str) -> Sequence[str]:
         return [name for name in self.pids if name.startswith(f"{role}-")]

@@ -10,7 +10,7 @@ from typing import Any
 from unstuck.scenario import CANONICAL_STATES
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller, find, has
-from unstuck.targets.declared.file import JobSource, Look, RedisSource, RowsSource, Source
+from unstuck.targets.declared.file import HELD, JobSource, Look, RedisSource, RowsSource, Source
 from unstuck.targets.declared.templates import fill
 from unstuck.targets.declared.tracker import NOWHERE, Seen
 
@@ -129,17 +129,8 @@ class Sources:
 
     def _rows(self, source: RowsSource) -> Mapping[str, Seen]:
         rows = _rows_in(self._caller.perform(source.call, {}, self._timeout_s), source.rows)
-        seen: dict[str, Seen] = {}
-        for row in rows:
-            job = find(source.job, row)
-            if job is not None:
-                raw = None if source.state is None else find(source.state, row)
-                found = seen_of(raw, source.states, source.says_held)
-                held = None if source.held is None else find(source.held, row)
-                reason = None if source.reason is None else find(source.reason, row)
-                held = held if isinstance(held, str) else found.held
-                seen[str(job)] = replace(found, held=held, reason=_reason(reason))
-        return seen
+        found = [_of_row(source, row) for row in rows]
+        return dict(one for one in found if one is not None)
 
     def _job(self, source: JobSource, job: str) -> Seen:
         try:
@@ -157,6 +148,22 @@ class Sources:
             raw = raw.strip()
         found = seen_of(None if raw == "" else raw, source.states, source.says_held)
         return replace(found, reason=_reason(reason))
+
+
+def _of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:
+    """A job, and what its row says of it; None: it names no job."""
+    job = find(source.job, row)
+    if job is None:
+        return None
+    raw = None if source.state is None else find(source.state, row)
+    found = seen_of(raw, source.states, source.says_held)
+    held = None if source.held is None else find(source.held, row)
+    reason = None if source.reason is None else find(source.reason, row)
+    if isinstance(held, str) and held in HELD:
+        found = replace(found, held=held)
+    elif isinstance(held, str) and held:
+        found = replace(found, unmapped=f"held: {held}")
+    return str(job), replace(found, reason=_reason(reason))
 
 
 def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, str]) -> Seen:

@@ -1,6 +1,6 @@
 """`{names}` in the texts of a target file: what may be named where, and filling them in.
 
-A name in braces is filled in; anything else in braces (JSON, say) is left as it is. `{{` and `}}` are braces.
+A name in braces is filled in; anything else in braces (JSON, say) is left as it is; `{{name}}` is `{name}`.
 
     {broker}            host:port of a dependency; of the process's own link, where a process uses it
     {broker.url}        and what its kind offers: host, port, database, user, …
@@ -38,21 +38,22 @@ from unstuck.targets.declared.file import (
 from unstuck.targets.dependencies import KINDS
 from unstuck.yaml_source import Node
 
-_PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)\}")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?"
+_PLACE = re.compile(rf"\{{(\{{{_NAME}\}})\}}|\{{({_NAME})\}}")  # doubled around a name; or a name
 OF_PROCESS = frozenset({"process", "role", "port", "folder", "python"})
 OF_JOB = "job"
 
 
 def names_in(text: str) -> set[str]:
     """The names that a text asks for: `{"broker", "broker.url"}` of `{broker} {broker.url}`."""
-    return {match[1] for match in _PLACE.finditer(text) if match[1]}
+    return {match[2] for match in _PLACE.finditer(text) if match[2]}
 
 
 def fill(text: str, value_of: Callable[[str], str]) -> str:
     """The text with each name's value. `value_of` raises `KeyError` for a name that it does not know."""
 
     def put(match: re.Match[str]) -> str:
-        return match[0][0] if match[1] is None else value_of(match[1])
+        return match[1] if match[2] is None else value_of(match[2])
 
     return _PLACE.sub(put, text)
 

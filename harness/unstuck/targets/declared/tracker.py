@@ -76,6 +76,7 @@ class _Job:
     reason: str | None = None  # why it failed; a system may say that after the state
     unread: str | None = None  # a word that the map lacks, in the last look
     begun: int = 0
+    newest: dict[tuple[str | None, int | None], int] = field(default_factory=dict)  # place -> attempt
     ended: int = 0
     open: list[Attempt] = field(default_factory=list)
     changed_ns: int = 0  # when a client or the ledger last spoke of it
@@ -216,9 +217,10 @@ class Tracker:
                 if known.state is None:
                     continue  # a client asked for it, and nobody ever saw it
                 held = known.held
-                if held is None and any(alive(attempt) for attempt in known.open):
+                over = known.state in TERMINAL_STATES
+                if held is None and not over and any(alive(attempt) for attempt in known.open):
                     held = "process"
-                if held is None and self._absent == "unknown" and known.state not in TERMINAL_STATES:
+                if held is None and self._absent == "unknown" and not over:
                     held = "unknown"  # it may wait where we cannot look
                 facts: dict[str, Any] = {"state": known.state, "held": held}
                 if known.raw is not None:
@@ -263,6 +265,7 @@ class Tracker:
         known.begun += 1
         attempt = Attempt(known.begun, record.process, record.pid)
         known.open.append(attempt)
+        known.newest[attempt.process, attempt.pid] = attempt.number
         self._emit(
             "attempt", "begin", job=record.job, process=record.process, at_ns=at_ns,
             **_given(attempt=known.begun, pid=record.pid, said=record.attempt),
@@ -306,12 +309,11 @@ class Tracker:
     ) -> None:
         before, known.state = known.state, state
         unseen_s = None
-        if (
-            source == "look" and before is not None
-        ):  # the client's and the ledger's word are as good as a look
+        if source == "look" and before is not None:
+            # The client's and the ledger's word are as good as a look.
             unseen_s = (self._now_ns() - max(known.looked_ns, known.changed_ns)) / 1e9
         if state in TERMINAL_STATES and source == "look":
-            known.open = [attempt for attempt in known.open if attempt.number > known.ended]
+            known.open = [attempt for attempt in known.open if _may_go_on(attempt, known)]
         self._emit(
             "transition", job=job, at_ns=at_ns,
             **{"from": before}, to=state, attempt=known.begun, token=known.begun, sampled=True, source=source,
@@ -321,6 +323,17 @@ class Tracker:
 
 def _open(known: _Job) -> bool:
     return known.state is not None and known.state not in TERMINAL_STATES
+
+
+def _may_go_on(attempt: Attempt, known: _Job) -> bool:
+    """Whether an attempt that has not ended may still have its effect, although its job is terminal.
+
+    1. a worker is paused in the middle of a job  2. another one does the job to its end  3. the first wakes,
+    and goes on. But a process that has begun the job anew since has given the older attempt up.
+    """
+    if attempt.pid is None:
+        return attempt.number > known.ended
+    return known.newest[attempt.process, attempt.pid] == attempt.number
 
 
 def _given(**values: Any) -> dict[str, Any]:

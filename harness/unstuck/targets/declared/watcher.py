@@ -106,7 +106,7 @@ class Watcher:
                 self._error = error
                 return
             except Exception as error:  # noqa: BLE001  a thread that ends unheard would leave us blind
-                self._error = HarnessError(f"observe: a look failed: {error!r}")
+                self._error = HarnessError(f"observe: {error!r}. This is a bug of Unstuck.")
                 self._error.__cause__ = error
                 return
             nth += 1

@@ -24,6 +24,7 @@ from unstuck.worlds.process import wire
 from unstuck.worlds.process.dependencies.postgres import Postgres
 from unstuck.worlds.process.dependencies.s3 import Emulator, EmulatorName
 from unstuck.worlds.process.limits import check_space, quick_folder, temporary_folder
+from unstuck.worlds.process.wall_clock import Shim
 from unstuck.worlds.process.world import LOOK_EVERY_S, ProcessWorld, ignore_event
 
 _ZYGOTE_READY_WITHIN_S = 60.0
@@ -76,6 +77,7 @@ class Session:
         self._emulators: dict[EmulatorName, Emulator] = {}
         self._made: dict[str, Any] = {}  # what `once` made, by key
         self._making: dict[str, threading.Lock] = {}
+        self._shim = Shim(self.folder / "shim")  # for clock faults
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -205,6 +207,7 @@ class Session:
                 on_event=on_event,
                 start_ns=start_ns,
                 interrupted=self._interrupted,
+                shim=self._shim,
             )
             self._worlds.append(world)
         world.wait_up(_GUARDIAN_READY_WITHIN_S)

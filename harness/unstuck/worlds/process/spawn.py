@@ -18,7 +18,7 @@ from typing import Literal, NoReturn
 
 from unstuck.worlds.process import linux
 from unstuck.worlds.process.cgroups import MemoryGroup
-from unstuck.worlds.process.wire import Launch
+from unstuck.worlds.process.wire import PRELOAD, Launch
 
 How = Literal["fork", "exec"]
 
@@ -33,9 +33,10 @@ def how_to_start(launch: Launch, packages: frozenset[str]) -> How:
     """A fork serves entries of the packages that were preloaded; all else is executed.
 
     With a memory limit an entry is executed too: a forked child is charged almost nothing for the
-    pages that it shares with the process that it was forked from.
+    pages that it shares with the process that it was forked from. With a library to preload likewise: a
+    fork has loaded its libraries long ago.
     """
-    if launch.entry is None or launch.memory_limit_bytes is not None:
+    if launch.entry is None or launch.memory_limit_bytes is not None or PRELOAD in launch.environment:
         return "exec"
     return "fork" if launch.entry.partition(".")[0].partition(":")[0] in packages else "exec"
 

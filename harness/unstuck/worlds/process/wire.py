@@ -20,6 +20,9 @@ User = Literal["same", "namespace", "nobody"]
 """Who a process runs as: the harness's user; the same in namespaces of its own (root as user 1000); an
 unprivileged user. See `linux.enter_namespaces`."""
 
+PRELOAD = "LD_PRELOAD"
+"""What a process that has this in its environment loads before all else; only an executed one can."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch(ProcessSpec):

@@ -8,15 +8,17 @@ import queue
 import signal as signals
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from unstuck import clock
-from unstuck.errors import HarnessError, Interrupted, TargetError, UsageError, did_you_mean
+from unstuck.errors import CapabilityError, HarnessError, Interrupted, TargetError, UsageError, did_you_mean
 from unstuck.worlds.port import ProcessEvent, ProcessSpec, Scheduler, Scope
 from unstuck.worlds.process import proctree, wire
 from unstuck.worlds.process.scheduler import ThreadScheduler
+from unstuck.worlds.process.wall_clock import Shim, WallClocks
 
 _ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.05  # how late whoever waits for a start notices an interruption
@@ -51,6 +53,7 @@ class ProcessWorld:
         on_event: Callable[[ProcessEvent], None],
         start_ns: int | None,
         interrupted: Callable[[], bool] = lambda: False,
+        shim: Shim | None = None,
     ) -> None:
         self.run = run
         self.scratch = scratch
@@ -58,6 +61,9 @@ class ProcessWorld:
         self.guardian_pid = guardian_pid
         self.capabilities = capabilities
         self.scheduler: Scheduler = ThreadScheduler(start_ns)
+        self._shim = shim
+        self._clocks: WallClocks | None = None  # once they are prepared
+        self._clock_roles: frozenset[str] = frozenset()
         self._control = control
         self._on_event = on_event
         self._interrupted = interrupted
@@ -83,6 +89,9 @@ class ProcessWorld:
     def start(self, spec: ProcessSpec) -> None:
         self._check(spec)
         launch = wire.launch_of(spec)
+        if self._clocks is not None and spec.role in self._clock_roles:
+            extra = self._clocks.environment(spec.name, spec.environment)
+            launch = replace(launch, environment={**spec.environment, **extra})
         timeout_s = spec.ready_timeout_s + spec.ready_settle_s + _ANSWER_WITHIN_S
         # A start may take seconds, and comes to nothing once all is to stop: `close` ends what has begun.
         launched = wire.launch_to_json(launch)
@@ -128,6 +137,23 @@ class ProcessWorld:
                 self.taken_down = True
         self._reader.join(_CLOSE_WITHIN_S)
         self._control.close()
+        if self._clocks is not None:
+            self._clocks.close()
+
+    # Clocks
+
+    def prepare_clocks(self, roles: Collection[str]) -> None:
+        if self._shim is None:
+            raise CapabilityError(f"run={self.run!r}: its processes cannot have clocks of their own")
+        self._clocks = self._clocks or WallClocks(self._shim.path(), self.scratch)
+        self._clock_roles |= frozenset(roles)
+        self.capabilities |= {"clocks"}
+
+    def set_clock(self, name: str, *, offset_s: float, drift_ppm: float) -> bool:
+        return self._clocks is not None and self._clocks.set(name, offset_s=offset_s, drift_ppm=drift_ppm)
+
+    def clock_is_read(self, name: str) -> bool:
+        return self._clocks is not None and self._clocks.is_seen(name)
 
     # Beyond the port, for dependencies
 

@@ -1,0 +1,82 @@
+"""A long log is cut down in its middle, in place, while its process goes on writing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unstuck.worlds.process import logs
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(logs, "LOG_BYTES_MAX", 1000)
+    monkeypatch.setattr(logs, "HEAD_BYTES", 100)
+    monkeypatch.setattr(logs, "TAIL_BYTES", 200)
+    return tmp_path / "log"
+
+
+def lines(first: int, last: int) -> bytes:
+    return b"".join(b"line %05d\n" % number for number in range(first, last))  # 11 bytes each
+
+
+def test_a_short_log_is_left_alone(log: Path) -> None:
+    """Up to the limit nothing happens to it."""
+    log.write_bytes(b"x" * 1000)
+    assert logs.cut_down(str(log)) is None
+    assert log.read_bytes() == b"x" * 1000
+
+
+def test_begin_and_end_are_kept(log: Path) -> None:
+    """With whole lines at the end, and a line in between that says how much is missing."""
+    log.write_bytes(lines(0, 200))
+    dropped = logs.cut_down(str(log))
+    text = log.read_bytes()
+    assert text.startswith(lines(0, 9))
+    assert text.endswith(lines(182, 200))
+    assert f"\n[unstuck] {dropped} bytes in the middle of this log are missing".encode() in text
+    kept = 100 + len(lines(182, 200))
+    assert dropped == 200 * 11 - kept
+
+
+def test_what_is_missing_adds_up(log: Path) -> None:
+    """A log that grows long again is cut again; the count goes on."""
+    log.write_bytes(lines(0, 200))
+    first = logs.cut_down(str(log))
+    assert first is not None
+    with log.open("ab") as file:
+        file.write(lines(200, 400))
+    second = logs.cut_down(str(log), first)
+    assert second is not None
+    assert second > first
+    assert log.read_bytes().endswith(lines(382, 400))
+    assert log.read_bytes().count(b"[unstuck]") == 1
+
+
+def test_who_writes_goes_on_at_the_new_end(log: Path) -> None:
+    """1. a process has the log open  2. it is cut  3. the process writes: no hole, nothing in between."""
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(file, lines(0, 200))
+        logs.cut_down(str(log))
+        os.write(file, b"after\n")
+    finally:
+        os.close(file)
+    text = log.read_bytes()
+    assert text.endswith(lines(199, 200) + b"after\n")
+    assert b"\0" not in text
+
+
+def test_a_line_without_end_is_kept_as_it_is(log: Path) -> None:
+    """There is no whole line to begin with."""
+    log.write_bytes(b"x" * 5000)
+    logs.cut_down(str(log))
+    assert log.read_bytes().endswith(b"x" * 200)
+
+
+def test_a_log_that_is_gone_is_an_error(log: Path) -> None:
+    """Whoever supervises the process passes over it."""
+    with pytest.raises(FileNotFoundError):
+        logs.cut_down(str(log))
