@@ -32,6 +32,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     ends_s: list[float] = []
+    dropped = 0
     for job in jobs:
         end = job.end
         if end is not None:
@@ -42,7 +43,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
                 late = _late(job, end.at_s - latest_s + within_s, within_s)
                 (broken if end.since_s > latest_s else unclear).append(late)
         elif may_be_lost(story, job):
-            continue  # the promise is to lose it rather than to do it twice
+            dropped += 1  # the promise is to lose it rather than to do it twice
         elif job.sampled and job.outcome is None:  # what is not looked at is not seen to end
             unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
         elif job.unread is not None:
@@ -52,11 +53,12 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         else:
             unclear.append(Evidence(job=job.id, message=f"was {_state(job)} when the history ends"))
     ended = sum(job.terminal for job in jobs)
+    may = f", {dropped} lost, as at_most_once allows" if dropped else ""
     last = f", the last at {max(ends_s):.3f} s" if ends_s else ""
     return conclude(
         NAME,
         judged=len(jobs),
-        summary=f"{ended} of {plural(len(jobs), 'job')} terminal{last}",
+        summary=f"{ended} of {plural(len(jobs), 'job')} terminal{last}{may}",
         broken=broken,
         unclear=unclear,
         figures={"jobs": len(jobs), "terminal": ended},

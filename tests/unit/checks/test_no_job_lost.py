@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.checks.draft import Draft
@@ -100,7 +102,7 @@ def test_without_a_last_look_it_is_unclear() -> None:
     assert "was not looked at in the end" in result.summary
 
 
-def vanished(**begin: int) -> Draft:
+def vanished(**begin: Any) -> Draft:
     """One job of a target that promises to lose rather than to repeat, and that has lost it."""
     draft = Draft(promise="at_most_once")
     op = draft.invoke("submit", tag="job")
