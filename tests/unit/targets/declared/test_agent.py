@@ -17,6 +17,7 @@ class Starting:
     """Stands for a world: what it starts connects, as the agent does, and is `connection`."""
 
     def start(self, spec: ProcessSpec) -> None:
+        assert spec.command is not None
         *_, host, port = spec.command
         self.connection = socket.create_connection((host, int(port)))
 
