@@ -188,7 +188,8 @@ class RunningDeclared(Linked):
             effects = EffectsLook(file.effects, direct, self._tracker, file.observe.timeout_s).look
         self._watcher = Watcher(
             sources=Sources(file.observe.sources, direct, file.observe.timeout_s),
-            effects=effects, tracker=self._tracker, emit=self._emit, every_s=file.observe.every_s,
+            effects=effects, catch_up=self._catch_up, tracker=self._tracker, emit=self._emit,
+            every_s=file.observe.every_s,
         )  # fmt: skip
         self._closing.callback(self._watcher.stop)
 
@@ -222,10 +223,21 @@ class RunningDeclared(Linked):
         return not again and not any(self._is_alive(one) for attempts in running for one in attempts)
 
     def look(self) -> None:
+        """A job that leaves its end while we look is delivered again: it has its budget, too.
+
+        1. all have ended, 2. we look for the last time, 3. a lease is over and a job begins once more: what
+        was under way at 2 would be taken for stuck.
+        """
         self._check()
-        if self._ledger is not None:
-            self._ledger.catch_up()
+        had_ended = self._tracker.all_ended()
+        deadline_ns = monotonic_ns() + int(self._scenario.budget_s * 1e9)
         self._watcher.look_last()
+        while had_ended and not self._tracker.all_ended() and monotonic_ns() < deadline_ns:
+            if self._session.interrupted:
+                break
+            self._watcher.look_last()
+        if self._ledger is not None:
+            self._ledger.finish()
         self._links.record_counts()
         for job, facts in self._tracker.outcomes(self._is_alive).items():
             self._emit("outcome", job=job, **facts)
@@ -256,6 +268,10 @@ class RunningDeclared(Linked):
         self._closing.close()
 
     # Inside
+
+    def _catch_up(self) -> None:
+        if self._ledger is not None:
+            self._ledger.catch_up()
 
     def _check(self) -> None:
         self._watcher.check()
