@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
@@ -15,6 +16,7 @@ PROMISE = "Every job that a client was told of is, at the end, terminal or held 
 PARAMETERS: Mapping[str, tuple[type, ...]] = {}
 
 UNSEEN = "is seen nowhere, and by the target's own word that may mean anything"
+BLIND = "a job that is seen nowhere counts as done, and the target shows no effects: it may be lost"
 UNKNOWN = "was acknowledged, and the service does not know it"
 
 
@@ -23,6 +25,8 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
 
     A run that came to its own end has looked at every job that the service knows.
     """
+    if not story.run.tells_lost_from_done:
+        return replace(conclude(NAME, judged=0, summary=BLIND), summary=BLIND)
     jobs = [job for job in story.jobs.values() if job.acknowledged is not None]
     dropped = 0
     broken: list[Evidence] = []

@@ -146,3 +146,13 @@ def test_at_most_once_does_not_excuse_who_came_after_the_blow() -> None:
     draft.outcome("j-1", "queued")
     draft.end("budget")
     assert draft.check(subject).verdict is Verdict.FAIL
+
+
+def test_a_target_that_forgets_what_it_did_and_shows_no_effects_is_not_judged() -> None:
+    """Lost and done look alike there: green would mean nothing."""
+    for effects_seen, verdict in ((False, Verdict.INCONCLUSIVE), (True, Verdict.PASS)):
+        draft = Draft(absent="succeeded", effects_seen=effects_seen, sampled=True)
+        draft.succeeded("j-1")
+        draft.outcome("j-1", "succeeded")
+        draft.end()
+        assert draft.check(subject).verdict is verdict
