@@ -10,16 +10,16 @@ import pytest
 
 TOGETHER: Mapping[str, str] = {
     # folder or module -> what its tests share. The first to fit counts, and the first begin first: campaigns
-    # wait for most of their time, and the rest of the tests fill it.
-    "scenarios/test_alarms.py": "the campaign of the alarms",
+    # wait for most of their time, and the rest of the tests fill it. One after the other, since what they run
+    # has to keep its time.
     "scenarios": "campaigns of runs",
+    "containers": "campaigns of runs",
     "systems": "campaigns of ready-made targets",
     "process/declared": "sessions of small services",
     "conformance/declared": "a session of small services",
     "conformance/dependencies": "a session with dependencies",
     "conformance/reference": "a database and the emulators",
     "conformance/worlds": "a session of each world",
-    "containers": "a session of each world",
     "process": "a session",
     "conformance/links": "a proxy",
     "sim": "generated scenarios",

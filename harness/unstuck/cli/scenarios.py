@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from pathlib import Path
 
+from unstuck.catalogue import Catalogue
 from unstuck.cli.choosing import choose_target
 from unstuck.cli.console import show
 from unstuck.cli.explaining import explain_sheet, list_sheet
@@ -14,7 +17,9 @@ from unstuck.cli.inputs import (
     load_all,
     parse_selections,
 )
-from unstuck.errors import ExitCode, UsageError
+from unstuck.errors import ExitCode, ScenarioError, UsageError
+from unstuck.report.sheet import Span
+from unstuck.scenario_file import ScenarioFile, load
 
 
 def execute(chosen: argparse.Namespace) -> ExitCode:
@@ -32,6 +37,9 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         if chosen.files
         else [Named(path=path, selection={}) for path in known.values()]
     )
+    if not chosen.files and target.file is not None:
+        _list_fitting(known, target.catalogue())
+        return ExitCode.PASS
     files = load_all(named, target.catalogue())
     if not explaining:
         show(list_sheet(list(files.values())))
@@ -41,3 +49,19 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         for case in choose_cases(file, selections or ([one.selection] if one.selection else [])):
             show(explain_sheet(file, case))
     return ExitCode.PASS
+
+
+def _list_fitting(known: Mapping[str, Path], catalogue: Catalogue) -> None:
+    """Those that a target of one's own can run, then the others, each with what it lacks."""
+    fitting: list[ScenarioFile] = []
+    lacking: list[tuple[str, str]] = []
+    for name, path in known.items():
+        try:
+            fitting.append(load(path, catalogue))
+        except ScenarioError as error:
+            lacking.append((name, str(error).partition(f"{path}:")[2].partition(": ")[2] or str(error)))
+    sheet = list_sheet(fitting)
+    sheet.blank()
+    for name, why in lacking:
+        sheet.paragraph(why, first=Span(f"not for this target: {name}: ", "dim"), indent=4, style="dim")
+    show(sheet)

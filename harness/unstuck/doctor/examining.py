@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,8 +53,7 @@ def examine(
     if any(step.name == "programs" and step.state == "bad" for step in steps):
         seen.steps = [Step(name=name, state="skipped") for name in LIVE]
     else:
-        with tempfile.TemporaryDirectory(prefix="unstuck-doctor-") as folder:
-            _try_out(stage, logs or Path(folder), seen, interrupted, tell)
+        _try_out(stage, logs, seen, interrupted, tell)
     timings = timings_of(file, variants_of(file, configuration, ()))
     steps += seen.steps
     steps.append(conclude_timings(file, timings, seen.first))
@@ -71,24 +69,23 @@ def examine(
 
 def _try_out(
     stage: DeclaredStage,
-    folder: Path,
+    logs: Path | None,
     seen: Seen,
     interrupted: Callable[[], bool],
     tell: Callable[[str], None],
 ) -> None:
-    """The steps that need it to run. Nothing of it is left when this returns."""
+    """The steps that need it to run. Nothing of it is left when this returns, or when we are killed."""
     target = stage.target
     assert isinstance(target, DeclaredTarget)
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
     trial = Trial(target, interrupted)
     world = stage.world("doctor", trial.on_process, stage.now_ns())
-    running = False
     try:
+        folder = logs or world.scratch / "run"
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
         for step in _live(trial, target, world, folder, seen, tell):
             seen.steps.append(step)
-            running = running or step.name == "roles"
     finally:
-        if running and hasattr(trial, "running"):
+        if trial.is_up:
             trial.running.close()
         world.close()
     done = {step.name for step in seen.steps}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from unstuck.targets.declared.file import (
 )
 from unstuck.targets.declared.hosts import hosts_in_variable
 from unstuck.targets.declared.inherited import looks_like_address, withheld
+from unstuck.targets.declared.requirements import install_line, what_is_missing
 from unstuck.targets.declared.roles import python_of
 from unstuck.targets.declared.templates import all_calls, fill
 
@@ -58,6 +60,11 @@ def look_at_programs(file: TargetFile) -> Step:
     python = python_of(file)
     for role in file.roles.values():
         _look_at_role(file, role, python, notes)
+    missing = what_is_missing(file)
+    if missing:
+        notes.bad(f"`requires` names what is not there: {', '.join(missing)}", install_line(file))
+    else:
+        _look_at_node(file, notes)
     needed = dict(_packages(file))
     for package, why in needed.items():
         if importlib.util.find_spec(package) is None:
@@ -129,6 +136,23 @@ def _look_at_module(role: Role, python: str, module: str, folder: Path, notes: N
             "Install it there, or name the Python that has it, as `python: .venv/bin/python` "
             f"({file_hint(folder)}).",
         )
+
+
+def _look_at_node(file: TargetFile, notes: Notes) -> None:
+    """Packages of a package.json that node_modules lacks: Node says so at the begin of a long trace."""
+    for folder in dict.fromkeys(file.folder / role.folder for role in file.roles.values()):
+        try:
+            said = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+            names = [*said.get("dependencies", {})]
+        except (OSError, ValueError, AttributeError, TypeError):
+            continue
+        beside = [one / "node_modules" for one in (folder, *folder.parents)]
+        missing = [name for name in names if not any((one / name).is_dir() for one in beside)]
+        if missing:
+            notes.bad(
+                f"{folder / 'package.json'} names {', '.join(missing)}, which no node_modules has",
+                f"npm install, in {folder}.",
+            )
 
 
 def file_hint(folder: Path) -> str:

@@ -10,7 +10,9 @@ from unstuck.doctor.trial import Trial
 from unstuck.errors import Interrupted, UnstuckError
 from unstuck.report.words import plural
 from unstuck.targets.declared.file import Role, TargetFile
+from unstuck.targets.dependencies.listeners import addresses_of
 from unstuck.worlds.process import proctree
+from unstuck.worlds.process.readiness import loopback_address
 
 GRACE_S_MAX = 15.0  # an idle process that takes longer is told of, whatever its grace
 GONE_SOON_S = 0.3  # how long after its start a process is watched for going away
@@ -74,12 +76,28 @@ def _started(trial: Trial, role: Role, name: str, notes: Notes) -> None:
         text += f", with {plural(len(below), 'process')} below it"
     if apart:
         text += f" ({len(apart)} of them not in its process group: `scope: tree` reaches them)"
-    if role.ready == type(role.ready)():
+    elsewhere = _open_to_others(trial, name)
+    if elsewhere:
+        notes.note(
+            f"{text}; it listens on {', '.join(elsewhere)}, where other machines reach it",
+            "Let it listen on 127.0.0.1 in a run.",
+        )
+    elif role.ready == type(role.ready)():
         notes.note(
             f"{text}; nothing says when it is ready", "Say it by `ready`: a line of its log, a URL, its port."
         )
     else:
         notes.tell(text)
+
+
+def _open_to_others(trial: Trial, name: str) -> list[str]:
+    """Addresses off the loopback on which the port that it gets ready by is open."""
+    spec = next((one for one in trial.running.specs() if one.name == name), None) if trial.is_up else None
+    if spec is None:
+        return []
+    address = None if spec.ready_url is None else loopback_address(spec.ready_url)
+    port = spec.ready_port if address is None else address[1]
+    return [] if port is None else addresses_of(port)
 
 
 def replace_each(trial: Trial, file: TargetFile) -> tuple[Step, Step]:

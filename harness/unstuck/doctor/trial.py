@@ -75,6 +75,7 @@ class Trial:
         self.processes: list[ProcessEvent] = []
         self.world: World
         self.running: RunningDeclared
+        self.is_up = False  # `running` is there
 
     def on_process(self, event: ProcessEvent) -> None:
         with self._lock:
@@ -95,6 +96,7 @@ class Trial:
             on_point=self._on_point,
             defences_off=(),
         )
+        self.is_up = True
 
     def of_process(self, name: str, phase: str) -> list[ProcessEvent]:
         """Events of one process, in their order."""

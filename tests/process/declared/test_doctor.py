@@ -106,14 +106,17 @@ def test_without_effects_it_says_what_is_not_seen(tiny: Tiny) -> None:
     assert any("doubled" in told for told in steps["limits"]["told"])
 
 
-def test_the_page_shows_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_shows_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of a project with Celery that `init` has written a file for: two commands, and it is ready."""
     pytest.importorskip("celery", reason="Celery is not installed")
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "shop.py").write_text(PROJECT, encoding="utf-8")
-    assert main(["init", str(tmp_path)]) == 0
+    assert main(["init"]) == 0
     assert "application shop:app" in capsys.readouterr().out
-    assert main(["doctor", "--target", str(tmp_path / "unstuck.yaml")]) == 0
-    printed = loose(capsys.readouterr().out.replace(f"{tmp_path}/", ""))
+    assert main(["doctor"]) == 0
+    printed = loose(capsys.readouterr().out)
     [block] = [one for one in of_kind("console") if one.page.name == "your-own-service.md"]
     assert [line for line in output(block) if not appears(line, printed)] == [], printed
 
@@ -128,3 +131,23 @@ app = Celery("shop", broker="redis://localhost")
 def pack():
     pass
 """
+
+
+def test_an_address_that_others_reach_is_told(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is tried, other machines could reach it. (No test opens such a port: the kernel is played.)"""
+    monkeypatch.setattr("unstuck.doctor.processes.addresses_of", lambda port: ["0.0.0.0"] if port else [])
+    tiny.write(ready="{port: true}")
+    _, steps = tiny.doctor()
+    assert steps["roles"]["state"] == "note"
+    assert "it listens on 0.0.0.0, where other machines reach it" in steps["roles"]["told"][0]
+
+
+def test_scenarios_that_do_not_fit_are_listed_with_their_reason(tiny: Tiny) -> None:
+    """A target without a lease, or whose jobs take no values, can run some of the ready-made ones."""
+    assert main(["scenarios", "list", "--target", str(tiny.file)]) == 0
+    out = tiny.capsys.readouterr().out
+    assert out.startswith("baseline")
+    told = " ".join(out.split())
+    assert (
+        "not for this target: worker-killed: workload[0].submit.values: 'seconds' is not a value of" in told
+    )
