@@ -17,7 +17,10 @@ PAGE = ROOT / "docs/explore.md"
 BEGIN, END = "<!-- explorations: begin -->", "<!-- explorations: end -->"
 WITHIN_S = 900.0
 # A lease that is worth waiting for, where a configuration has a longer one.
-SETTINGS: Mapping[tuple[str, str], str] = {("celery-redis", "reliable"): "lease_s=2"}
+SETTINGS: Mapping[tuple[str, str], str] = {
+    ("bullmq", DEFAULTS): "lease_s=2",
+    ("celery-redis", "reliable"): "lease_s=2",
+}
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 
 

@@ -290,4 +290,5 @@ def _shown(one: Case) -> str:
 def _spelled(one: Finding) -> str:
     if one.told is not None and "had no child" in one.told:
         return f"{NOT_APPLICABLE}: a worker has no process of its own for a job"
-    return one.cell
+    properties = [f"`{name}`" for name in one.broken if name in one.properties]
+    return f"{one.cell}; broken: {', '.join(properties)}" if properties else one.cell

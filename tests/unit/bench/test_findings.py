@@ -77,6 +77,15 @@ def test_what_a_run_broke_is_the_class_of_its_jobs() -> None:
     assert finding(job("lost"), verdict="pass").broken == ()
 
 
+def test_a_run_that_failed_with_good_jobs_says_by_what() -> None:
+    """`fail: 6 ok` would be a riddle."""
+    one = finding(job(), job(), verdict="fail", properties=["terminal_is_final"])
+    assert one.case.cell == "2 ok; broken: `terminal_is_final`"
+    assert (
+        finding(job("lost", allowed=False), verdict="fail", properties=["no_job_lost"]).case.cell == "1 lost"
+    )
+
+
 def test_what_is_kept_is_read_and_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A matrix that was cut off goes on where it ended."""
     for configuration in ("defaults", "reliable"):
