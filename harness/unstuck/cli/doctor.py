@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from unstuck.cli.choosing import ChosenTarget, choose_target
@@ -36,13 +37,14 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     shut_out()
     from unstuck.declared_stage import DeclaredStage  # noqa: PLC0415  same
     from unstuck.doctor import examine  # noqa: PLC0415  heavy
+    from unstuck.targets.declared.requirements import what_is_missing  # noqa: PLC0415  heavy
 
     stop = threading.Event()
     screen = make_console(stderr=True)
-    with (
-        stopping(stop),
-        DeclaredStage(target.file, target.configuration, word=target.word, stop=stop) as stage,
-    ):
+    stage = DeclaredStage(target.file, target.configuration, word=target.word, stop=stop)
+    # What is missing is a step like any other: a stage would refuse the target before there is one.
+    entered = nullcontext() if what_is_missing(target.file) else stage
+    with stopping(stop), entered:
         done = examine(
             target.file, target.configuration, word=target.word, stage=stage, interrupted=stop.is_set,
             logs=chosen.logs,

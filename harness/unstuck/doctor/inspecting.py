@@ -62,7 +62,7 @@ def look_at_programs(file: TargetFile) -> Step:
         _look_at_role(file, role, python, notes)
     missing = what_is_missing(file)
     if missing:
-        notes.bad(f"`requires` names what is not there: {', '.join(missing)}", install_line(file))
+        notes.bad(f"`requires` names what is not there: {', '.join(missing)}", f"{install_line(file)}.")
     else:
         _look_at_node(file, notes)
     needed = dict(_packages(file))

@@ -58,6 +58,10 @@ def test_packages_that_are_missing_are_told(tmp_path: Path) -> None:
     step = look_at_programs(file)
     assert "no-such-package" in bad(step)
     assert "pip install 'no-such-package>=2'." in step.advice
+    needs = "requires: [{file: node_modules/some, install: npm install}]\n"
+    step = look_at_programs(load(tmp_path, "[worker,", "[sh,", more=needs))
+    assert "node_modules/some" in bad(step)
+    assert f"(cd {tmp_path} && npm install)." in step.advice
     (tmp_path / "package.json").write_text('{"dependencies": {"bullmq": "^5", "@x/y": "1"}}')
     (tmp_path / "node_modules" / "@x" / "y").mkdir(parents=True)
     step = look_at_programs(load(tmp_path, "[worker,", "[sh,"))
