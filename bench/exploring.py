@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.seen import DEFAULTS, ROOT, Explored, Seen, Trial
+from unstuck.targets.declared.reading import load_target
+from unstuck.targets.declared.roles import timings_of, variants_of
+from unstuck.targets.ready import ready_targets
 
 PAGE = ROOT / "docs/explore.md"
 BEGIN, END = "<!-- explorations: begin -->", "<!-- explorations: end -->"
 WITHIN_S = 900.0
+RECOVERY_S_MAX = 30.0
 # A lease that is worth waiting for, where a configuration has a longer one.
 SETTINGS: Mapping[tuple[str, str], str] = {
     ("bullmq", DEFAULTS): "lease_s=2",
@@ -35,6 +39,7 @@ def explore(reports: Path, target: str, configuration: str) -> Explored:
     words += ["--reports", str(folder)]
     words += ["--configuration", configuration] if configuration != DEFAULTS else []
     words += ["--setting", settings] if settings else []
+    words += _budget(target, configuration)
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, timeout=WITHIN_S, stdin=subprocess.DEVNULL
     )
@@ -42,6 +47,14 @@ def explore(reports: Path, target: str, configuration: str) -> Explored:
     if found is None:
         raise RuntimeError(f"{target} {configuration}: {(done.stderr or done.stdout).strip()[-300:]}")
     return found
+
+
+def _budget(target: str, configuration: str) -> list[str]:
+    """Time enough for a system that helps itself within half a minute: what it does then is no finding."""
+    file = load_target(ready_targets()[target])
+    chosen = None if configuration == DEFAULTS else configuration
+    period_s = timings_of(file, variants_of(file, chosen, ())).recovery_period_s or 0.0
+    return ["--budget-s", f"{2 * period_s + 5:g}"] if 0 < period_s <= RECOVERY_S_MAX else []
 
 
 def _read(folder: Path, configuration: str, settings: str) -> Explored | None:

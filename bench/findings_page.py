@@ -153,14 +153,15 @@ def _seen(places: Iterable[Broken]) -> Iterator[str]:
     """By configuration: `defaults: worker-killed (2 lost, 1 ok), …`."""
     ordered = sorted(places, key=lambda one: one.configuration != DEFAULTS)  # stable: ranks stay in order
     for configuration, own in groupby(ordered, key=lambda one: one.configuration):
-        cells = [f"`{one.at}` ({one.told})" for one in own]
+        cells = [f"`{_short(one.at)}` ({one.told})" for one in own]
         yield f"{configuration}: " + ", ".join(cells)
 
 
 def _unexplained(broken: Iterable[Broken]) -> Iterator[str]:
     yield "Seen in the same runs, without an entry: the machine, a bug of ours, or a finding to come.\n"
     for one in broken:
-        yield f"- {title(one.target)}, {one.configuration}: {_word(one.kind)} in `{one.at}` ({one.told});"
+        place = f"`{_short(one.at)}` ({one.told})"
+        yield f"- {title(one.target)}, {one.configuration}: {_word(one.kind)} in {place};"
         yield f"  `{one.command}`"
     yield ""
 
@@ -178,7 +179,7 @@ def _item(name: str, text: str) -> list[str]:
 def fault(one: Broken) -> str:
     """What is done: a scenario's summary, or where a crash point is."""
     if one.explored:
-        mode, _, place = one.at.partition(" at ")
+        mode, _, place = _short(one.at).partition(" at ")
         link, _, message = place.partition(" ")
         message, _, where = message.rpartition(", ")
         return f"{MODES[mode]}, at `{message}` on the link {link}, {where}."
@@ -186,6 +187,12 @@ def fault(one: Broken) -> str:
     said = yaml.safe_load((ready_folder() / f"scenarios/{name}.yaml").read_text(encoding="utf-8"))
     summary = " ".join(said["summary"].split())
     return f"{summary} Here: `{case.rstrip(']')}`." if case else summary
+
+
+def _short(at: str) -> str:
+    """A transaction of more than two commands by its first two; the title of a case as it is."""
+    parts = at.split(", ")
+    return ", ".join([*parts[:2], "…", parts[-1]]) if " at " in at and len(parts) > 3 else at
 
 
 def title(target: str) -> str:

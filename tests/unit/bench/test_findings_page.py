@@ -151,6 +151,13 @@ def test_what_came_later_is_of_the_class_itself() -> None:
     assert later(shown) == ""
 
 
+def test_a_long_transaction_is_told_by_its_beginning() -> None:
+    """RQ's have a dozen commands; two tell them apart."""
+    at = "kill at worker.broker EXEC: HSET a, EXPIRE b, ZADD c, before it goes on"
+    text = page(of_celery(explored=(exploration(Trial(at=at, word="lost")),)), [])
+    assert "`kill at worker.broker EXEC: HSET a, EXPIRE b, …, before it goes on` (lost)" in text
+
+
 def test_what_was_seen_is_kept_as_it_was(tmp_path: Path) -> None:
     """A file that is written and read says the same; without a file nothing was seen."""
     assert seen.read(tmp_path / "seen.json") == {}
