@@ -12,7 +12,6 @@ import yaml
 
 from bench.explanations import Explanation
 from bench.seen import DEFAULTS, ROOT, Broken, Seen
-from unstuck.report.words import plural
 from unstuck.targets.ready import ready_folder
 
 PAGE = ROOT / "docs/findings.md"
@@ -80,7 +79,7 @@ def joined(seen: Mapping[str, Seen], explanations: Sequence[Explanation]) -> Joi
 def page(seen: Mapping[str, Seen], explanations: Sequence[Explanation]) -> str:
     """The whole page."""
     found = joined(seen, explanations)
-    parts = [HEAD, "## Clean\n", *_clean(seen), *_overview(found)]
+    parts = [HEAD, *_tried(seen), *_overview(found)]
     for target, one in sorted(seen.items()):
         own = [each for each in found.shown if each.explanation.target == target]
         if own:
@@ -90,19 +89,24 @@ def page(seen: Mapping[str, Seen], explanations: Sequence[Explanation]) -> str:
     return "\n".join(parts)
 
 
-def _clean(seen: Mapping[str, Seen]) -> Iterator[str]:
-    """Which configurations broke nothing, and by how much was tried."""
-    yield "No promise was broken by\n"
+def _tried(seen: Mapping[str, Seen]) -> Iterator[str]:
+    """For each configuration, how much kept every promise of what could be judged."""
+    yield "## How much was tried\n"
+    yield "Cases of scenarios and trials of explorations that kept every promise, of those that could be judged.\n"
+    yield "| system | configuration | cases | trials |"
+    yield "|---|---|---|---|"
     for target, one in sorted(seen.items()):
-        broken = {each.configuration for each in one.broken()}
         for configuration in dict.fromkeys(case.configuration for case in one.cases):
-            if configuration in broken:
-                continue
             cases = [case for case in one.cases if case.configuration == configuration]
-            judged = sum(case.verdict == "pass" for case in cases)
-            trials = sum(each.landed for each in one.explored if each.configuration == configuration)
-            told = f"- [{title(target)}](targets/{target}.md), {configuration}: {plural(judged, 'case')}"
-            yield told + (f" and {plural(trials, 'trial')}" if trials else "")
+            kept, judged = (
+                sum(case.verdict in words for case in cases) for words in ({"pass"}, {"pass", "fail"})
+            )
+            explored = [each for each in one.explored if each.configuration == configuration]
+            landed = sum(each.landed for each in explored)
+            sound = landed - sum(len(each.broken) for each in explored)
+            trials = f"{sound} of {landed}" if explored else ""
+            name = f"[{title(target)}](targets/{target}.md)"
+            yield f"| {name} | {configuration} | {kept} of {judged} | {trials} |"
     yield ""
 
 
