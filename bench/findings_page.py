@@ -25,8 +25,8 @@ no run showed is not here. What the documentation says is put in other words; th
 systems' own trackers.
 
 *Class* is a word of the [glossary](glossary.md#jobs), or the [property](properties.md) that was broken. A job
-counts as *stuck* when it was held at the end of a budget of 25 s (of an [exploration](explore.md): 5 s, or a
-little more than the lease); *later* says when it was taken up after all: seen (*rescued*), by the target
+counts as *stuck* when it was held at the end of a budget of 25 s (of an [exploration](explore.md): 5 s, or what
+the system needs where it says that it helps itself within half a minute); *later* says when it was taken up after all: seen (*rescued*), by the target
 file's own word (*expected*), or *never*. The promise is the one that the target file declares: *at most once*
 may lose a job, and *at least once* may do it twice.
 
@@ -92,7 +92,7 @@ def page(seen: Mapping[str, Seen], explanations: Sequence[Explanation]) -> str:
 def _tried(seen: Mapping[str, Seen]) -> Iterator[str]:
     """For each configuration, how much kept every promise of what could be judged."""
     yield "## How much was tried\n"
-    yield "Cases of scenarios and trials of explorations that kept every promise, of those that could be judged.\n"
+    yield "Cases of scenarios and trials of explorations that kept every promise, of those judged.\n"
     yield "| system | configuration | cases | trials |"
     yield "|---|---|---|---|"
     for target, one in sorted(seen.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -193,6 +194,35 @@ def test_an_exploration_is_read_from_its_folder(tmp_path: Path) -> None:
     assert (one.trials, one.landed, one.uncovered, one.took_s) == (3, 2, 1, 42)
     assert one.classes == {"stuck": 1, "ok": 1}
     assert one.broken == (Trial(at=BRPOP, word="stuck", note="queued, expected after 4 s"),)
+
+
+@pytest.mark.parametrize(
+    ("target", "configuration", "budget"),
+    [
+        (
+            "procrastinate",
+            "reliable",
+            ["--budget-s", "29"],
+        ),  # it says that it takes up what was dropped in 12 s
+        ("celery-redis", "defaults", []),  # in 3700 s: nobody waits for that
+        ("celery-redis", "reliable", ["--budget-s", "15"]),  # explored with a lease of 2 s
+    ],
+)
+def test_a_system_that_helps_itself_soon_gets_the_time(
+    target: str, configuration: str, budget: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a sound configuration would look stuck; and what could not be explored is an error."""
+    called: list[list[str]] = []
+
+    def run(words: list[str], **_: Any) -> SimpleNamespace:
+        called.append(words)
+        return SimpleNamespace(stdout="", stderr="no redis-server was found")
+
+    monkeypatch.setattr(exploring.subprocess, "run", run)
+    with pytest.raises(RuntimeError, match="no redis-server"):
+        exploring.explore(tmp_path, target, configuration)
+    [words] = called
+    assert words[words.index("--budget-s") :] == budget if budget else "--budget-s" not in words
 
 
 def test_the_table_of_explorations_has_a_row_for_each() -> None:
