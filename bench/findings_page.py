@@ -25,10 +25,10 @@ no run showed is not here. What the documentation says is put in other words; th
 systems' own trackers.
 
 *Class* is a word of the [glossary](glossary.md#jobs), or the [property](properties.md) that was broken. A job
-counts as *stuck* when it was held at the end of a budget of 25 s (of an [exploration](explore.md): 5 s, or what
-the system needs where it says that it helps itself within half a minute); *later* says when it was taken up after all: seen (*rescued*), by the target
-file's own word (*expected*), or *never*. The promise is the one that the target file declares: *at most once*
-may lose a job, and *at least once* may do it twice.
+counts as *stuck* when it was held at the end of a budget of 25 s (of an [exploration](explore.md): 5 s, or as
+long as a system needs that says that it helps itself within half a minute). *Later* says when it was taken
+up after all: seen (*rescued*), by the target file's own word (*expected*), or *never*. The promise is the one
+that the target file declares: *at most once* may lose a job, and *at least once* may do it twice.
 
 Made by `python -m bench findings --write`; docs/findings/*.yaml has what no run can know.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -218,7 +219,7 @@ def test_a_system_that_helps_itself_soon_gets_the_time(
         called.append(words)
         return SimpleNamespace(stdout="", stderr="no redis-server was found")
 
-    monkeypatch.setattr(exploring.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(RuntimeError, match="no redis-server"):
         exploring.explore(tmp_path, target, configuration)
     [words] = called
