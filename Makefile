@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 	@echo "Setting up $(VENV) (once, about a minute)…"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[reference]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[reference,targets]' --group dev
 	@touch $@
 
 gate: $(STAMP)

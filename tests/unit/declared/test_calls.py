@@ -142,16 +142,15 @@ def test_rows_tell_of_many_jobs(caller: Caller) -> None:
     ("body", "said"),
     [
         ("oops", "is not JSON"),
-        ("7", "no list of jobs: '7'"),
-        ('["a"]', "row is no object"),
-        ("null", "list"),
+        ("7", "no list of rows: 7"),
+        ('["a"]', "no rows"),
     ],
 )
 def test_an_answer_without_rows_is_no_absence(caller: Caller, body: str, said: str) -> None:
     """Else every job would seem to be lost."""
     with pytest.raises(CallError, match=said):
         rows(caller, body)
-    with pytest.raises(CallError, match="no list"):
+    with pytest.raises(CallError, match=r"has no \$\.jobs"):
         rows(caller, '{"other":[]}', rows="$.jobs")
 
 

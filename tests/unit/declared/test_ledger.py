@@ -22,7 +22,7 @@ from unstuck.targets.port import PointReached
     ("line", "record"),
     [
         (b"begin 7", Record(job="7", event="begin")),
-        (b"end  a b ", Record(job="a b", event="end")),
+        (b"end  a ", Record(job="a", event="end")),
         (b'{"event": "end", "job": 7, "key": "k"}', Record(job="7", event="end", key="k")),
         (
             b'{"event": "begin", "job": "7", "attempt": 2, "pid": 3, "process": "w-1", "at_ns": 9, "x": 0}',
@@ -39,7 +39,8 @@ def test_reports_are_read(line: bytes, record: Record) -> None:
     ("line", "said"),
     [
         (b"start 7", "event='start' must be begin or end"),
-        (b"begin", "job='' must be the id of a job"),
+        (b"begin", "job=None must be the id of a job"),
+        (b"end a b", "must be two words, or an object"),
         (b"{", "Expecting property name"),
         (b'{"event": "end"}', "job=None must be"),
         (b'{"event": "end", "job": true}', "job=True must be"),

@@ -91,9 +91,12 @@ def test_a_job_that_may_not_exist_has_no_outcome() -> None:
     bench = Bench()
     bench.tracker.expect("j", "a")
     bench.at(2).saw("j", NOWHERE, 2)
-    assert bench.tracker.outcomes(lambda _: False) == {}
+    assert bench.tracker.states() == {"j": None}
     bench.at(3).saw("j", QUEUED, 3)  # it does exist
     assert bench.outcome()["state"] == "queued"
+    unseen = Bench()
+    unseen.tracker.expect("j", "a")
+    assert unseen.tracker.outcomes(lambda _: False) == {}
 
 
 def test_absence_is_success_only_with_an_effect() -> None:
@@ -121,9 +124,18 @@ def test_a_word_that_the_map_lacks_is_no_absence() -> None:
     for now in (4, 5):
         bench.at(now).saw("j", Seen(raw="odd", unmapped="odd"), now)
     assert [one["state"] for one in bench.told.of("evidence", "unmapped")] == ["odd"]
-    assert bench.outcome() == {"state": "active", "held": None, "raw": "odd", "unmapped": "odd"}
+    assert bench.tracker.states() == {"j": "active"}
     bench.at(6).saw("j", DONE, 6)
     assert bench.outcome() == {"state": "succeeded", "held": None}
+
+
+def test_a_word_that_the_map_lacks_is_the_last_that_is_said_of_a_job() -> None:
+    """Where no later look could read it, the final one says so."""
+    bench = Bench(absent="succeeded")
+    bench.at(1).acknowledge("j", "a")
+    bench.at(2).record(Record(job="j", event="begin"))
+    bench.at(3).saw("j", Seen(raw="odd", unmapped="odd"), 3)
+    assert bench.outcome() == {"state": "active", "held": None, "raw": "odd", "unmapped": "odd"}
 
 
 def test_an_effect_is_applied_once_under_a_key() -> None:
