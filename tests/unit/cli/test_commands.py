@@ -306,22 +306,6 @@ def test_a_target_of_ones_own_needs_nothing_of_the_bundled_service() -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_scenarios_that_do_not_fit_a_target_are_listed_with_the_reason(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It is no mistake of whoever has no broker."""
-    target = tmp_path / "unstuck.yaml"
-    target.write_text(
-        "name: shop\nroles: {worker: {command: [sleep, '9']}}\n"
-        "submit: {command: [uuidgen], values: {seconds: 0.2}}\n"
-        "observe: {sources: [{each: {command: [look, '{job}']}}]}\n"
-    )
-    assert main(["scenarios", "list", "--target", str(target)]) == ExitCode.PASS
-    said = capsys.readouterr().out
-    assert "not for this target: broker-down: faults[0].role='broker' is not a role" in " ".join(said.split())
-    assert "baseline  1 case" in said
-
-
 def test_ctrl_c_stops_keeps_and_says_130(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first signal lets the campaign end by itself; what was recorded has its reports."""
     faked(monkeypatch, before=lambda: os.kill(os.getpid(), signal.SIGINT))
