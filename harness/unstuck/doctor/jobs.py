@@ -242,7 +242,8 @@ def _held(attended: Attended, notes: Notes) -> None:
         notes.tell(f"begin and end seen; the job waits there, so faults can strike at: {', '.join(held)}")
     else:
         notes.note(
-            "begin and end seen, and the job does not wait there: no fault can strike at job.begin, job.end",
+            "begin and end seen, and the job does not wait there: no fault can strike at job.begin, job.end, "
+            "or at the worker that has the job, as most ready-made scenarios do: they will be inconclusive",
             "POST reports to UNSTUCK_LEDGER_URL with `process` ($UNSTUCK_PROCESS), and wait for the answer.",
         )
 

@@ -44,6 +44,9 @@ def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
     summary = line.summary
     if summary is None:
         return sheet
+    if line.error is not None and not summary.jobs:  # it did not start: there is nothing else to tell
+        _where(sheet, summary)
+        return sheet
     if summary.about:
         sheet.paragraph(summary.about, style="dim")
     for note in summary.notes:

@@ -72,6 +72,20 @@ def test_reports_say_against_which_target(tmp_path: Path, monkeypatch: pytest.Mo
     assert replace(group, lines=(of, line)).target is None
 
 
+def test_what_did_not_start_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mistake, where the logs are, and nothing of promises that nobody could keep or break."""
+    monkeypatch.chdir(tmp_path)
+    _, line = recorded(Path("reports"))
+    assert line.summary is not None
+    of = replace(line, error="no redis-server was found", exit_code=ExitCode.USAGE)
+    none = replace(of, summary=replace(line.summary, jobs=()))
+    assert "What was promised" in run_sheet(of).plain()
+    text = run_sheet(none).plain()
+    assert "error: no redis-server was found" in text
+    assert "Report  " in text
+    assert "What was promised" not in text
+
+
 def test_the_gate_tells_of_each_case_and_of_what_did_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
