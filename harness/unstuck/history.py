@@ -35,7 +35,7 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
             from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?
             Of a declared target: sampled (true: what lies between two looks was not seen), source
-            (client | ledger | look); token is the attempt then
+            (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
             starts, from 1), pid?, said? (the number that the system counts)
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
@@ -45,8 +45,8 @@ said        what the service says of itself. phase = transitions (its own log: f
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
-            `dead_letter` | `process` | null: nowhere), raw? (the system's own word), unmapped? (one
-            that no map has), result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+            `dead_letter` | `process` | null: nowhere), raw? (its own word), unmapped? (one that no
+            map has), reason?, result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
@@ -63,7 +63,7 @@ evidence    anything else that was read: messages (link, counts: label -> reques
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
             wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
             (roles, after_s: they crash as often as they start); of a declared target: unmapped (state),
-            no_id (answer), same_id, ledger (problem, line), blind (why), sighted
+            no_id (answer), same_id, ledger (problem, line), blind (why), sighted, foreign_clock (said_ns)
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unstuck.checks.no_job_lost import lost
+from unstuck.checks.no_job_lost import lost, may_be_lost
 from unstuck.checks.run_story import RunStory
 from unstuck.checks.story import JobStory, Story, seconds
 from unstuck.checks.victims import victims
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 # Which classes each delivery promise allows.
 ALLOWED: Mapping[str, frozenset[Kind]] = {
     "at_least_once": frozenset({Kind.OK, Kind.RESTARTED, Kind.DOUBLED}),
-    "at_most_once": frozenset({Kind.OK, Kind.LOST}),  # a second start may be a second effect
+    "at_most_once": frozenset({Kind.OK, Kind.LOST}),  # lost by a blow; a second start may be a second effect
     "effectively_once": frozenset({Kind.OK, Kind.RESTARTED}),
 }
 
@@ -56,15 +56,15 @@ class JobClass:
 
 def classify(story: Story) -> tuple[JobClass, ...]:
     """Every job in order of its first event."""
-    allowed = ALLOWED.get(story.run.promise, ALLOWED["effectively_once"])
     waits_s = _waits_s(story)
     return tuple(
-        _class_of(job, _kind(job, story.run), allowed, _rescued(job, story.run, waits_s.get(job.id)))
-        for job in story.jobs.values()
+        _class_of(story, job, _rescued(job, story.run, waits_s.get(job.id))) for job in story.jobs.values()
     )
 
 
-def _class_of(job: JobStory, kind: Kind, allowed: frozenset[Kind], rescued: str | None) -> JobClass:
+def _class_of(story: Story, job: JobStory, rescued: str | None) -> JobClass:
+    kind = _kind(job, story.run)
+    allowed = kind in ALLOWED.get(story.run.promise, ALLOWED["effectively_once"])
     end_s = job.terminal_at_s
     return JobClass(
         job=job.id,
@@ -72,7 +72,7 @@ def _class_of(job: JobStory, kind: Kind, allowed: frozenset[Kind], rescued: str 
         state=job.state,
         reason=job.reason,
         kind=kind,
-        allowed=kind in allowed,
+        allowed=allowed and (kind is not Kind.LOST or may_be_lost(story, job)),
         rescued=rescued,
         claims=len(job.claims),
         took_s=None if end_s is None else end_s - job.moves[0].at_s,
@@ -102,10 +102,10 @@ def _kind_of_ended(job: JobStory, run: RunStory, *, done: bool) -> Kind:
 
 def _late_s(job: JobStory, run: RunStory) -> float | None:
     """How long after the begin of the recovery budget a job ended that had not when it was over."""
-    over_s, end_s = run.budget_over_s, job.terminal_at_s
-    if over_s is None or end_s is None or end_s <= over_s or run.budget is None:
+    over_s, end = run.budget_over_s, job.end
+    if over_s is None or end is None or run.budget is None or end.since_s <= over_s:
         return None
-    return end_s - seconds(run.budget)
+    return end.at_s - seconds(run.budget)
 
 
 def _waits_s(story: Story) -> dict[str, float]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural
-from unstuck.checks.story import JobStory, Story
+from unstuck.checks.story import JobStory, Story, text_of
 from unstuck.errors import UsageError, did_you_mean
 
 NAME = "effects"
@@ -27,8 +28,9 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     if delivery not in DELIVERIES:
         known = did_you_mean(delivery, DELIVERIES)
         raise UsageError(f"expect: effects: delivery={delivery!r} is no delivery.{known}")
-    if not story.run.sees_effects:
-        return conclude(NAME, judged=0, summary="the target shows no effects")
+    unseen = _unseen(story)
+    if unseen is not None:
+        return replace(conclude(NAME, judged=0, summary=""), summary=unseen)
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     judged = succeeded = 0
@@ -54,18 +56,25 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     )
 
 
+def _unseen(story: Story) -> str | None:
+    """Why nothing can be said of effects; None: something can."""
+    if not story.run.sees_effects:
+        return "the target shows no effects"
+    jobs = story.jobs.values()
+    if any(job.sampled for job in jobs) and not any(job.begins or job.effects for job in jobs):
+        return "no job has reported anything: see that the roles report to the ledger, or say `effects: none`"
+    return None
+
+
 def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | None, bool]:
     """What is wrong with a job's effects, and whether the history settles it."""
     applied = job.applied
     too_many = None if delivery == "at_least_once" else _repeated(job, delivery)
     if too_many is not None:
         return too_many, True
-    if job.unread is not None and not job.terminal:
-        return (
-            f"had an effect, and is {job.unread!r} in the system's words, unmapped" if applied else None
-        ), False
-    if job.state is None:
-        return "had an effect, and its state is unknown", False
+    open_question = _unsettled(job, delivery)
+    if open_question is not None:
+        return open_question, False
     if job.state == "succeeded":
         if not applied and delivery != "at_most_once":
             return "succeeded without an applied effect", played_out
@@ -73,6 +82,18 @@ def _finding(job: JobStory, delivery: str, *, played_out: bool) -> tuple[str | N
         # Until the run has played out, the move to succeeded may only be late.
         return f"is {job.state}, but had its effect applied", played_out or job.terminal
     return None, True
+
+
+def _unsettled(job: JobStory, delivery: str) -> str | None:
+    """Why a job's effects cannot be judged yet; None: they can."""
+    if job.state is None:
+        return "had an effect, and its state is unknown"
+    if job.unread is not None and not job.terminal and job.applied:
+        return f"had an effect, and is {job.unread!r} in the system's words, unmapped"
+    again = job.sampled and job.terminal and text_of(job.outcome, "held") in ("queue", "lease")
+    if again and delivery != "at_least_once":
+        return f"is {job.state}, and still held to be done: another delivery may come"
+    return None
 
 
 def _repeated(job: JobStory, delivery: str) -> str | None:

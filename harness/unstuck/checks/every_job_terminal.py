@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unstuck.checks.no_job_lost import lost
+from unstuck.checks.no_job_lost import may_be_lost
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, seconds, text_of
@@ -32,15 +32,18 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     ends_s: list[float] = []
+    dropped = 0
     for job in jobs:
-        end_s = job.terminal_at_s
-        if end_s is not None:
-            ends_s.append(end_s)
+        end = job.end
+        if end is not None:
+            ends_s.append(end.at_s)
         if job.terminal:
-            if latest_s is not None and end_s is not None and end_s > latest_s:
-                broken.append(_late(job, end_s - latest_s + within_s, within_s))
-        elif story.run.promise == "at_most_once" and lost(job, looked=story.run.played_out) is not None:
-            continue  # the promise is to lose it rather than to do it twice
+            if latest_s is not None and end is not None and end.at_s > latest_s:
+                # Of one that was looked at, only that it had not ended at the look before is certain.
+                late = _late(job, end.at_s - latest_s + within_s, within_s)
+                (broken if end.since_s > latest_s else unclear).append(late)
+        elif may_be_lost(story, job):
+            dropped += 1  # the promise is to lose it rather than to do it twice
         elif job.sampled and job.outcome is None:  # what is not looked at is not seen to end
             unclear.append(Evidence(job=job.id, message="was not looked at in the end"))
         elif job.unread is not None:
@@ -50,11 +53,12 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         else:
             unclear.append(Evidence(job=job.id, message=f"was {_state(job)} when the history ends"))
     ended = sum(job.terminal for job in jobs)
+    may = f", {dropped} lost, as at_most_once allows" if dropped else ""
     last = f", the last at {max(ends_s):.3f} s" if ends_s else ""
     return conclude(
         NAME,
         judged=len(jobs),
-        summary=f"{ended} of {plural(len(jobs), 'job')} terminal{last}",
+        summary=f"{ended} of {plural(len(jobs), 'job')} terminal{last}{may}",
         broken=broken,
         unclear=unclear,
         figures={"jobs": len(jobs), "terminal": ended},

@@ -43,6 +43,12 @@ class Move(NamedTuple):
     token: int
     data: Mapping[str, Any]
 
+    @property
+    def since_s(self) -> float:
+        """The earliest moment at which it may have been made: a look sees what came since the last one."""
+        unseen_s = self.data.get("unseen_s")
+        return self.at_s - unseen_s if isinstance(unseen_s, int | float) else self.at_s
+
 
 class Claim(NamedTuple):
     """One stay of a job in `active`: from the move to it until the next move, or the end of the run."""
@@ -149,10 +155,27 @@ class JobStory:
         return self.moves[-1].at_s if self.moves and self.terminal else None
 
     @property
+    def end(self) -> Move | None:
+        """The move that ended it; None: it has not ended. Of a job that was looked at, and that came to the
+        same end each time that it was delivered, the first: by then it was done."""
+        if not self.terminal or not self.moves:
+            return None
+        ends = [move for move in self.moves if move.after in TERMINAL_STATES]
+        alike = {move.after for move in ends} == {self.state}
+        return ends[0] if alike and self.sampled else ends[-1]
+
+    @property
+    def ended_since_s(self) -> float | None:
+        """The earliest moment at which it may have reached that state; the same, unless it was looked at."""
+        return self.moves[-1].since_s if self.moves and self.terminal else None
+
+    @property
     def reason(self) -> str | None:
-        """Why it ended so: by its last move, else by its row."""
+        """Why it ended so: by its last move, else by our final look, else by its row."""
         of_move = self.moves[-1].data.get("reason") if self.moves else None
-        return of_move if isinstance(of_move, str) else text_of(self.said_row, "reason")
+        if isinstance(of_move, str):
+            return of_move
+        return text_of(self.outcome, "reason") or text_of(self.said_row, "reason")
 
     @property
     def stays(self) -> list[Stay]:

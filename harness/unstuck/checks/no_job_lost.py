@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
@@ -15,6 +16,7 @@ PROMISE = "Every job that a client was told of is, at the end, terminal or held 
 PARAMETERS: Mapping[str, tuple[type, ...]] = {}
 
 UNSEEN = "is seen nowhere, and by the target's own word that may mean anything"
+BLIND = "a job that is seen nowhere counts as done, and the target shows no effects: it may be lost"
 UNKNOWN = "was acknowledged, and the service does not know it"
 
 
@@ -23,14 +25,15 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
 
     A run that came to its own end has looked at every job that the service knows.
     """
+    if not story.run.tells_lost_from_done:
+        return replace(conclude(NAME, judged=0, summary=BLIND), summary=BLIND)
     jobs = [job for job in story.jobs.values() if job.acknowledged is not None]
-    allowed = story.run.promise == "at_most_once"  # which is a promise to lose rather than to repeat
     dropped = 0
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     for job in jobs:
         loss = lost(job, looked=story.run.played_out)
-        if loss is not None and allowed:
+        if loss is not None and may_be_lost(story, job):
             dropped += 1
         elif loss is not None:
             look = () if job.outcome is None else (job.outcome.number,)
@@ -52,6 +55,19 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
         unclear=unclear,
         figures={"acknowledged": len(jobs), "lost": len(broken) + dropped},
     )
+
+
+def may_be_lost(story: Story, job: JobStory) -> bool:
+    """True for a lost job whose loss `at_most_once` allows, which is a promise to lose rather than to repeat:
+    something struck while it was in flight, a fault or the end of a process, be it of the child that had
+    begun it (which named its pid, and would hold it if it lived). Nobody may lose jobs in peace.
+    """
+    if story.run.promise != "at_most_once" or lost(job, looked=story.run.played_out) is None:
+        return False
+    if any("pid" in begin.data for begin in job.begins):
+        return True
+    blow_s = story.last_blow_s
+    return blow_s is not None and (not job.moves or job.moves[0].at_s <= blow_s)
 
 
 def lost(job: JobStory, *, looked: bool) -> str | None:

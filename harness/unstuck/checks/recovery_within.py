@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unstuck.checks.no_job_lost import lost
+from unstuck.checks.no_job_lost import may_be_lost
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural, spread
 from unstuck.checks.story import JobStory, Story, Stroke
@@ -32,7 +32,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     for fault in story.faults.values():
         for stroke in fault.strokes:
             for victim in victims(story, stroke):
-                if _may_be_dropped(story, victim.job):
+                if may_be_lost(story, victim.job):
                     continue
                 judged += 1
                 hit.add(victim.job.id)
@@ -58,11 +58,6 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     )
 
 
-def _may_be_dropped(story: Story, job: JobStory) -> bool:
-    """A job that was lost under a promise to lose rather than to repeat: nobody has to take it up again."""
-    return story.run.promise == "at_most_once" and lost(job, looked=story.run.played_out) is not None
-
-
 Finding = tuple[bool, str]  # whether the history settles it, and what is wrong
 
 
@@ -73,7 +68,8 @@ def _claim(
         took_s = max(0.0, victim.next_claim.at_s - stroke.over_s)
         claims_s.append(took_s)
         if within_s is not None and took_s > within_s:
-            return True, f"was claimed again after {took_s:.3f} s, not within {within_s:g} s"
+            is_late = victim.next_claim.move.since_s - stroke.over_s > within_s
+            return is_late, f"was claimed again after {took_s:.3f} s, not within {within_s:g} s"
         return None
     if within_s is None or victim.job.terminal:
         return None  # it ended without another claim, and needed none
@@ -87,7 +83,8 @@ def _end(story: Story, stroke: Stroke, job: JobStory, ends_s: list[float], withi
     took_s = max(0.0, end_s - stroke.over_s)
     ends_s.append(took_s)
     if took_s > within_s:
-        return True, f"was {job.state} after {took_s:.3f} s, not within {within_s:g} s"
+        is_late = (job.ended_since_s or end_s) - stroke.over_s > within_s  # else nobody looked in time
+        return is_late, f"was {job.state} after {took_s:.3f} s, not within {within_s:g} s"
     return None
 
 

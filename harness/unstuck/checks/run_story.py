@@ -167,6 +167,11 @@ class RunStory:
         return data_of(self.start).get("effects_seen") is not False
 
     @property
+    def tells_lost_from_done(self) -> bool:
+        """False where a job that is seen nowhere counts as done, and nobody can see that it was."""
+        return self.sees_effects or data_of(self.start).get("absent") != "succeeded"
+
+    @property
     def sees_reasons(self) -> bool:
         """False for a target that does not say why a job failed."""
         return data_of(self.start).get("reasons_seen") is not False

@@ -65,6 +65,16 @@ class Story:
             story = self.jobs[name] = JobStory(name)
         return story
 
+    @property
+    def last_blow_s(self) -> float | None:
+        """When a fault was last in force, or a process ended, before the run did; None: never."""
+        blows = [
+            event for fault in self.faults.values() for event in (*fault.fired, *fault.landed, *fault.healed)
+        ]
+        exits = [life.exit for process in self.processes.values() for life in process.lives if life.exit]
+        before = [event for event in exits if self.run.end is None or event.number < self.run.end.number]
+        return max((seconds(event) for event in (*blows, *before)), default=None)
+
     def process(self, name: str) -> ProcessStory:
         """The story of a process, begun if it is new."""
         story = self.processes.get(name)

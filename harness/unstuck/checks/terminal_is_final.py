@@ -25,7 +25,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
             continue
         judged += 1
         if ended + 1 < len(job.moves):
-            if story.run.promise == "at_least_once" and _ends_alike(job, job.moves[ended].after):
+            if _may_repeat(story, job) and _ends_alike(job, job.moves[ended].after):
                 repeated += 1
                 continue
             end, revival = job.moves[ended], job.moves[ended + 1]
@@ -38,6 +38,13 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
         broken=broken,
         figures={"repeated": repeated},
     )
+
+
+def _may_repeat(story: Story, job: JobStory) -> bool:
+    """True where a delivery may come again: also to a target of one's own that promises to be effective once,
+    which is to deliver again, and to have no effect then (`effects` judges that)."""
+    promise = story.run.promise
+    return promise == "at_least_once" or (promise == "effectively_once" and job.sampled)
 
 
 def _ends_alike(job: JobStory, state: str) -> bool:

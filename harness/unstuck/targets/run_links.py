@@ -147,6 +147,27 @@ class RunLinks:
         )
 
 
+class Linked:
+    """What the runner and faults ask of the links of a run, for whatever runs with them."""
+
+    _links: RunLinks
+
+    def link_state(self, link: str, state: LinkState) -> None:
+        self._links.set_state(link, state)
+
+    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
+        return self._links.add_toxic(link, toxic)
+
+    def remove_toxic(self, link: str, name: str) -> None:
+        self._links.remove_toxic(link, name)
+
+    def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
+        self._links.arm(rule_id, when, action)
+
+    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
+        self._links.release(rule_id, then, nth)
+
+
 def link_glob(link: str) -> str:
     """A scenario names `worker.database`; each process has a link of its own, `worker-1.database`."""
     role, _, dependency = link.partition(".")

@@ -215,3 +215,19 @@ def _interrupt_when(reports: Path) -> None:
                 os.kill(os.getpid(), signal.SIGINT)
                 return
         sleep(0.05)
+
+
+def test_a_job_that_is_delivered_again_while_we_look_has_its_budget(tiny: Tiny) -> None:
+    """Its lease is over just when everything seems to have ended: it is under way then, and not stuck."""
+    tiny.write("delivers_again")
+    code, out, _ = tiny.run()
+    assert code == 0, out
+    assert "2 of 2 jobs terminal" in out
+
+
+def test_a_service_that_reports_nothing_is_not_one_without_effects(tiny: Tiny) -> None:
+    """Its file says that it reports: what is wrong is the file, and nobody has lost an effect."""
+    tiny.write(change=lambda text: text.replace("environment: {MODE:", "environment: {SILENT: '1', MODE:"))
+    code, out, _ = tiny.run()
+    assert code == 0, out
+    assert "effects" not in out.partition("always on")[0].partition("What was promised")[2]

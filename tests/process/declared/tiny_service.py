@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODE = os.environ.get("MODE", "")
 JOBS: dict[str, str] = {}
+HELD: dict[str, str] = {}
 LOCK = threading.Lock()
 
 
@@ -24,7 +25,7 @@ def say(line: str) -> None:
 
 
 def report(event: str, job: str) -> None:
-    if "UNSTUCK_LEDGER_URL" not in os.environ:
+    if "UNSTUCK_LEDGER_URL" not in os.environ or "SILENT" in os.environ:
         return
     if MODE == "garbage":
         with open(os.environ["UNSTUCK_LEDGER_FILE"], "a", encoding="utf-8") as file:
@@ -56,6 +57,15 @@ def work(job: str) -> None:
     JOBS[job] = "finished-oddly" if MODE == "unmapped" else "done"
     if MODE == "forgets":
         del JOBS[job]
+    if MODE == "delivers_again":  # since nobody has acknowledged it: while the last look goes on
+        HELD[job] = "lease"
+        time.sleep(3.2)
+        del HELD[job]
+        JOBS[job] = "running"
+        report("begin", job)
+        time.sleep(1)
+        report("end", job)
+        JOBS[job] = "done"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         if MODE == "knows_all":
             self.answer([{"job": f"unstuck-doctor-{'0' * 8}-0000-4000-8000-{'0' * 12}", "state": "waiting"}])
             return
-        self.answer([{"job": job, "state": state} for job, state in JOBS.items()])
+        self.answer([{"job": job, "state": state, "held": HELD.get(job)} for job, state in JOBS.items()])
 
     def answer(self, what: object) -> None:
         body = json.dumps(what).encode()

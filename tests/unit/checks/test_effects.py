@@ -106,3 +106,39 @@ def test_what_the_history_does_not_settle_is_unclear() -> None:
     other = Draft()
     other.move("j-2", "active>succeeded")
     assert other.check(subject).verdict is Verdict.INCONCLUSIVE
+
+
+def own(promise: str, held: str | None, *, reports: bool = True) -> Draft:
+    """A job of a target of one's own that has succeeded, and what the last look has seen of it."""
+    draft = Draft(promise=promise)
+    draft.move("j-1", ">queued", sampled=True)
+    if reports:
+        draft.add("attempt", "begin", job="j-1", attempt=1)
+        draft.effect("j-1")
+    draft.move("j-1", "queued>succeeded", sampled=True)
+    draft.outcome("j-1", "succeeded", held)
+    draft.end()
+    return draft
+
+
+@pytest.mark.parametrize("held", ["lease", "queue"])
+def test_a_job_that_is_still_held_after_its_end_may_be_done_again(held: str) -> None:
+    """1. its effect was applied, 2. its worker died before it said so, 3. its lease outlives the run."""
+    assert own("at_least_once", held).check(subject).verdict is Verdict.PASS
+    for promise in ("effectively_once", "at_most_once"):
+        result = own(promise, held).check(subject)
+        assert result.verdict is Verdict.INCONCLUSIVE
+        assert "another delivery may come" in result.summary
+        assert own(promise, None).check(subject).verdict is Verdict.PASS
+
+
+def test_a_target_whose_roles_report_nothing_proves_nothing() -> None:
+    """Its file says that they do; that all effects are missing is not the likelier of the two."""
+    result = own("at_least_once", None, reports=False).check(subject)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.summary.startswith("no job has reported anything")
+
+
+def test_why_effects_are_not_judged_is_said() -> None:
+    """Whoever expects them reads what the target lacks."""
+    assert Draft(effects_seen=False).check(subject).summary == "the target shows no effects"

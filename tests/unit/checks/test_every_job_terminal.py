@@ -136,3 +136,35 @@ def test_the_end_of_a_restarted_holder_is_that_of_the_life_that_claimed() -> Non
         f"worker-1, which ended at {first.exit.at_ns / 1e9:.3f} s;"
         in draft.check(subject).evidence[0].message
     )
+
+
+def looked_at(unseen_s: float) -> Draft:
+    """A job that is seen to have ended 0.5 s after its time, `unseen_s` after the look before."""
+    draft = Draft(budget_s=2.0)
+    draft.move("j-1", ">queued", sampled=True)
+    draft.add("run", "budget")
+    draft.move("j-1", "queued>succeeded", sampled=True, unseen_s=unseen_s, at_s=draft.now_s + 2.5)
+    draft.outcome("j-1", "succeeded")
+    draft.end("budget", budget=False)
+    return draft
+
+
+def test_a_job_that_may_have_ended_while_nobody_could_look_is_not_late() -> None:
+    """What a look sees has happened since the one before; only a look in between can tell."""
+    assert looked_at(1.0).check(subject).verdict is Verdict.INCONCLUSIVE
+    assert looked_at(0.05).check(subject).verdict is Verdict.FAIL
+
+
+def test_a_job_that_came_to_the_same_end_again_ended_when_it_first_did() -> None:
+    """It was done in time; that it was delivered again later is judged elsewhere."""
+    for again, verdict in (("succeeded", Verdict.PASS), ("failed", Verdict.FAIL)):
+        draft = Draft(budget_s=2.0)
+        draft.move("j-1", ">queued", sampled=True)
+        draft.move("j-1", "queued>succeeded", sampled=True)
+        draft.add("run", "budget")
+        draft.now_s += 3
+        draft.move("j-1", "succeeded>active", sampled=True)
+        draft.move("j-1", f"active>{again}", sampled=True)
+        draft.outcome("j-1", again)
+        draft.end(budget=False)
+        assert draft.check(subject).verdict is verdict

@@ -46,3 +46,10 @@ def test_nothing_is_asked_of_a_target_that_shows_no_reasons() -> None:
     """Its failures are no less failures, but nobody could have read why: INCONCLUSIVE, by Verdict."""
     result = failed(None, reasons_seen=False).check(subject)
     assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_a_reason_that_only_the_last_look_has_seen_is_one() -> None:
+    """Some systems say `failed` first, and why a moment later."""
+    draft = failed(None)
+    draft.outcome("j-1", "failed", reason="ValueError: no")
+    assert draft.check(subject).verdict is Verdict.PASS

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.unit.checks.draft import Draft
+from unstuck.checks import every_job_terminal
 from unstuck.checks import no_job_lost as subject
+from unstuck.checks.classes import classify
 from unstuck.checks.port import Verdict
 
 
@@ -94,3 +100,59 @@ def test_without_a_last_look_it_is_unclear() -> None:
     result = draft.check(subject)
     assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 1)
     assert "was not looked at in the end" in result.summary
+
+
+def vanished(**begin: Any) -> Draft:
+    """One job of a target that promises to lose rather than to repeat, and that has lost it."""
+    draft = Draft(promise="at_most_once")
+    op = draft.invoke("submit", tag="job")
+    draft.move("j-1", ">queued", sampled=True)
+    draft.answer(op, "ok", "j-1")
+    if begin:
+        draft.add("attempt", "begin", job="j-1", attempt=1, **begin)
+    draft.outcome("j-1", "queued")
+    return draft
+
+
+def test_at_most_once_allows_no_loss_in_peace() -> None:
+    """No fault, and nobody has ended: a job that is gone all the same is lost."""
+    draft = vanished()
+    draft.end("budget")
+    draft.process("worker-1", "exit", role="worker", pid=1)  # when the run is taken down
+    assert draft.check(subject).verdict is Verdict.FAIL
+    assert draft.check(every_job_terminal).verdict is Verdict.FAIL
+    assert [row.allowed for row in classify(draft.story())] == [False]
+
+
+@pytest.mark.parametrize("blow", ["fault", "exit", "child"])
+def test_at_most_once_allows_a_loss_by_a_blow(blow: str) -> None:
+    """By a fault, by the end of a process, or of the child that had begun the job."""
+    draft = vanished(**({"pid": 7} if blow == "child" else {}))
+    if blow == "fault":
+        draft.fault("armed", "fired", "landed", in_flight=1)
+    elif blow == "exit":
+        draft.process("worker-1", "exit", role="worker", pid=1)
+    draft.end("budget")
+    assert draft.check(subject).verdict is Verdict.PASS
+    assert draft.check(every_job_terminal).verdict is Verdict.PASS
+    assert [row.allowed for row in classify(draft.story())] == [True]
+
+
+def test_at_most_once_does_not_excuse_who_came_after_the_blow() -> None:
+    """The fault was over when the job was handed over."""
+    draft = Draft(promise="at_most_once")
+    draft.fault("armed", "fired", "landed", in_flight=1)
+    draft.queued("j-1")
+    draft.outcome("j-1", "queued")
+    draft.end("budget")
+    assert draft.check(subject).verdict is Verdict.FAIL
+
+
+def test_a_target_that_forgets_what_it_did_and_shows_no_effects_is_not_judged() -> None:
+    """Lost and done look alike there: green would mean nothing."""
+    for effects_seen, verdict in ((False, Verdict.INCONCLUSIVE), (True, Verdict.PASS)):
+        draft = Draft(absent="succeeded", effects_seen=effects_seen, sampled=True)
+        draft.succeeded("j-1")
+        draft.outcome("j-1", "succeeded")
+        draft.end()
+        assert draft.check(subject).verdict is verdict

@@ -134,3 +134,11 @@ def test_who_may_be_dropped_needs_no_recovery() -> None:
     draft.end("budget")
     result = draft.check(subject)
     assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_a_time_between_two_looks_is_not_too_long_for_certain() -> None:
+    """It was claimed and ended at some time since the look before."""
+    for unseen_s, verdict in ((0.5, Verdict.INCONCLUSIVE), (0.05, Verdict.FAIL)):
+        draft = hit(end_after_s=None)
+        draft.move("j-1", "active>succeeded", attempt=2, sampled=True, unseen_s=unseen_s, at_s=3.3)
+        assert draft.check(subject, budget_s=2.0).verdict is verdict

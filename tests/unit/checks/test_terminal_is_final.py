@@ -39,3 +39,14 @@ def test_a_last_look_alone_is_nothing_to_judge() -> None:
     draft = Draft()
     draft.outcome("j-1", "succeeded")
     assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_target_of_ones_own_may_deliver_again_to_no_effect() -> None:
+    """To be effective once is to deliver again; it has to end the same, and is no failure of this promise."""
+    for end, verdict in (("succeeded", Verdict.PASS), ("failed", Verdict.FAIL)):
+        draft = Draft(promise="effectively_once")
+        draft.move("j-1", ">queued", sampled=True)
+        draft.move("j-1", "queued>succeeded", sampled=True)
+        draft.move("j-1", "succeeded>active", sampled=True)
+        draft.move("j-1", f"active>{end}", sampled=True)
+        assert draft.check(subject).verdict is verdict

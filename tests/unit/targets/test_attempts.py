@@ -72,8 +72,9 @@ def test_without_a_pid_as_many_attempts_are_over_as_have_ended() -> None:
 
 def test_a_job_that_has_ended_is_held_by_nobody() -> None:
     """Also while somebody still works on it in vain; one that has not ended is held by whoever is at it."""
-    told = Told()
-    told.report("begin", "worker-1", 11)
-    assert told.tracker.outcomes(lambda _: True)["j-1"]["held"] == "process"
-    told.look(DONE)
-    assert told.tracker.outcomes(lambda _: True)["j-1"]["held"] is None
+    under_way, done = Told(), Told()
+    for told in (under_way, done):
+        told.report("begin", "worker-1", 11)
+    assert under_way.tracker.outcomes(lambda _: True)["j-1"]["held"] == "process"
+    done.look(DONE)
+    assert done.tracker.outcomes(lambda _: True)["j-1"]["held"] is None

@@ -41,6 +41,7 @@ class Agent:
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[Mapping[str, Any]]] = {}
         self._connection: socket.socket | None = None
+        self._ended = False  # nobody reads answers any more
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Raises `TargetError` when it does not come up."""
@@ -94,9 +95,12 @@ class Agent:
             number = next(self._numbers)
             self._answers[number] = answer
             try:
+                # 1. it dies, 2. the reader tells all who wait, 3. we send: the first bytes are still taken.
+                assert not self._ended
                 assert self._connection is not None
                 self._connection.sendall(json.dumps({"id": number, **request}).encode() + b"\n")
             except (OSError, AssertionError):
+                del self._answers[number]
                 raise CallError(f"{what}: the process for such calls has ended", maybe=False) from None
         try:
             reply = answer.get(timeout=timeout_s)
@@ -118,6 +122,7 @@ class Agent:
         except (OSError, ValueError):
             pass  # closed by us, or killed in the middle of a line
         with self._lock:
+            self._ended = True
             waiting = list(self._answers.values())
         for one in waiting:
             one.put({"error": "its process has ended"})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -16,6 +19,7 @@ from unstuck.targets.declared.templates import fill, fill_all
 
 Address = tuple[str, int]
 BODY_BYTES_MAX = 16 * 1024 * 1024
+CUT_AFTER_S = 0.5  # beyond a statement's time, which the database itself watches as long as it can
 
 
 class Caller:
@@ -74,9 +78,12 @@ class Caller:
         with self._lock:
             if key not in self._redis:
                 host, port = self._address_of(name)
+                # Newer ones send again what got no answer: that would be a second job of ours.
+                once = library.retry.Retry(library.backoff.NoBackoff(), 0)
                 self._redis[key] = library.Redis(
-                    host=host, port=port, db=database, socket_timeout=timeout_s, socket_connect_timeout=2.0
-                )
+                    host=host, port=port, db=database, socket_timeout=timeout_s, socket_connect_timeout=2.0,
+                    retry=once,
+                )  # fmt: skip
         return self._redis[key]
 
     def close(self) -> None:
@@ -111,7 +118,7 @@ class Caller:
         except library.Error as error:
             raise CallError(f"{name}: {_one_line(error)}", maybe=False) from None
         try:
-            with connection:
+            with connection, _cut_after(connection.fileno(), timeout_s + CUT_AFTER_S):
                 cursor = connection.execute(statement)
                 return cursor.fetchall() if cursor.description else []
         except library.OperationalError as error:
@@ -147,6 +154,26 @@ class Caller:
         return text
 
 
+@contextmanager
+def _cut_after(file: int, timeout_s: float) -> Iterator[None]:
+    """Shuts a connection that takes longer. One to a database that is paused, or behind a link that swallows
+    what comes, is not closed by anybody, and its library waits for ever."""
+    with socket.socket(fileno=os.dup(file)) as ours:
+        timer = threading.Timer(timeout_s, _shut, (ours,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 def _read_whole(answer: Any) -> str:
     """The body, up to `BODY_BYTES_MAX`; a connection with more to say is not used again."""
     body = answer.read(BODY_BYTES_MAX, decode_content=True)
@@ -169,6 +196,13 @@ def find(path: str | None, answer: Any) -> Any:
         return answer.get(path) if isinstance(answer, Mapping) else None
     values = _query(path).find(answer).values()
     return values[0] if values else None
+
+
+def has(path: str, answer: Any) -> bool:
+    """True when the path leads to something in an answer, be it null. Raises as `find`."""
+    if not path.startswith("$"):
+        return isinstance(answer, Mapping) and path in answer
+    return len(_query(path).find(answer)) > 0
 
 
 @cache

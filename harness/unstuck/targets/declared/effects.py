@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller, find
 from unstuck.targets.declared.file import RedisSource, RowsSource, Source
+from unstuck.targets.declared.sources import list_in
 from unstuck.targets.declared.tracker import Tracker
 
 
@@ -34,15 +35,8 @@ class EffectsLook:
         """The job of each row."""
         match self._source:
             case RowsSource(call=call, job=path, rows=rows):
-                answer = self._caller.perform(call, {}, self._timeout_s)
-                try:
-                    if rows:
-                        answer = find(rows, answer)
-                    elif isinstance(answer, str):
-                        answer = json.loads(answer)
-                    jobs = [row if isinstance(row, str) else find(path, row) for row in answer or ()]
-                except (ValueError, TypeError) as error:
-                    raise CallError(f"effects: the answer is no list ({error})", maybe=False) from None
+                found = list_in(self._caller.perform(call, {}, self._timeout_s), rows)
+                jobs = [row if isinstance(row, str) else find(path, row) for row in found]
                 return [str(job) for job in jobs if job is not None]
             case RedisSource(dependency=name, looks=looks, database=database):
                 client = self._caller.redis(name, database, self._timeout_s)

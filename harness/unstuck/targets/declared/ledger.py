@@ -6,10 +6,10 @@ Each role has in its environment
     UNSTUCK_LEDGER_URL    or: POST one JSON object a report, answered when it is kept
     UNSTUCK_PROCESS       the name of the process, to say with it
 
-A line is `begin JOB` or `end JOB`, or an object: {"event": "begin" | "end", "job": "…"} with, if known,
-"attempt" (as the system counts), "key" (of an effect that is applied once under it), "pid", "process" and
-"at_ns" (CLOCK_MONOTONIC). A `begin` that is posted is answered when every fault that waits for the job to
-begin has struck: the job stands still at that place.
+A line is `begin JOB` or `end JOB` (an id without spaces), or an object: {"event": "begin", "job": "…"} with,
+if known, "attempt" (as the system counts), "key" (of an effect that is applied once under it, for that job),
+"pid", "process" and "at_ns" (CLOCK_MONOTONIC). A posted `begin` is answered when every fault that waits
+for the job to begin has struck: the job stands still at that place.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ def parse(line: bytes) -> Record:
         raise ValueError(f"is longer than {LINE_BYTES_MAX} bytes")
     text = line.decode("utf-8", "strict").strip()
     if not text.startswith("{"):
-        event, _, job = text.partition(" ")
-        return _record({"event": event, "job": job.strip()})
+        words = text.split()
+        if len(words) > 2:
+            raise ValueError("must be two words, or an object")  # one without its newline, and the next
+        return _record(dict(zip(("event", "job"), words, strict=False)))
     said = json.loads(text)
     if not isinstance(said, dict):
         raise ValueError("is no object")  # noqa: TRY004  one kind of garbage
@@ -110,6 +112,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._offset = 0
+        self._inode: int | None = None
         self._rest = b""
         self._skipping = False  # the rest of a line that is too long
         self._bad = 0
@@ -147,6 +150,14 @@ class Ledger:
         with self._reading:
             self._read()
 
+    def finish(self) -> None:
+        """The same, and nothing more will come: a last line without its newline is shown."""
+        with self._reading:
+            self._read()
+            if self._rest.strip() and not self._skipping:
+                self.complain(self._rest, "has no newline")
+                self._rest = b""
+
     # The file
 
     def _follow(self) -> None:
@@ -158,16 +169,19 @@ class Ledger:
         """What is there by now, and no more: somebody may write faster than we read."""
         try:
             with self.file.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size < self._offset:
-                    self._complain(b"", "was shortened: what was reported in between may be missing")
-                    self._offset, self._rest = 0, b""
+                about = os.fstat(file.fileno())
+                size, before, self._inode = about.st_size, self._inode, about.st_ino
+                replaced = before not in (None, about.st_ino)
+                if replaced or size < self._offset:
+                    how = "is another file by now" if replaced else "was shortened"
+                    self.complain(b"", f"{how}: what was reported in between may be missing")
+                    self._offset, self._rest, self._skipping = 0, b"", False
                 file.seek(self._offset)
                 while self._offset < size and (data := file.read(min(READ_BYTES_MAX, size - self._offset))):
                     self._offset += len(data)
                     self._take(data)
         except OSError as error:
-            self._complain(b"", f"cannot be read: {error.strerror}")
+            self.complain(b"", f"cannot be read: {error.strerror}")
 
     def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -177,19 +191,19 @@ class Ledger:
             self._skipping = False
         if len(self._rest) > LINE_BYTES_MAX:  # it would be no report, however it ends
             if not self._skipping:
-                self._complain(self._rest, f"is longer than {LINE_BYTES_MAX} bytes")
+                self.complain(self._rest, f"is longer than {LINE_BYTES_MAX} bytes")
             self._rest, self._skipping = b"", True
 
     def _take_line(self, line: bytes) -> None:
         try:
             record = parse(line)
         except (ValueError, RecursionError) as error:
-            self._complain(line, str(error))
+            self.complain(line, str(error))
             return
         with self._lock:
             self._on_record(record)
 
-    def _complain(self, line: bytes, why: str) -> None:
+    def complain(self, line: bytes, why: str) -> None:
         """A report that nobody understands is shown: an effect may hide in it."""
         self._bad += 1
         if self._bad <= 5:
@@ -243,10 +257,13 @@ class _Handler(BaseHTTPRequestHandler):
     ledger: Ledger
 
     def do_POST(self) -> None:
+        body = b""
         try:
-            record = parse(self._body())
+            body = self._body()
+            record = parse(body)
             self._answer(200, {"applied": self.ledger.take(record, self._is_there)})
         except (ValueError, RecursionError) as error:
+            self.ledger.complain(body, str(error))
             self._answer(400, {"error": str(error)})
         except OSError:
             self.close_connection = True  # the client is gone; what it said was heard
@@ -255,7 +272,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if not 0 <= length <= LINE_BYTES_MAX:
             raise ValueError(f"Content-Length={length!r} must be 0 to {LINE_BYTES_MAX}")
-        return self.rfile.read(length)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client was killed in the midst of its report")
+        return body
 
     def _is_there(self) -> bool:
         """False once the client has closed, or was killed: there is an end of stream to read."""

@@ -11,9 +11,7 @@ from typing import Any
 
 from unstuck.clock import monotonic_ns
 from unstuck.errors import UnstuckError
-from unstuck.links.rules import Action, LinkState, Then
-from unstuck.links.toxics.port import Toxic
-from unstuck.scenario import TERMINAL_STATES, OnMessage, Scenario
+from unstuck.scenario import TERMINAL_STATES, Scenario
 from unstuck.targets.declared.addresses import Addresses
 from unstuck.targets.declared.agent_client import PROCESS as AGENT
 from unstuck.targets.declared.agent_client import Agent, CallError
@@ -38,7 +36,7 @@ from unstuck.targets.declared.watcher import Watcher
 from unstuck.targets.dependencies import Wanted, open_dependency
 from unstuck.targets.dependencies.port import Place
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.targets.run_links import RunLinks
+from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.worlds.port import ProcessSpec
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.ports import LOOPBACK, free_port
@@ -47,7 +45,7 @@ from unstuck.worlds.process.session import Session
 CLIENT = "client"
 
 
-class RunningDeclared:
+class RunningDeclared(Linked):
     """`close` is idempotent and also follows a start that failed."""
 
     def __init__(
@@ -190,7 +188,8 @@ class RunningDeclared:
             effects = EffectsLook(file.effects, direct, self._tracker, file.observe.timeout_s).look
         self._watcher = Watcher(
             sources=Sources(file.observe.sources, direct, file.observe.timeout_s),
-            effects=effects, tracker=self._tracker, emit=self._emit, every_s=file.observe.every_s,
+            effects=effects, catch_up=self._catch_up, tracker=self._tracker, emit=self._emit,
+            every_s=file.observe.every_s,
         )  # fmt: skip
         self._closing.callback(self._watcher.stop)
 
@@ -213,21 +212,6 @@ class RunningDeclared:
     def ability(self, action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         raise UnstuckError(f"target {self._file.name!r} has no ability {action!r} ({dict(parameters)})")
 
-    def link_state(self, link: str, state: LinkState) -> None:
-        self._links.set_state(link, state)
-
-    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
-        return self._links.add_toxic(link, toxic)
-
-    def remove_toxic(self, link: str, name: str) -> None:
-        self._links.remove_toxic(link, name)
-
-    def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
-        self._links.arm(rule_id, when, action)
-
-    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
-        self._links.release(rule_id, then, nth)
-
     def quiet(self) -> bool:
         """No attempt is under way, and nothing that has ended is still held for somebody to do again."""
         self._check()
@@ -239,10 +223,21 @@ class RunningDeclared:
         return not again and not any(self._is_alive(one) for attempts in running for one in attempts)
 
     def look(self) -> None:
+        """A job that leaves its end while we look is delivered again: it has its budget, too.
+
+        1. all have ended, 2. we look for the last time, 3. a lease is over and a job begins once more: what
+        was under way at 2 would be taken for stuck.
+        """
         self._check()
-        if self._ledger is not None:
-            self._ledger.catch_up()
+        had_ended = self._tracker.all_ended()
+        deadline_ns = monotonic_ns() + int(self._scenario.budget_s * 1e9)
         self._watcher.look_last()
+        while had_ended and not self._tracker.all_ended() and monotonic_ns() < deadline_ns:
+            if self._session.interrupted:
+                break
+            self._watcher.look_last()
+        if self._ledger is not None:
+            self._ledger.finish()
         self._links.record_counts()
         for job, facts in self._tracker.outcomes(self._is_alive).items():
             self._emit("outcome", job=job, **facts)
@@ -273,6 +268,10 @@ class RunningDeclared:
         self._closing.close()
 
     # Inside
+
+    def _catch_up(self) -> None:
+        if self._ledger is not None:
+            self._ledger.catch_up()
 
     def _check(self) -> None:
         self._watcher.check()

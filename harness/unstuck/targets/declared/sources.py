@@ -9,13 +9,14 @@ from typing import Any
 
 from unstuck.scenario import CANONICAL_STATES
 from unstuck.targets.declared.agent_client import CallError
-from unstuck.targets.declared.calls import Caller, find
+from unstuck.targets.declared.calls import Caller, find, has
 from unstuck.targets.declared.file import HELD, JobSource, Look, RedisSource, RowsSource, Source
 from unstuck.targets.declared.templates import fill
 from unstuck.targets.declared.tracker import NOWHERE, Seen
 
 LONG_ID = 8  # characters
 REASON_MAX = 200  # the same
+OURS: Mapping[str, str | None] = {state: state for state in CANONICAL_STATES}  # of a source without a map
 LOOK = """
 local function members(key)
   local kind = redis.call('TYPE', key)['ok']
@@ -74,6 +75,7 @@ class Sources:
     def __init__(self, sources: Sequence[Source], caller: Caller, timeout_s: float) -> None:
         self._caller = caller
         self._timeout_s = timeout_s
+        self._mentions = {id(look): Mentions() for source in sources for look in _looks_of(source)}
         self._readers: list[Callable[[Sequence[str]], Mapping[str, Seen]]] = [
             self._reader(source) for source in sources
         ]
@@ -115,32 +117,19 @@ class Sources:
         seen: dict[str, Seen] = {}
         for (look, job), values in zip(asked, answers, strict=True):
             texts = [_text(value) for value in values if value is not None]
-            for about in jobs if job is None else (job,):
-                found = _found(look, about, texts, own=job is not None)
-                if found is not None:
-                    seen[about] = _merged(seen.get(about, NOWHERE), found)
+            if job is None:
+                there = Seen(state=look.state, held=look.held)
+                for about in self._mentions[id(look)].of(texts, jobs):
+                    seen[about] = _merged(seen.get(about, NOWHERE), there)
+            elif (found := _found(look, texts)) is not None:
+                seen[job] = _merged(seen.get(job, NOWHERE), found)
         return seen
 
     # Calls
 
     def _rows(self, source: RowsSource) -> Mapping[str, Seen]:
-        answer = self._caller.perform(source.call, {}, self._timeout_s)
-        try:
-            rows = find(source.rows, answer) if source.rows else _parsed(answer)
-        except ValueError as error:
-            raise CallError(f"a source's answer is not JSON ({error})", maybe=False) from None
-        if not isinstance(rows, Mapping | list):  # nothing at all would mean that every job is gone
-            shown = " ".join(str(rows).split())[:80]
-            raise CallError(f"a source's answer has no list of jobs: {shown!r}", maybe=False)
-        if isinstance(rows, Mapping):
-            rows = [
-                {"job": job, **(row if isinstance(row, Mapping) else {"state": row})}
-                for job, row in rows.items()
-            ]
-        try:
-            found = [_of_row(source, row) for row in rows]
-        except ValueError as error:  # a row that is a bare text
-            raise CallError(f"a source's row is no object ({error})", maybe=False) from None
+        rows = _rows_in(self._caller.perform(source.call, {}, self._timeout_s), source.rows)
+        found = [_of_row(source, row) for row in rows]
         return dict(one for one in found if one is not None)
 
     def _job(self, source: JobSource, job: str) -> Seen:
@@ -157,7 +146,7 @@ class Sources:
             raw = reason = None
         if isinstance(raw, str):
             raw = raw.strip()
-        found = seen_of(raw or None, source.states, source.says_held)
+        found = seen_of(None if raw == "" else raw, source.states, source.says_held)
         return replace(found, reason=_reason(reason))
 
 
@@ -182,9 +171,10 @@ def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, 
     if raw is None:
         return NOWHERE
     word = str(raw).lower() if isinstance(raw, bool) else str(raw)
-    if word not in (states or CANONICAL_STATES):
+    states = states or OURS
+    if word not in states:
         return Seen(raw=word, unmapped=word)
-    state = states[word] if states else word
+    state = states[word]
     return Seen(state=state, held=None if state is None else says_held.get(state), raw=word)
 
 
@@ -197,29 +187,65 @@ def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str, str]:
     return how, key, "", "", look.through or ""
 
 
-def _found(look: Look, job: str, texts: Sequence[str], *, own: bool) -> Seen | None:
-    """What a look says of a job; None: nothing."""
-    if own and look.field is None and look.reason is not None:
-        return Seen(reason=_reason(texts[0])) if texts else None
-    if own and look.field is not None:
-        if not texts:
-            return None
-        raw: Any = texts[0]
-        reason: Any = texts[1] if len(texts) > 1 else None
-        if look.field.startswith("$"):
-            try:
-                raw = find(look.field, texts[0])
-                reason = find(look.reason, texts[0]) if look.reason else None
-            except ValueError:
-                return Seen(raw=texts[0][:100], unmapped=texts[0][:100])
-        return replace(seen_of(raw, look.states, {}), held=look.held, reason=_reason(reason))
-    there = bool(texts) if own else any(_holds(text, job) for text in texts)
-    return Seen(state=look.state, held=look.held, raw=None) if there else None
+def _found(look: Look, texts: Sequence[str]) -> Seen | None:
+    """What a look at a job's own key says; None: nothing."""
+    if not texts:
+        return None
+    if look.field is None:
+        there = Seen(state=look.state, held=look.held)
+        return there if look.reason is None else Seen(reason=_reason(texts[0]))
+    raw: Any = texts[0]
+    reason: Any = texts[1] if len(texts) > 1 else None
+    if look.field.startswith("$"):
+        try:
+            raw = find(look.field, texts[0])
+            reason = find(look.reason, texts[0]) if look.reason else None
+        except ValueError:
+            return Seen(raw=texts[0][:100], unmapped=texts[0][:100])
+    return replace(seen_of(raw, look.states, {}), held=look.held, reason=_reason(reason))
 
 
-def _holds(text: str, job: str) -> bool:
-    """A member is the id, or has it somewhere in it; a short id (`7`) could stand there for anything."""
-    return text == job or (len(job) >= LONG_ID and job in text)
+class Mentions:
+    """Which jobs the members of one place name. Most members are still there in the next look: each is
+    searched for a job once, and not once a look."""
+
+    def __init__(self) -> None:
+        self._jobs: set[str] = set()
+        self._order: list[str] = []  # the same, in the order in which they were asked for
+        self._known: dict[
+            str, tuple[int, set[str]]
+        ] = {}  # member -> how many jobs it was searched for; which
+
+    def of(self, members: Sequence[str], jobs: Sequence[str]) -> set[str]:
+        """Those of `jobs` that any member names."""
+        for job in jobs:
+            if job not in self._jobs:
+                self._jobs.add(job)
+                self._order.append(job)
+        known: dict[str, tuple[int, set[str]]] = {}
+        found: set[str] = set()
+        for member in members:
+            searched, named = self._known.get(member, (0, set()))
+            if searched < len(self._order):
+                named = named | {job for job in self._order[searched:] if holds(member, job)}
+            known[member] = len(self._order), named
+            found |= named
+        self._known = known  # what has gone is forgotten
+        return found.intersection(jobs)
+
+
+def holds(text: str, job: str) -> bool:
+    """A member is the id, or has it somewhere in it; a short id (`7`) could stand there for anything, and
+    `order-12` is not meant by `order-123`."""
+    if text == job:
+        return True
+    at = text.find(job) if len(job) >= LONG_ID else -1
+    while at >= 0:
+        after = at + len(job)
+        if not (job[-1].isdecimal() and text[after : after + 1].isdecimal()):
+            return True
+        at = text.find(job, at + 1)
+    return False
 
 
 def _merged(first: Seen, second: Seen) -> Seen:
@@ -237,6 +263,51 @@ def _reason(value: Any) -> str | None:
     """The last line of what a system keeps, which of a traceback is the one that says it."""
     lines = [] if value is None else str(value).strip().splitlines()
     return lines[-1].strip()[:REASON_MAX] if lines else None
+
+
+def _looks_of(source: Source) -> tuple[Look, ...]:
+    return source.looks if isinstance(source, RedisSource) else ()
+
+
+def _rows_in(answer: Any, path: str | None) -> list[Mapping[str, Any]]:
+    """The rows of an answer, also of an object by job. Raises `CallError` as `list_in`."""
+    found = _at(path, answer)
+    if isinstance(found, Mapping):
+        found = [
+            {"job": job, **(row if isinstance(row, Mapping) else {"state": row})}
+            for job, row in found.items()
+        ]
+    rows = list_in(found, None)
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise CallError(f"a source's answer has no rows (a list of objects): {_shown(answer)}", maybe=False)
+    return rows
+
+
+def list_in(answer: Any, path: str | None) -> list[Any]:
+    """The list in an answer; `null` is an empty one, as some languages write it.
+
+    Raises `CallError` when there is none: an error that comes as an answer is not the absence of every job.
+    """
+    found = _at(path, answer)
+    if found is not None and not isinstance(found, list):
+        raise CallError(f"a source's answer has no list of rows: {_shown(answer)}", maybe=False)
+    return found or []
+
+
+def _at(path: str | None, answer: Any) -> Any:
+    try:
+        found = _parsed(answer)
+    except ValueError as error:
+        raise CallError(f"a source's answer is not JSON ({error}): {_shown(answer)}", maybe=False) from None
+    if path is None:
+        return found
+    if not has(path, found):
+        raise CallError(f"a source's answer has no {path}: {_shown(answer)}", maybe=False)
+    return find(path, found)
+
+
+def _shown(answer: Any) -> str:
+    return " ".join(str(answer).split())[:100]
 
 
 def _parsed(answer: Any) -> Any:

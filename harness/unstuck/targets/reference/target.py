@@ -15,10 +15,8 @@ import psycopg
 
 from unstuck.errors import UnstuckError
 from unstuck.links.real_toxiproxy import check_environment
-from unstuck.links.rules import Action, LinkState, Then
-from unstuck.links.toxics.port import Toxic
 from unstuck.plan import Plan
-from unstuck.scenario import OnMessage, Scenario
+from unstuck.scenario import Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
 from unstuck.targets.reference import roles
 from unstuck.targets.reference.client import Client
@@ -26,7 +24,7 @@ from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
 from unstuck.targets.reference.observer import Observer
 from unstuck.targets.reference.versions import Versions, can_build
-from unstuck.targets.run_links import RunLinks
+from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
 from unstuck.targets.testpoints import PointServer
 from unstuck.worlds.port import ProcessSpec, World
@@ -99,7 +97,7 @@ class ReferenceTarget:
         return running
 
 
-class RunningReference:
+class RunningReference(Linked):
     """One run of the service. `close` is idempotent and also follows a start that failed."""
 
     quiet_within_s = 3.0
@@ -198,21 +196,6 @@ class RunningReference:
             prefix = f"artefacts/{parameters['job']}/"
             return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
         raise UnstuckError(f"the reference service has no ability {action!r}")
-
-    def link_state(self, link: str, state: LinkState) -> None:
-        self._links.set_state(link, state)
-
-    def add_toxic(self, link: str, toxic: Toxic) -> Sequence[str]:
-        return self._links.add_toxic(link, toxic)
-
-    def remove_toxic(self, link: str, name: str) -> None:
-        self._links.remove_toxic(link, name)
-
-    def arm_message(self, rule_id: str, when: OnMessage, action: Action) -> None:
-        self._links.arm(rule_id, when, action)
-
-    def release_message(self, rule_id: str, then: Then, nth: int | None = None) -> None:
-        self._links.release(rule_id, then, nth)
 
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events. Raises `HarnessError` when we are blind."""

@@ -94,6 +94,11 @@ class Session:
         """None before the first world."""
         return None if self._zygote is None else self._zygote.pid
 
+    @property
+    def interrupted(self) -> bool:
+        """True once somebody wants what runs here to end early."""
+        return self._interrupted()
+
     def prepare(self) -> None:
         """Starts the zygote, unless it runs already.
 
