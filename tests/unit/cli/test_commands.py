@@ -286,26 +286,6 @@ def test_a_package_that_is_missing_is_named(
     assert "pip install 'unstuck[reference]'" in said
 
 
-def test_a_target_of_ones_own_needs_nothing_of_the_bundled_service() -> None:
-    """Whoever installed no more than `unstuck[targets]` can list scenarios, explore, plan a run."""
-    absent = ("pydantic", "pydantic_settings", "sqlalchemy", "boto3", "fastapi", "uvicorn", "av", "greenlet")
-    for words in (
-        ["scenarios", "list"],
-        ["explore", "--points", "--plan"],
-        ["run", "worker-killed", "--plan"],
-    ):
-        command = [*words, "--target", "celery-redis"]
-        program = (
-            f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
-            f"from unstuck.cli import main; sys.exit(main({command!r}))"
-        )
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False
-        )
-        assert done.returncode == 0, done.stderr
-
-
 def test_ctrl_c_stops_keeps_and_says_130(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first signal lets the campaign end by itself; what was recorded has its reports."""
     faked(monkeypatch, before=lambda: os.kill(os.getpid(), signal.SIGINT))
