@@ -11,15 +11,24 @@ from unstuck import clock
 from unstuck.declared_stage import DeclaredStage
 from unstuck.doctor.concluding import conclude_abilities, conclude_timings
 from unstuck.doctor.inspecting import look_at_file, look_at_programs, look_at_surroundings
-from unstuck.doctor.jobs import SETTLES_S, judge_absence, judge_effect, judge_job, judge_states, waited_s
-from unstuck.doctor.processes import judge_roles, replace_each
+from unstuck.doctor.jobs import (
+    SETTLES_S,
+    judge_absence,
+    judge_effect,
+    judge_job,
+    judge_states,
+    judge_waiting,
+    waited_s,
+)
+from unstuck.doctor.processes import judge_roles, start_each, stop_each
 from unstuck.doctor.steps import Examination, Notes, Step
 from unstuck.doctor.trial import Attended, Trial
 from unstuck.errors import Interrupted, UnstuckError
-from unstuck.targets.declared.file import TargetFile
+from unstuck.targets.declared.file import HttpCall, TargetFile
 from unstuck.targets.declared.roles import timings_of, variants_of
 from unstuck.targets.declared.target import DeclaredTarget
 
+WAITING_S = 0.5  # how long a job is looked at that nobody is there to take up
 JOB_WITHIN_S = 20.0  # besides five times as long as a job takes by its file
 LIVE = ("dependencies", "roles", "job", "states", "effect", "absence", "stop", "restart")
 
@@ -128,20 +137,27 @@ def _live(
     yield judge_effect(trial, target.file, first)
     yield judge_absence(trial, target.file, first)
     tell("each role is stopped, and started again")
-    stop, restart = replace_each(trial, target.file)
-    yield stop
+    yield stop_each(trial, target.file)
+    waiting = None
+    if job.state != "bad" and not isinstance(target.file.submit.call, HttpCall):  # whose role may be down
+        waiting = trial.attend(WAITING_S, want_effect=False, patient=False)
+    restart = start_each(trial, target.file)
     if job.state == "bad" or restart.state == "bad":
         yield restart
         return
     seen.second = trial.attend(within_s, want_effect=want_effect)
-    yield _second(restart, seen.first, seen.second)
+    yield _second(target.file, restart, seen.first, waiting, seen.second)
 
 
-def _second(restart: Step, first: Attended, second: Attended) -> Step:
-    """The step `restart`, with the job that came after it."""
+def _second(
+    file: TargetFile, restart: Step, first: Attended, waiting: Attended | None, second: Attended
+) -> Step:
+    """The step `restart`, with the job that came before it, when nobody ran, and the one after it."""
     notes = Notes("restart")
     for told in restart.told:
         notes.tell(told)
+    if waiting is not None:
+        judge_waiting(file, waiting, notes)
     if second.job is None:
         notes.bad(
             f"then a submission failed: {second.reply.error}",

@@ -43,6 +43,13 @@ def judge_job(
             f"Let `ready` say it later (`port: true`, a URL), or add `settle_s: {attended.refused_s:.1f}`.",
         )
     notes.tell(f"submitted, with the id {attended.job}")
+    if attended.terminal_ns is not None and attended.state != "succeeded":
+        notes.bad(
+            f"{attended.state} {_after(attended, attended.terminal_ns)} later{_reason(attended)}",
+            "Give a job that succeeds: its task and its arguments, in `submit.values`. "
+            f"{_worker_log(trial, file)}",
+        )
+        return notes.step()
     if attended.terminal_ns is not None:
         notes.tell(f"{attended.state} {_after(attended, attended.terminal_ns)} later")
         early_s = waited_s(attended) - waited_s(again) if again is not None else 0.0
@@ -116,6 +123,8 @@ def judge_effect(trial: Trial, file: TargetFile, attended: Attended) -> Step:
         )
         return notes.step()
     assert attended.job is not None
+    if attended.effects == 0 and attended.terminal_ns is not None and attended.state != "succeeded":
+        return Step(name="effect", state="skipped")  # none is due
     others = {one.job for kind in ("attempt", "effect") for one in trial.heard(kind)} - {attended.job, None}
     if others:
         notes.bad(
@@ -184,6 +193,20 @@ def judge_absence(trial: Trial, file: TargetFile, attended: Attended) -> Step:
     return notes.step()
 
 
+def judge_waiting(file: TargetFile, waiting: Attended, notes: Notes) -> None:
+    """What sources say of a job that came while nobody was there to take it up; nothing if somebody was."""
+    if waiting.job is None or waiting.begun_ns is not None or waiting.terminal_ns is not None:
+        return
+    knows = [number for number, said in enumerate(waiting.said) if any(_knows(one) for one in said)]
+    if knows:
+        notes.tell(f"a job that came in between waited, as sources[{knows[0]}] says")
+    elif file.observe.absent != "unknown":
+        notes.bad(
+            "a job that came in between was known to no source while it waited: it would be called lost",
+            "Name the queue in which jobs wait, as the system itself calls it, in `observe`.",
+        )
+
+
 def title(source: Source) -> str:
     """What a source asks, in a few words."""
     match source:
@@ -219,9 +242,20 @@ def _held(attended: Attended, notes: Notes) -> None:
         notes.tell(f"begin and end seen; the job waits there, so faults can strike at: {', '.join(held)}")
     else:
         notes.note(
-            "begin and end seen, and the job does not wait there: no fault can strike at job.begin, job.end",
+            "begin and end seen, and the job does not wait there: no fault can strike at job.begin, job.end, "
+            "or at the worker that has the job, as most ready-made scenarios do: they will be inconclusive",
             "POST reports to UNSTUCK_LEDGER_URL with `process` ($UNSTUCK_PROCESS), and wait for the answer.",
         )
+
+
+def _knows(said: Seen | str) -> bool:
+    return isinstance(said, Seen) and (said.state is not None or said.held is not None)
+
+
+def _reason(attended: Attended) -> str:
+    """Why it failed, where a source said so."""
+    seen = [one.reason for said in attended.said for one in said if isinstance(one, Seen) and one.reason]
+    return f": {seen[-1][:200]}" if seen else ""
 
 
 def _told(said: Seen | str) -> str:

@@ -100,13 +100,19 @@ def _open_to_others(trial: Trial, name: str) -> list[str]:
     return [] if port is None else addresses_of(port)
 
 
-def replace_each(trial: Trial, file: TargetFile) -> tuple[Step, Step]:
-    """Asks the first process of each role to end, as a deploy does, and starts it again."""
-    stop, restart = Notes("stop"), Notes("restart")
+def stop_each(trial: Trial, file: TargetFile) -> Step:
+    """Asks the first process of each role to end, as a deploy does."""
+    stop = Notes("stop")
     for role in reversed([*file.roles.values()]):
         name = f"{role.name}-1"
         if trial.of_process(name, "ready"):
             _stop(trial, role, name, stop)
+    return stop.step()
+
+
+def start_each(trial: Trial, file: TargetFile) -> Step:
+    """Starts again what `stop_each` has stopped."""
+    restart = Notes("restart")
     for role in file.roles.values():
         name = f"{role.name}-1"
         if not trial.of_process(name, "ready"):
@@ -122,7 +128,7 @@ def replace_each(trial: Trial, file: TargetFile) -> tuple[Step, Step]:
             )
         else:
             restart.tell(f"{name} was ready again in {(clock.monotonic_ns() - started_ns) / 1e9:.2f} s")
-    return stop.step(), restart.step()
+    return restart.step()
 
 
 def _stop(trial: Trial, role: Role, name: str, notes: Notes) -> None:

@@ -111,13 +111,17 @@ class Trial:
                 if one.kind == kind and phase in (None, one.phase) and job in (None, one.job)
             ]
 
-    def attend(self, within_s: float, *, want_effect: bool) -> Attended:
-        """Submits a job, and looks at it until it is terminal (and its effect was seen), or `within_s` is
-        over. Raises `Interrupted`."""
+    def attend(self, within_s: float, *, want_effect: bool, patient: bool = True) -> Attended:
+        """Submits a job, and looks at it until it is terminal (and its effect was seen, if it succeeded), or
+        `within_s` is over. `patient`: a submission that is refused is tried again. Raises `Interrupted`."""
         first_ns = before_ns = clock.monotonic_ns()
         while True:
             reply = self.running.call("submit", {"tag": "doctor", "client": "doctor", "values": {}})
-            if not _is_refused(reply) or clock.monotonic_ns() > first_ns + int(REFUSED_WITHIN_S * 1e9):
+            if (
+                not patient
+                or not _is_refused(reply)
+                or clock.monotonic_ns() > first_ns + int(REFUSED_WITHIN_S * 1e9)
+            ):
                 break
             clock.sleep(REFUSED_EVERY_S)
             before_ns = clock.monotonic_ns()
@@ -138,7 +142,9 @@ class Trial:
             self._fold(attended)
             if attended.ended_ns is not None and clock.monotonic_ns() > attended.ended_ns + DONE_FOR_NS:
                 break
-            if attended.terminal_ns is not None and (attended.effects > 0 or not want_effect):
+            if attended.terminal_ns is not None and (
+                attended.effects > 0 or not want_effect or attended.state != "succeeded"
+            ):
                 break
             clock.sleep(LOOK_EVERY_S)
         self._look(attended)

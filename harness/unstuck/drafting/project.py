@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE_FILES = (
@@ -54,16 +54,18 @@ class App:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A decorated function. `parameters`: those without a default, but for `self`, with their annotations."""
+    """A decorated function. `parameters`: those without a default, but for `self`, with their annotations.
+    `given`: the name that its decorator gives it; None: it goes by where it is."""
 
     decorator: str
     module: str
     function: str
     parameters: tuple[tuple[str, str], ...]
+    given: str | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.module}.{self.function}"
+        return self.given or f"{self.module}.{self.function}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,9 @@ class Project:
     apps: tuple[App, ...]
     tasks: tuple[Task, ...]
     variables: tuple[str, ...]  # of the environment, that its modules read
+    options: Mapping[str, str] = field(
+        default_factory=dict
+    )  # that it sets to constants, by name in lower case
 
     def near(self, words: Collection[str]) -> list[str]:
         """Those of the words that it names anywhere, also in the variables that it reads."""
@@ -123,6 +128,7 @@ def look_at_project(folder: Path) -> Project:
         apps=tuple(reader.apps),
         tasks=tuple(reader.tasks),
         variables=tuple(dict.fromkeys(reader.variables)),
+        options=reader.options,
     )
 
 
@@ -134,6 +140,7 @@ class _Reader:
         self.apps: list[App] = []
         self.tasks: list[Task] = []
         self.variables: list[str] = []
+        self.options: dict[str, str] = {}
 
     def read(self, path: Path, file: str, module: str) -> None:
         try:
@@ -141,6 +148,7 @@ class _Reader:
         except (SyntaxError, ValueError, RecursionError):
             return
         for node in ast.walk(tree):
+            self._options(node)
             match node:
                 case ast.Import(names=names):
                     self.imports += [Mention(one.name.split(".")[0], file, node.lineno) for one in names]
@@ -174,7 +182,32 @@ class _Reader:
                 for one in (*plain, *named)
                 if one.arg != "self"
             )
-            self.tasks.append(Task(decorator=name, module=module, function=node.name, parameters=parameters))
+            self.tasks.append(
+                Task(
+                    decorator=name, module=module, function=node.name, parameters=parameters,
+                    given=_given_name(decorator),
+                )
+            )  # fmt: skip
+
+    def _options(self, node: ast.AST) -> None:
+        """`conf.x = 1`, `X = 1`, `update(x=1)`, `{"x": 1}`; of several the first."""
+        pairs: list[tuple[str, ast.expr]] = []
+        match node:
+            case ast.Assign(targets=[ast.Attribute() | ast.Name() as where], value=value):
+                pairs = [(_last(where), value)]
+            case ast.Call(keywords=keywords):
+                pairs = [(one.arg, one.value) for one in keywords if one.arg is not None]
+            case ast.Dict(keys=keys, values=values):
+                pairs = [
+                    (key.value, value)
+                    for key, value in zip(keys, values, strict=True)
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
+                ]
+            case _:
+                pass
+        for name, value in pairs:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str | int | float):
+                self.options.setdefault(name.lower(), str(value.value))
 
     def _variable(self, node: ast.Subscript | ast.Call) -> None:
         """`os.environ["X"]`, `os.environ.get("X")`, `os.getenv("X")`, `env("X")`, `config("X")`."""
@@ -206,6 +239,15 @@ def _modules(folder: Path) -> Iterator[Path]:
 def _module_name(path: Path) -> str:
     parts: Sequence[str] = path.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _given_name(decorator: ast.expr) -> str | None:
+    """`clean` of `@app.task(name="clean")`."""
+    if isinstance(decorator, ast.Call):
+        for one in decorator.keywords:
+            if one.arg == "name" and isinstance(one.value, ast.Constant) and isinstance(one.value.value, str):
+                return one.value.value
+    return None
 
 
 def _last(node: ast.expr) -> str:

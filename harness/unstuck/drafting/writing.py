@@ -31,6 +31,9 @@ _BROKERS = re.compile(
     r"BROKER|REDIS|VALKEY|AMQP|RABBIT|CELERY|QUEUE|RQ|DRAMATIQ|HUEY|ARQ|KOMBU", re.IGNORECASE
 )
 OURS = frozenset({"task", "seconds", "poison"})  # what a submission takes besides
+QUEUE = ("task_default_queue", "celery_task_default_queue")  # settings of Celery
+LEASE = ("visibility_timeout",)
+LEASE_S = "3600"  # Celery's own: docs.celeryq.dev, backends and brokers, Redis
 GUESSES: Mapping[str, str] = {"str": "unstuck", "float": "0.1", "bool": "false"}  # by annotation; else 1
 _URL = re.compile(r"URL|URI|DSN|BROKER$|BACKEND$", re.IGNORECASE)
 
@@ -69,7 +72,7 @@ def draft(
     }
     return Draft(
         files=files,
-        told=tuple(_told(project, app, task)),
+        told=tuple(_told(project, app, task, len(tasks_of(recipe, project)))),
         todos=sum(text.count("TODO") for text in files.values()),
     )
 
@@ -116,6 +119,8 @@ def write(files: Mapping[Path, str], *, force: bool) -> None:
 
 def _values(recipe: Recipe, project: Project, app: App | None, task: Task | None) -> dict[str, str]:
     needs = () if task is None else [one for one in task.parameters if one[0] not in OURS]
+    lease_s = _option(project, LEASE, LEASE_S).removesuffix(".0")
+    lease_s = lease_s if lease_s.isdecimal() else LEASE_S
     modules = dict.fromkeys(one.module for one in tasks_of(recipe, project))
     return {
         "name": re.sub(r"[^A-Za-z0-9._-]+", "-", project.folder.name).strip("-._") or "service",
@@ -130,11 +135,18 @@ def _values(recipe: Recipe, project: Project, app: App | None, task: Task | None
         "task_or_guess": task.name if task else "tasks.work",
         "task_module": task.module if task else "tasks",
         "task_function": task.function if task else "work",
+        "celery_queue": _option(project, QUEUE, "celery"),
+        "celery_lease_s": lease_s,
+        "celery_recovery_s": str(int(lease_s) + 100),
         "modules": " ".join(modules) or "tasks",
         "task_modules": ", ".join(f'"{one}"' for one in modules) or '"tasks"',
         "arguments": "" if needs else "none",
         "values": "".join(f", {name}: {GUESSES.get(kind, '1')}" for name, kind in needs),
     }
+
+
+def _option(project: Project, names: Sequence[str], usual: str) -> str:
+    return next((project.options[name] for name in names if project.options.get(name)), usual)
 
 
 def _variables(urls: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
@@ -156,10 +168,11 @@ def _variables(urls: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
     return lines
 
 
-def _told(project: Project, app: App | None, task: Task | None) -> Sequence[str]:
+def _told(project: Project, app: App | None, task: Task | None, tasks: int) -> Sequence[str]:
+    others = f", one of {tasks}: `submit.values` says which" if tasks > 1 else ""
     told = [
         f"application {app.module}:{app.variable}" if app else "no application was found",
-        f"task {task.name}({', '.join(name for name, _ in task.parameters)})"
+        f"task {task.name}({', '.join(name for name, _ in task.parameters)}){others}"
         if task
         else "no task was found",
     ]

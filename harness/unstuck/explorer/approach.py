@@ -10,7 +10,6 @@ from unstuck.explorer.trials import LEASE_S_MAX, Approach, budget_s_of, pause_s_
 from unstuck.scenario import Submit, Upload
 from unstuck.targets.declared.file import TargetFile
 from unstuck.targets.declared.roles import timings_of, variants_of
-from unstuck.targets.reference import roles
 
 LEASE = "lease_s"  # the setting of that name, where a target has one
 REFERENCE_BUDGET_S = 15.0
@@ -50,6 +49,8 @@ def of_reference(
     settings: Mapping[str, Any], budget_s: float | None, pause_s: float | None
 ) -> tuple[Approach, float | None]:
     """The same of the bundled service."""
+    from unstuck.targets.reference import roles  # noqa: PLC0415  an extra, which other targets do without
+
     lease_s = float(settings.get(LEASE, roles.SETTINGS[LEASE]))
     approach = Approach(
         name="reference",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unstuck import __version__
 from unstuck.errors import ExitCode
 from unstuck.explorer.exploring import Attempted, Explored, trials_by_point
+from unstuck.explorer.life import HANDED_OVER
 from unstuck.explorer.points import CrashPoint
 from unstuck.explorer.trials import Mode
 from unstuck.report.group import worst
@@ -70,9 +71,13 @@ def _notes(explored: Explored, modes: Sequence[Mode]) -> tuple[str, ...]:
 
 
 def in_order(rows: Iterable[PointRow]) -> tuple[PointRow, ...]:
-    """By chapter, then by message, both in the order in which they first come; the places of one together."""
+    """By chapter, then by message, both in the order in which they first come; the places of one together.
+
+    A worker's own upkeep may come before the client has done anything: handing over is first all the same.
+    """
     given = list(rows)
-    lives = {life: place for place, life in enumerate(dict.fromkeys(row.life for row in given))}
+    found = dict.fromkeys((HANDED_OVER, *(row.life for row in given)))
+    lives = {life: place for place, life in enumerate(found)}
     messages = {
         message: place
         for place, message in enumerate(dict.fromkeys((row.life, row.link, row.message) for row in given))

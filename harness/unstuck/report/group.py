@@ -85,6 +85,12 @@ class Group:
         return counts
 
     @property
+    def target(self) -> str | None:
+        """What all of its runs were against; None where they do not say, or differ."""
+        said = {line.summary.target for line in self.lines if line.summary is not None}
+        return said.pop() if len(said) == 1 else None
+
+    @property
     def exit_code(self) -> ExitCode:
         """Of the whole: the worst of its runs; nothing run at all is inconclusive."""
         ran = [line.exit_code for line in self.lines if line.excluded is None]

@@ -13,7 +13,7 @@ from unstuck.report.page import badge, command, header, page, table
 from unstuck.report.text import done_text, doubts, jobs_text
 from unstuck.report.text_group import ORDER, case_text, counts_text
 from unstuck.report.text_proof import alarms_text
-from unstuck.report.words import plural, span
+from unstuck.report.words import plural, span, target_text
 
 _WORDS = {"caught": "pass", "missed": "fail", "not tried": "excluded"}
 
@@ -40,7 +40,10 @@ def group_html(group: Group) -> str:
             tag("p", meant, class_="soft") if meant else None,
             _tools(group),
             _runs(group),
-            tag("footer", f"Seed {group.seed} · Unstuck {group.version} · {group.date}"),
+            tag(
+                "footer",
+                f"{target_text(group.target)}Seed {group.seed} · Unstuck {group.version} · {group.date}",
+            ),
         ],
         scripts=("page.js",),
     )

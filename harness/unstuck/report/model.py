@@ -170,6 +170,7 @@ class Summary:
     version: str
     date: str | None
     folder: str | None  # as the user would type it
+    target: str | None = None  # with its configuration, `name:configuration`
     recoveries: tuple[Recovery, ...] = ()
     claim_budget_s: float | None = None  # to the next claim of a job that was hit; None: not demanded
     terminal_budget_s: float | None = None  # to its end

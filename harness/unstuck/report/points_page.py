@@ -49,7 +49,7 @@ def _rows(table: PointsTable, rows: list[PointRow]) -> Markup:
             cell = cells.get(mode) or (others.pop(0) if others else None)
             line.append(_cell(cell, mode) if cell is not None else "")
         written.append(line)
-    return table_of(heads, written, narrow=(0,))
+    return table_of(heads, written, narrow=(0,), kind="points")
 
 
 def _cell(cell: PointCell, mode: str) -> Markup:

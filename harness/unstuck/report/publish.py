@@ -40,6 +40,7 @@ def summarise_run(folder: RunFolder, scenario: Scenario, verdict: RunVerdict) ->
         version=str(start.get("version", __version__)),
         date=text_of(story.run.start, "date"),
         folder=shown(folder.path),
+        target=text_of(story.run.start, "target"),
         defences_off=tuple(map(str, off)) if isinstance(off, list) else (),
         logs=tuple(f"logs/{path.name}" for path in folder.log_files()),
     )

@@ -16,7 +16,7 @@ from unstuck.report.places import Places, window
 from unstuck.report.plots import memory_svg, recovery_svg
 from unstuck.report.text import doubts, fault_fate, jobs_text
 from unstuck.report.timeline import ordered, timeline
-from unstuck.report.words import plural, size, span
+from unstuck.report.words import plural, size, span, target_text
 
 SLOWEST: Final = 5  # recoveries told by name
 
@@ -255,4 +255,6 @@ def _gauge(one: ProcessLine, most: int) -> Child:
 def _footer(summary: Summary) -> Markup:
     off = f" · defences off: {', '.join(summary.defences_off)}" if summary.defences_off else ""
     date = f" · {summary.date}" if summary.date else ""
-    return tag("footer", f"Seed {summary.seed} · Unstuck {summary.version}{date}{off}")
+    return tag(
+        "footer", f"{target_text(summary.target)}Seed {summary.seed} · Unstuck {summary.version}{date}{off}"
+    )

@@ -41,6 +41,7 @@ class Circumstances:
     version: str = __version__
     date: str | None = None
     folder: str | None = None  # as the user would type it
+    target: str | None = None  # with its configuration
     defences_off: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()  # files with something in them, relative to the folder
 
@@ -83,6 +84,7 @@ def summarise(
         version=around.version,
         date=around.date,
         folder=around.folder,
+        target=around.target,
         recoveries=tuple(
             _recovery(stroke, victim)
             for fault in story.faults.values()

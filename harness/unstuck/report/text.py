@@ -10,7 +10,7 @@ from unstuck.checks.port import Verdict
 from unstuck.report.group import RunLine
 from unstuck.report.model import BrokenPromise, FaultLine, PropertyLine, Summary
 from unstuck.report.sheet import WIDTH, Sheet, Span
-from unstuck.report.words import facts_text, plural, span
+from unstuck.report.words import facts_text, plural, span, target_text
 
 STYLES: Final[Mapping[str, str]] = {
     "pass": "bold green",
@@ -43,6 +43,9 @@ def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
         sheet.paragraph(line.error, first=Span("error: ", STYLES["error"]))
     summary = line.summary
     if summary is None:
+        return sheet
+    if line.error is not None and not summary.jobs:  # it did not start: there is nothing else to tell
+        _where(sheet, summary)
         return sheet
     if summary.about:
         sheet.paragraph(summary.about, style="dim")
@@ -194,7 +197,9 @@ def _where(sheet: Sheet, summary: Summary) -> None:
         sheet.whole(f"Report  {summary.folder}/report.html")
         sheet.whole(f"Replay  {summary.replay}")
     off = f" · defences off: {', '.join(summary.defences_off)}" if summary.defences_off else ""
-    sheet.line(Span(f"Seed {summary.seed} · Unstuck {summary.version}{off}", "dim"))
+    sheet.line(
+        Span(f"{target_text(summary.target)}Seed {summary.seed} · Unstuck {summary.version}{off}", "dim")
+    )
 
 
 def _heading(sheet: Sheet, text: str) -> None:

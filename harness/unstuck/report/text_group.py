@@ -9,7 +9,7 @@ from typing import Final
 from unstuck.report.group import Group, RunLine
 from unstuck.report.sheet import WIDTH, Sheet, Span, cut
 from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text
-from unstuck.report.words import plural, span
+from unstuck.report.words import plural, span, target_text
 
 _HEAD: Final = 17  # mark and verdict
 _JOBS: Final = 24
@@ -103,7 +103,7 @@ def _totals(sheet: Sheet, group: Group) -> None:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
     if group.folder:
         sheet.whole(f"Report  {group.folder}/report.html")
-    sheet.line(Span(f"Seed {group.seed} · Unstuck {group.version}", "dim"))
+    sheet.line(Span(f"{target_text(group.target)}Seed {group.seed} · Unstuck {group.version}", "dim"))
 
 
 def _slowest(lines: Iterable[RunLine]) -> str:

@@ -294,3 +294,8 @@ def _step(step: Step) -> str:
         case PublishEvent(times=times):
             text = f"publish the event again{'' if times == 1 else f' {times} times'}"
     return text
+
+
+def target_text(target: str | None) -> str:
+    """The beginning of a last line: which target it was, if a history says so."""
+    return f"Target {target} · " if target else ""

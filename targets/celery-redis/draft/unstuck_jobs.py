@@ -44,10 +44,15 @@ def _watch(instance, **_: object) -> None:
     for name, task in instance.app.tasks.items():
         if not name.startswith("celery."):
             task.run = _reporting(task, task.run)
+            if os.environ.get("UNSTUCK_RELIABLE") == "1":  # by now a task has its own copy of these settings
+                task.acks_late = task.reject_on_worker_lost = True
+    if "UNSTUCK_LEASE_S" in os.environ:
+        options = dict(instance.app.conf.broker_transport_options or {})
+        options["visibility_timeout"] = float(os.environ["UNSTUCK_LEASE_S"])
+        instance.app.conf.broker_transport_options = options
     if os.environ.get("UNSTUCK_RELIABLE") == "1":
-        instance.app.conf.task_acks_late = True
-        instance.app.conf.task_reject_on_worker_lost = True
-        instance.app.conf.worker_prefetch_multiplier = 1
+        instance.prefetch_multiplier = 1
+        instance.app.conf.result_backend_always_retry = True
 
 
 def _reporting(task, run):

@@ -29,7 +29,7 @@ observe:
   timeout_s: 1
   sources:
     - http: "{{api.url}}/jobs"
-      states: {{waiting: queued, running: active, done: succeeded}}
+      states: {{waiting: queued, running: active, done: succeeded, broken: failed}}
       says_held: {{queued: queue, active: lease}}
 {more}
 """

@@ -48,6 +48,9 @@ def work(job: str) -> None:
     JOBS[job] = "running"
     report("begin", job)
     time.sleep(0.1)
+    if MODE == "fails":
+        JOBS[job] = "broken"
+        return
     report("end", job)
     if MODE == "twice":
         report("end", job)

@@ -13,6 +13,7 @@ from unstuck.doctor.inspecting import look_at_file
 from unstuck.drafting import Recipe, draft, fitting, look_at_project, recipes, write
 from unstuck.drafting.writing import render
 from unstuck.errors import UsageError
+from unstuck.targets.declared.file import RedisSource, TargetFile
 from unstuck.targets.declared.reading import load_target
 from unstuck.targets.ready import ready_targets
 
@@ -41,6 +42,12 @@ def project(folder: Path, files: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
+
+
+def redis_source(file: TargetFile, number: int) -> RedisSource:
+    source = file.observe.sources[number]
+    assert isinstance(source, RedisSource)
+    return source
 
 
 def test_every_ready_made_target_can_be_begun_from(tmp_path: Path) -> None:
@@ -115,6 +122,35 @@ def test_a_draft_is_filled_in(tmp_path: Path) -> None:
     assert 'APPLICATION = "shop.tasks:app"' in (tmp_path / "unstuck_jobs.py").read_text()
     [todo] = [text for text in look_at_file(file).told if "TODO" in text]  # what it cannot know
     assert "TODO DATABASE_URL" in todo
+
+
+def test_what_celery_was_told_is_in_the_draft(tmp_path: Path) -> None:
+    """A task goes by the name that it was given, jobs wait in the queue of the project, and are taken from a
+    dead worker when its visibility timeout is over."""
+    said = (
+        "app.conf.task_default_queue = 'orders'\n"
+        "app.conf.broker_transport_options = {'visibility_timeout': 600}\n"
+        "@app.task(name='tidy-up')\ndef tidy(): ...\n"
+    )
+    project(tmp_path, {"shop.py": f"from celery import Celery\napp = Celery()\n{said}"})
+    place = tmp_path / "unstuck.yaml"
+    write(draft(recipes()["celery-redis"], look_at_project(tmp_path), place).files, force=False)
+    file = load_target(place)
+    assert file.submit.values["task"] == "tidy-up"
+    assert [look.key for look in redis_source(file, 1).looks] == ["unacked", "orders"]
+    assert (file.timings.lease_s, file.timings.recovery_period_s) == (600, 700)
+    assert file.settings["lease_s"].value == 600
+
+
+def test_without_any_setting_a_draft_has_those_of_celery(tmp_path: Path) -> None:
+    """Its queue is `celery`, its visibility timeout an hour; a value that is computed says nothing."""
+    text = "app = Celery()\napp.conf.broker_transport_options = {'visibility_timeout': 2 * HOUR}\n"
+    project(tmp_path, {"shop.py": text})
+    place = tmp_path / "unstuck.yaml"
+    write(draft(recipes()["celery-redis"], look_at_project(tmp_path), place).files, force=False)
+    file = load_target(place)
+    assert redis_source(file, 1).looks[1].key == "celery"
+    assert file.timings.lease_s == 3600
 
 
 @pytest.mark.parametrize(

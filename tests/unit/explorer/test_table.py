@@ -99,6 +99,12 @@ def test_rows_stand_by_chapter_then_by_message() -> None:
     ]
 
 
+def test_handing_over_comes_first_whatever_a_worker_did_before_it() -> None:
+    """One that refreshes what it has in its broker does so whether there is a job or not."""
+    rows = [row("queued", "REFRESH", "p"), row("handed over", "LPUSH", "p"), row("queued", "BRPOP", "p")]
+    assert [one.message for one in in_order(rows)] == ["LPUSH", "REFRESH", "BRPOP"]
+
+
 def test_what_was_not_covered_is_no_pass() -> None:
     """Nor is an exploration without a trial, or one whose job does not go through."""
     about = About(target="mine", modes=("kill",), duration_s=1.0, seed=1, date="")

@@ -12,6 +12,8 @@ import pytest
 from tests.unit.report.made_up import recorded, scenario
 from unstuck.errors import ExitCode
 from unstuck.report.group import Group, ProofLine, RunLine
+from unstuck.report.group_page import group_html
+from unstuck.report.run_page import run_html
 from unstuck.report.sheet import WIDTH
 from unstuck.report.text import run_sheet
 from unstuck.report.text_group import group_sheet
@@ -55,6 +57,33 @@ def test_the_verdict_is_one_screen(
     _, line = recorded(Path("reports"), **how)
     assert line.word == word
     golden(name, run_sheet(shown(line)).plain())
+
+
+def test_reports_say_against_which_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its configuration, where the history has it: two runs to compare differ in nothing else."""
+    monkeypatch.chdir(tmp_path)
+    _, line = recorded(Path("reports"))
+    assert line.summary is not None
+    assert "Target" not in run_sheet(line).plain()
+    of = replace(line, summary=replace(line.summary, target="shop:reliable"))
+    group = Group(name="gate", lines=(of,), seed=1, version="0", date="", duration_s=1.0)
+    for text in (run_sheet(of).plain(), run_html(of), group_sheet(group).plain(), group_html(group)):
+        assert "Target shop:reliable · Seed " in text
+    assert replace(group, lines=(of, line)).target is None
+
+
+def test_what_did_not_start_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mistake, where the logs are, and nothing of promises that nobody could keep or break."""
+    monkeypatch.chdir(tmp_path)
+    _, line = recorded(Path("reports"))
+    assert line.summary is not None
+    of = replace(line, error="no redis-server was found", exit_code=ExitCode.USAGE)
+    none = replace(of, summary=replace(line.summary, jobs=()))
+    assert "What was promised" in run_sheet(of).plain()
+    text = run_sheet(none).plain()
+    assert "error: no redis-server was found" in text
+    assert "Report  " in text
+    assert "What was promised" not in text
 
 
 def test_the_gate_tells_of_each_case_and_of_what_did_not_pass(
