@@ -29,7 +29,7 @@ def running_flags(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         metavar="N",
         type=whole(1),
-        help="runs side by side (default: three on two processors, at most 4)",
+        help="runs side by side (default: two a processor, at most 4)",
     )
     parser.add_argument(
         "--emulator",

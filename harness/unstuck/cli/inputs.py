@@ -112,12 +112,12 @@ def check_defences(names: Sequence[str], catalogue: Catalogue) -> tuple[str, ...
 
 
 def jobs_by_default() -> int:
-    """Three runs on two processors that we may use, at most four: a run waits half of its time."""
+    """Two runs for each processor that we may use, at most four: a run waits half of its time."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         count = os.cpu_count() or 1
-    return max(1, min(JOBS_MAX, count * 3 // 2))
+    return max(1, min(JOBS_MAX, count * 2))
 
 
 def reports_folder(given: Path | None) -> Path:

@@ -20,7 +20,7 @@ _FLAGS = (
     ("world", "processes|sim|containers", "where they run (default: processes)"),
     ("target", "TARGET", "what they run against (default: as `unstuck run` has it)"),
     ("allow-host", "HOST", "a host off this machine that the target's file names, and may reach"),
-    ("jobs", "N", "runs side by side (default: three on two processors, at most 4; in the sim, 1)"),
+    ("jobs", "N", "runs side by side (default: two a processor, at most 4; in the sim, 1)"),
     ("seed", "N", "of everything random (default: 1)"),
     ("reports", "DIR", "where the folders of runs go (default: as `unstuck run` has it)"),
 )
