@@ -99,6 +99,21 @@ def test_the_users_own_brokers_do_not_reach_it(tmp_path: Path, monkeypatch: pyte
     assert both.environment["SHOP_DATABASE_URL"] == "postgres://prod.example/shop"
 
 
+def test_temporary_files_go_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into a folder of the run that is there; unless the file says otherwise."""
+    monkeypatch.setenv("TMPDIR", "/their/own")
+    told = Path(spec(tmp_path).environment["TMPDIR"])
+    assert told.is_relative_to(tmp_path / "scratch")
+    assert told.is_dir()
+    assert spec(tmp_path, GOOD + "inherit: [TMPDIR]\n").environment["TMPDIR"] == "/their/own"
+    assert (
+        spec(tmp_path, GOOD + MORE.replace("MODE: fast", "TMPDIR: /named"), configuration="fast").environment[
+            "TMPDIR"
+        ]
+        == "/named"
+    )
+
+
 def test_a_scenario_cannot_lead_it_elsewhere(tmp_path: Path) -> None:
     """A setting that becomes an address is looked at once it is filled in."""
     text = GOOD + "settings: {cache: {value: localhost, variable: CACHE_HOST}}\n"

@@ -43,6 +43,9 @@ class Surroundings:
         """Ours, which is the user's own, without what may lead to other systems; over it what the file
         says: of every role, of the settings, of the role, of the variants; and where to report to.
 
+        Temporary files go into one folder of the run, which goes with it: who is killed cannot take his
+        away. It is the same for all, since a service may hand files from one role to another by it.
+
         Raises `KeyError` for a name that nothing has, `TargetError` for an address off this machine.
         """
         chosen = self.settings(settings or {})
@@ -57,6 +60,10 @@ class Surroundings:
         ours = inherited(os.environ, self.target.inherit)
         for key, value in (filled | {key: ours[key] for key in self.target.inherit if key in ours}).items():
             check_filled(f"{name}: {key}", hosts_in_variable(key, value), self.target.hosts_allowed)
+        if "TMPDIR" not in self.target.inherit:
+            temporary = self.scratch / "tmp"
+            temporary.mkdir(parents=True, exist_ok=True)
+            ours["TMPDIR"] = str(temporary)
         return {**ours, **filled, **self.ledger, PROCESS: name}
 
     def settings(self, of_role: Mapping[str, Setting]) -> dict[str, Setting]:
