@@ -125,7 +125,8 @@ def judge_effect(trial: Trial, file: TargetFile, attended: Attended) -> Step:
     assert attended.job is not None
     if attended.effects == 0 and attended.terminal_ns is not None and attended.state != "succeeded":
         return Step(name="effect", state="skipped")  # none is due
-    others = {one.job for kind in ("attempt", "effect") for one in trial.heard(kind)} - {attended.job, None}
+    heard = {one.job for kind in ("attempt", "effect") for one in trial.heard(kind)}
+    others = heard - trial.submitted - {None}
     if others:
         notes.bad(
             f"the ledger was told of {', '.join(sorted(map(repr, others)))}, and the job is {attended.job!r}",

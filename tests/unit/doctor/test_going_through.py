@@ -1,0 +1,64 @@
+"""What is said of jobs that went through: whose effects were heard, and how the one after a restart fared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from unstuck.doctor.jobs import judge_effect
+from unstuck.doctor.trial import Trial
+from unstuck.targets.declared.file import CommandCall, Observation, Submission, TargetFile
+from unstuck.targets.declared.target import DeclaredTarget
+from unstuck.targets.port import Emit, Reply
+
+FILE = TargetFile(
+    name="t", path=Path("t"), folder=Path(), submit=Submission(call=CommandCall(command=("s",))),
+    observe=Observation(sources=()),
+)  # fmt: skip
+
+
+class Shop:
+    """Stands for a target, and for its run: each submission gets the next id; `report` is told of effects."""
+
+    file = FILE
+
+    def __init__(self, *ids: str) -> None:
+        self._ids = list(ids)
+        self.emit: Emit
+        self.says: Mapping[str, Sequence[Any]] = {}
+
+    def start(self, *, emit: Emit, **_: Any) -> Shop:
+        self.emit = emit
+        return self
+
+    def call(self, *_: Any) -> Reply:
+        return Reply(phase="ok", data={"job": self._ids.pop(0)})
+
+    def ask_each(self, job: str) -> Sequence[Any]:
+        return self.says.get(job, ())
+
+    def report(self, job: str) -> None:
+        self.emit("attempt", "begin", job=job, attempt=1)
+        self.emit("effect", job=job)
+
+
+def trial_of(shop: Shop) -> Trial:
+    trial = Trial(cast("DeclaredTarget", shop), lambda: False)
+    trial.start(cast("Any", None), Path())
+    return trial
+
+
+def test_every_job_that_we_handed_in_may_have_an_effect() -> None:
+    """A second one, since the first had waited, is none that nobody knows; a third of an odd name is."""
+    shop = Shop("j-1", "j-2")
+    trial = trial_of(shop)
+    shop.report("j-1")
+    first = trial.attend(0.01, want_effect=True)
+    trial.attend(0.0, want_effect=True)
+    shop.report("j-2")
+    assert judge_effect(trial, FILE, first).state != "bad"
+    shop.report("task-77")
+    step = judge_effect(trial, FILE, first)
+    assert step.state == "bad"
+    assert "the ledger was told of 'task-77', and the job is 'j-1'" in step.told
