@@ -45,7 +45,7 @@ def judge_job(
     notes.tell(f"submitted, with the id {attended.job}")
     if attended.terminal_ns is not None and attended.state != "succeeded":
         notes.bad(
-            f"{attended.state} {_after(attended, attended.terminal_ns)} later{_reason(attended)}",
+            f"{attended.state} {_after(attended, attended.terminal_ns)} later{reason_of(attended)}",
             "Give a job that succeeds: its task and its arguments, in `submit.values`. "
             f"{_worker_log(trial, file)}",
         )
@@ -235,6 +235,12 @@ def waited_s(attended: Attended) -> float:
     return max(0.0, (taken_ns - attended.acknowledged_ns) / 1e9)
 
 
+def reason_of(attended: Attended) -> str:
+    """Why it failed, where a source said so."""
+    seen = [one.reason for said in attended.said for one in said if isinstance(one, Seen) and one.reason]
+    return f": {seen[-1][:200]}" if seen else ""
+
+
 def _held(attended: Attended, notes: Notes) -> None:
     """Whether the job stands still at its reports: only then can a fault strike at those places."""
     places = {BEGIN: "begin", END: "end", ENDED: "after its end"}
@@ -251,12 +257,6 @@ def _held(attended: Attended, notes: Notes) -> None:
 
 def _knows(said: Seen | str) -> bool:
     return isinstance(said, Seen) and (said.state is not None or said.held is not None)
-
-
-def _reason(attended: Attended) -> str:
-    """Why it failed, where a source said so."""
-    seen = [one.reason for said in attended.said for one in said if isinstance(one, Seen) and one.reason]
-    return f": {seen[-1][:200]}" if seen else ""
 
 
 def _told(said: Seen | str) -> str:

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
+from unstuck.doctor.examining import judge_second
 from unstuck.doctor.jobs import judge_effect
-from unstuck.doctor.trial import Trial
+from unstuck.doctor.steps import Step
+from unstuck.doctor.trial import Attended, Trial
 from unstuck.targets.declared.file import CommandCall, Observation, Submission, TargetFile
 from unstuck.targets.declared.target import DeclaredTarget
+from unstuck.targets.declared.tracker import Seen
 from unstuck.targets.port import Emit, Reply
 
 FILE = TargetFile(
@@ -62,3 +67,28 @@ def test_every_job_that_we_handed_in_may_have_an_effect() -> None:
     step = judge_effect(trial, FILE, first)
     assert step.state == "bad"
     assert "the ledger was told of 'task-77', and the job is 'j-1'" in step.told
+
+
+def ended(state: str = "succeeded", *, effects: int = 1, reason: str | None = None) -> Attended:
+    return Attended(
+        reply=Reply(phase="ok"), submitted_ns=0, acknowledged_ns=0, job="j-2", effects=effects,
+        terminal_ns=200_000_000, at=[(200_000_000, state, "look")], said=[[Seen(state=state, reason=reason)]],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state", "told"),
+    [
+        (ended(), ended(), "ok", "then a job took 0.20 s"),
+        (ended(effects=0), ended(effects=0), "ok", "then a job took 0.20 s"),  # `effect` has said so
+        (ended(), ended("failed", effects=0, reason="no table"), "bad", "then a job failed 0.20 s later: no table"),
+        (ended(), ended(effects=0), "bad", "then a job succeeded, and its effect was not seen"),
+    ],
+)  # fmt: skip
+def test_a_job_after_a_restart_has_to_go_as_the_one_before(
+    first: Attended, second: Attended, state: str, told: str
+) -> None:
+    """To end is not enough: it may have failed, or have done nothing."""
+    step = judge_second(FILE, Step(name="restart", state="ok"), first, None, second)
+    assert step.state == state
+    assert told in step.told[0]
