@@ -175,16 +175,32 @@ class CallReader:
             self._words,
             readers={"states": read_states, "state": read_state, "held": read_held},
         )
+        self._check_look(look, spot)
+        return look
+
+    @staticmethod
+    def _check_look(look: Look, spot: Spot) -> None:
+        """Raises `ScenarioError` for what would be dropped silently when it is looked."""
         own = "{job}" in look.key
-        if look.field is not None and not own:
-            raise spot.error("has a field, but its key is not the job's own. Put {job} into the key.")
-        if look.states and look.field is None and not own:
+        for key, value in (("field", look.field), ("reason", look.reason)):
+            if value is not None and not own:
+                raise spot.error(f"has a {key}, but its key is not the job's own. Put {{job}} into the key.")
+        if look.states and look.field is None:
             raise spot.error("maps states, but reads none. Add `field`.")
+        if look.field is not None and look.state is not None:
+            raise spot.error("has a field and a state. Keep one of them.")
+        if look.reason is not None:
+            path = look.reason.startswith("$")
+            if path and not (look.field or "").startswith("$"):
+                raise spot.error(
+                    "has a reason that is a JSONPath, and `field` is none. Read the state by one, too."
+                )
+            if look.field is None and (look.state or look.held):
+                raise spot.error("has a reason without `field`: `state` and `held` would be dropped. Add a look.")
         if look.through is not None and own:
             raise spot.error("goes through a hash, but its key is the job's own already. Drop `through`.")
-        if not (look.states or look.state or look.held or (look.reason and own)):
+        if not (look.states or look.state or look.held or look.reason):
             raise spot.error("says nothing. Add `states` with `field`, or `state`, `held` or `reason`.")
-        return look
 
     def _rows(self, spot: Spot) -> RowsSource:
         known = {*CALLS, "on", *ROWS_KEYS}
