@@ -25,6 +25,7 @@ from unstuck.targets.declared.file import (
     SqlCall,
     Submission,
 )
+from unstuck.targets.declared.templates import is_of_job
 from unstuck.targets.declared.words import (
     TargetWords,
     plain,
@@ -181,7 +182,7 @@ class CallReader:
     @staticmethod
     def _check_look(look: Look, spot: Spot) -> None:
         """Raises `ScenarioError` for what would be dropped silently when it is looked."""
-        own = "{job}" in look.key
+        own = is_of_job(look.key)
         for key, value in (("field", look.field), ("reason", look.reason)):
             if value is not None and not own:
                 raise spot.error(f"has a {key}, but its key is not the job's own. Put {{job}} into the key.")

@@ -49,6 +49,11 @@ def names_in(text: str) -> set[str]:
     return {match[2] for match in _PLACE.finditer(text) if match[2]}
 
 
+def is_of_job(text: str) -> bool:
+    """True for a text that is another one for each job."""
+    return OF_JOB in names_in(text)
+
+
 def fill(text: str, value_of: Callable[[str], str]) -> str:
     """The text with each name's value. `value_of` raises `KeyError` for a name that it does not know."""
 
@@ -143,11 +148,11 @@ def check_templates(target: TargetFile, root: Spot) -> None:
         if call is not None:
             _check(texts_of_call(call), {*common, OF_JOB}, root, key)
     for where, source in _sources(target.observe, target.effects):
-        known = {*common, OF_JOB} if isinstance(source, JobSource | RedisSource) else common
+        known = {*common, OF_JOB} if isinstance(source, JobSource) else common
         for call in calls_of_source(source):
             _check(texts_of_call(call), known, root, where)
         if isinstance(source, RedisSource):
-            _check((look.key for look in source.looks), known, root, where)
+            _check((look.key for look in source.looks), {OF_JOB}, root, where)
 
 
 def _sources(observe: Observation, effects: Source | None) -> Iterator[tuple[str, Source]]:
