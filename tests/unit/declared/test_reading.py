@@ -119,6 +119,7 @@ MISTAKES = [
     ),
     ('command: [submit, "{item}"]', "sql: select 1", 11, "there is no dependency of kind postgres"),
     ('command: [submit, "{item}"]', "redis: [PING]\n  on: other", 12, "is not a dependency of kind redis"),
+    ("{item}", "{job}", 11, "{job} names nothing. Say `chosen: true` if the id is ours"),
     ("{item}", "{itme}", 11, "{itme} names nothing. Did you mean 'item'?"),
     ("  sources:", "  sorces:", 14, "Did you mean 'sources'?"),
     ("done: succeeded", "done: succeded", 16, "is not a state. Did you mean 'succeeded'?"),
