@@ -164,12 +164,17 @@ def judge_absence(trial: Trial, file: TargetFile, attended: Attended) -> Step:
     notes = Notes("absence")
     assert attended.job is not None
     for number, said in enumerate(trial.ask(UNKNOWN)):
-        if isinstance(said, Seen) and said.state is not None:
+        if isinstance(said, str):
+            notes.note(
+                f"sources[{number}] cannot be asked for a job that does not exist: {said[:200]}",
+                "Let it answer nothing, or 404: else each look fails once a job is lost.",
+            )
+        elif said.state is not None:
             notes.bad(
                 f"sources[{number}] says {_told(said)} of a job that does not exist, and would of a lost one",
                 "Map that word to null, if it stands for `unknown` as well.",
             )
-        elif isinstance(said, Seen) and said.held is not None:
+        elif said.held is not None:
             notes.bad(f"sources[{number}] says that a job which does not exist is held", "Narrow its key.")
     done = attended.terminal_ns is not None or attended.ended_ns is not None
     gone = done and all(nothing(one) for one in trial.ask(attended.job))

@@ -52,7 +52,9 @@ def test_a_good_file_loads(tmp_path: Path) -> None:
 
 def test_a_look_may_be_for_the_reason_alone(tmp_path: Path) -> None:
     """Of a hash of the job's own; where it is, and its state, other looks say."""
-    text = GOOD.replace("        - {key: waiting", '        - {key: "why:{job}", reason: error}\n        - {key: waiting')
+    text = GOOD.replace(
+        "        - {key: waiting", '        - {key: "why:{job}", reason: error}\n        - {key: waiting'
+    )
     [source] = load_target(write(tmp_path, text)).observe.sources
     assert isinstance(source, RedisSource)
     assert source.looks[1].reason == "error"
@@ -130,12 +132,27 @@ MISTAKES = [
     ('key: "job:{job}"', 'key: "job:{{job}}"', 16, "has a field, but its key is not the job's own"),
     ("key: waiting", 'key: "{bull}:waiting"', 17, "{bull} names nothing. Known: job. Double the braces"),
     ("field: state, states", "states", 16, "maps states, but reads none. Add `field`"),
-    ("field: state, states: {done: succeeded, odd: null}", "state: failed, reason: e", 16, "would be dropped"),
+    (
+        "field: state, states: {done: succeeded, odd: null}",
+        "state: failed, reason: e",
+        16,
+        "would be dropped",
+    ),
     ("field: state, states: {done: succeeded, odd: null}", "held: queue, reason: e", 16, "would be dropped"),
-    ("field: state, states: {done: succeeded, odd: null}", "reason: $.e", 16, "is a JSONPath, and `field` is none"),
+    (
+        "field: state, states: {done: succeeded, odd: null}",
+        "reason: $.e",
+        16,
+        "is a JSONPath, and `field` is none",
+    ),
     ("field: state,", "field: state, reason: $.e,", 16, "is a JSONPath, and `field` is none"),
     ("field: state,", "field: state, state: queued,", 16, "has a field and a state. Keep one of them"),
-    ("state: queued, held: queue", "state: queued, reason: e", 17, "has a reason, but its key is not the job's own"),
+    (
+        "state: queued, held: queue",
+        "state: queued, reason: e",
+        17,
+        "has a reason, but its key is not the job's own",
+    ),
     ("observe:\n", "observe:\n  every_s: 0\n", 14, "must be more than 0"),
     ("observe:\n", "observe:\n  absent: gone\n", 14, "is not allowed here. Known: lost, succeeded, unknown"),
     ("observe:\n", "effects: ledgr\nobserve:\n", 13, "Did you mean 'ledger'?"),

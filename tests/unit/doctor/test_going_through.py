@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 
 from unstuck.doctor.examining import judge_second
-from unstuck.doctor.jobs import judge_effect
+from unstuck.doctor.jobs import UNKNOWN, judge_absence, judge_effect
 from unstuck.doctor.steps import Step
 from unstuck.doctor.trial import Attended, Trial
+from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.file import CommandCall, Observation, Submission, TargetFile
 from unstuck.targets.declared.target import DeclaredTarget
 from unstuck.targets.declared.tracker import Seen
@@ -92,3 +93,15 @@ def test_a_job_after_a_restart_has_to_go_as_the_one_before(
     step = judge_second(FILE, Step(name="restart", state="ok"), first, None, second)
     assert step.state == state
     assert told in step.told[0]
+
+
+def test_a_source_that_fails_for_an_unknown_id_is_told() -> None:
+    """In a run every look at a lost job would fail: that is no absence, and no job could be called lost."""
+    shop = Shop("j-1")
+    trial = trial_of(shop)
+    first = trial.attend(0.0, want_effect=True)
+    shop.says = {UNKNOWN: [Seen(), CallError("GET /jobs/7: answered 500", maybe=True)]}
+    step = judge_absence(trial, FILE, first)
+    assert step.state == "note"
+    assert "sources[1] cannot be asked for a job that does not exist: GET /jobs/7: answered 500" in step.told
+    assert any("404" in one for one in step.advice)

@@ -197,7 +197,9 @@ class CallReader:
                     "has a reason that is a JSONPath, and `field` is none. Read the state by one, too."
                 )
             if look.field is None and (look.state or look.held):
-                raise spot.error("has a reason without `field`: `state` and `held` would be dropped. Add a look.")
+                raise spot.error(
+                    "has a reason without `field`: `state` and `held` would be dropped. Add a look."
+                )
         if look.through is not None and own:
             raise spot.error("goes through a hash, but its key is the job's own already. Drop `through`.")
         if not (look.states or look.state or look.held or look.reason):
