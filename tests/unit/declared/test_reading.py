@@ -156,6 +156,15 @@ MISTAKES = [
     ("observe:\n", "observe:\n  every_s: 0\n", 14, "must be more than 0"),
     ("observe:\n", "observe:\n  absent: gone\n", 14, "is not allowed here. Known: lost, succeeded, unknown"),
     ("observe:\n", "effects: ledgr\nobserve:\n", 13, "Did you mean 'ledger'?"),
+    ("observe:\n", 'effects: {each: {http: "http://127.0.0.1:1/{job}"}}\nobserve:\n', 13, "asks for one job"),
+    ("observe:\n", 'effects: {looks: [{key: "d:{job}", state: active}]}\nobserve:\n', 13, "Name one list"),
+    ("observe:\n", 'effects: {looks: [{key: "d:*", state: active}]}\nobserve:\n', 13, "Name one list"),
+    (
+        "observe:\n",
+        "effects: {looks: [{key: d, through: h, state: active}]}\nobserve:\n",
+        13,
+        "Name one list",
+    ),
     ("observe:\n", "settings: {x: {value: 1}}\nobserve:\n", 13, "lacks 'variable'"),
     (
         "observe:\n",

@@ -25,7 +25,7 @@ from unstuck.targets.declared.file import (
     SqlCall,
     Submission,
 )
-from unstuck.targets.declared.templates import is_of_job
+from unstuck.targets.declared.templates import is_glob, is_of_job
 from unstuck.targets.declared.words import (
     TargetWords,
     plain,
@@ -160,6 +160,20 @@ class CallReader:
         if "each" in entries:
             return self._each(spot)
         return self._rows(spot)
+
+    def effects(self, spot: Spot) -> Source:
+        """A source whose rows are effects; it has to show those of all jobs at once."""
+        source = self.source(spot)
+        if isinstance(source, JobSource):
+            raise spot.error("asks for one job, and effects are rows of all. Write a call that lists them.")
+        if isinstance(source, RedisSource):
+            for look, item in zip(source.looks, spot.entries()["looks"].items(), strict=True):
+                if is_of_job(look.key) or is_glob(look.key) or look.through is not None:
+                    raise item.error(
+                        "shows no rows that are effects: {job}, globs and `through` are for states. "
+                        "Name one list."
+                    )
+        return source
 
     def _looks(self, spot: Spot) -> RedisSource:
         entries = spot.entries(LOOKS_KEYS)

@@ -11,7 +11,7 @@ from unstuck.scenario import CANONICAL_STATES
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller, find, has
 from unstuck.targets.declared.file import HELD, JobSource, Look, RedisSource, RowsSource, Source
-from unstuck.targets.declared.templates import OF_JOB, fill, is_of_job
+from unstuck.targets.declared.templates import OF_JOB, fill, is_glob, is_of_job
 from unstuck.targets.declared.tracker import NOWHERE, Seen
 
 LONG_ID = 8  # characters
@@ -183,7 +183,7 @@ def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str, str]:
     field = look.field or look.reason  # a look may be for the reason alone
     if field is not None and not field.startswith("$"):
         return "hash", key, field, look.reason or "", ""
-    how = "glob" if job is None and any(char in key for char in "*?[") else "key"
+    how = "glob" if job is None and is_glob(key) else "key"
     return how, key, "", "", look.through or ""
 
 

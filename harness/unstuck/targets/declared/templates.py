@@ -54,6 +54,11 @@ def is_of_job(text: str) -> bool:
     return OF_JOB in names_in(text)
 
 
+def is_glob(key: str) -> bool:
+    """True for a key that stands for several."""
+    return any(char in key for char in "*?[")
+
+
 def fill(text: str, value_of: Callable[[str], str]) -> str:
     """The text with each name's value. `value_of` raises `KeyError` for a name that it does not know."""
 
