@@ -18,6 +18,7 @@ from unstuck.doctor.jobs import (
     judge_job,
     judge_states,
     judge_waiting,
+    reason_of,
     waited_s,
 )
 from unstuck.doctor.processes import judge_roles, start_each, stop_each
@@ -146,10 +147,10 @@ def _live(
         yield restart
         return
     seen.second = trial.attend(within_s, want_effect=want_effect)
-    yield _second(target.file, restart, seen.first, waiting, seen.second)
+    yield judge_second(target.file, restart, seen.first, waiting, seen.second)
 
 
-def _second(
+def judge_second(
     file: TargetFile, restart: Step, first: Attended, waiting: Attended | None, second: Attended
 ) -> Step:
     """The step `restart`, with the job that came before it, when nobody ran, and the one after it."""
@@ -167,6 +168,17 @@ def _second(
         notes.bad(
             f"then a job stayed {second.state or 'unknown'} ({second.reply.error or 'it was submitted'})",
             "See what a worker that starts anew waits for: a lease, a lock, a name that is still taken.",
+        )
+    elif second.state != "succeeded":
+        later_s = (second.terminal_ns - second.submitted_ns) / 1e9
+        notes.bad(
+            f"then a job {second.state} {later_s:.2f} s later{reason_of(second)}",
+            "See what a process that starts anew lacks: a table, a file, a connection that the first one made.",
+        )
+    elif second.effects == 0 and first.effects > 0:
+        notes.bad(
+            "then a job succeeded, and its effect was not seen, as that of the first one was",
+            "See whether a process that starts anew reports its jobs, and carries them out at all.",
         )
     else:
         took_s = (second.terminal_ns - second.submitted_ns) / 1e9

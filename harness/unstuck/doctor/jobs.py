@@ -45,7 +45,7 @@ def judge_job(
     notes.tell(f"submitted, with the id {attended.job}")
     if attended.terminal_ns is not None and attended.state != "succeeded":
         notes.bad(
-            f"{attended.state} {_after(attended, attended.terminal_ns)} later{_reason(attended)}",
+            f"{attended.state} {_after(attended, attended.terminal_ns)} later{reason_of(attended)}",
             "Give a job that succeeds: its task and its arguments, in `submit.values`. "
             f"{_worker_log(trial, file)}",
         )
@@ -125,7 +125,8 @@ def judge_effect(trial: Trial, file: TargetFile, attended: Attended) -> Step:
     assert attended.job is not None
     if attended.effects == 0 and attended.terminal_ns is not None and attended.state != "succeeded":
         return Step(name="effect", state="skipped")  # none is due
-    others = {one.job for kind in ("attempt", "effect") for one in trial.heard(kind)} - {attended.job, None}
+    heard = {one.job for kind in ("attempt", "effect") for one in trial.heard(kind)}
+    others = heard - trial.submitted - {None}
     if others:
         notes.bad(
             f"the ledger was told of {', '.join(sorted(map(repr, others)))}, and the job is {attended.job!r}",
@@ -163,12 +164,17 @@ def judge_absence(trial: Trial, file: TargetFile, attended: Attended) -> Step:
     notes = Notes("absence")
     assert attended.job is not None
     for number, said in enumerate(trial.ask(UNKNOWN)):
-        if isinstance(said, Seen) and said.state is not None:
+        if isinstance(said, str):
+            notes.note(
+                f"sources[{number}] cannot be asked for a job that does not exist: {said[:200]}",
+                "Let it answer nothing, or 404: else each look fails once a job is lost.",
+            )
+        elif said.state is not None:
             notes.bad(
                 f"sources[{number}] says {_told(said)} of a job that does not exist, and would of a lost one",
                 "Map that word to null, if it stands for `unknown` as well.",
             )
-        elif isinstance(said, Seen) and said.held is not None:
+        elif said.held is not None:
             notes.bad(f"sources[{number}] says that a job which does not exist is held", "Narrow its key.")
     done = attended.terminal_ns is not None or attended.ended_ns is not None
     gone = done and all(nothing(one) for one in trial.ask(attended.job))
@@ -234,6 +240,12 @@ def waited_s(attended: Attended) -> float:
     return max(0.0, (taken_ns - attended.acknowledged_ns) / 1e9)
 
 
+def reason_of(attended: Attended) -> str:
+    """Why it failed, where a source said so."""
+    seen = [one.reason for said in attended.said for one in said if isinstance(one, Seen) and one.reason]
+    return f": {seen[-1][:200]}" if seen else ""
+
+
 def _held(attended: Attended, notes: Notes) -> None:
     """Whether the job stands still at its reports: only then can a fault strike at those places."""
     places = {BEGIN: "begin", END: "end", ENDED: "after its end"}
@@ -250,12 +262,6 @@ def _held(attended: Attended, notes: Notes) -> None:
 
 def _knows(said: Seen | str) -> bool:
     return isinstance(said, Seen) and (said.state is not None or said.held is not None)
-
-
-def _reason(attended: Attended) -> str:
-    """Why it failed, where a source said so."""
-    seen = [one.reason for said in attended.said for one in said if isinstance(one, Seen) and one.reason]
-    return f": {seen[-1][:200]}" if seen else ""
 
 
 def _told(said: Seen | str) -> str:

@@ -73,6 +73,7 @@ class Trial:
         self._heard: list[Heard] = []
         self._stood: list[PointReached] = []
         self.processes: list[ProcessEvent] = []
+        self.submitted: set[str] = set()  # ids of all jobs that were handed in
         self.world: World
         self.running: RunningDeclared
         self.is_up = False  # `running` is there
@@ -132,6 +133,8 @@ class Trial:
             job=reply.data.get("job"),
             refused_s=(before_ns - first_ns) / 1e9,
         )
+        if attended.job is not None:
+            self.submitted.add(attended.job)
         if reply.phase != "ok" or attended.job is None:
             return attended
         deadline_ns = clock.monotonic_ns() + int(within_s * 1e9)

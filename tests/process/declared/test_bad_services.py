@@ -24,6 +24,16 @@ def test_a_good_service_passes(tiny: Tiny) -> None:
     assert (code, "2 succeeded (2 ok)" in out) == (0, True), out
 
 
+def test_what_all_roles_get_may_name_their_process_and_their_port(tiny: Tiny) -> None:
+    """Programs that we call ourselves get it as well: it says who they are."""
+    tiny.write(
+        change=lambda text: text.replace("environment: {", 'environment: {WHO: "{role} {process} {port}", '),
+        more='rescue: {command: ["true"]}',
+    )
+    code, out, _ = tiny.run()
+    assert (code, "2 succeeded (2 ok)" in out) == (0, True), out
+
+
 def test_a_role_that_goes_into_the_background_is_told(tiny: Tiny) -> None:
     """The process that was started has ended without an error; what it left is taken away."""
     tiny.write("daemonises")

@@ -30,10 +30,20 @@ from unstuck.targets.declared.inherited import inherited, withheld
         ("[fe80::1]:80", ["fe80::1"]),
         ("http://[2001:db8::1]:80/", ["2001:db8::1"]),
         ("HTTPS://Prod.Example/", ["prod.example"]),
+        ("host=db.example user=x", ["db.example"]),
+        ("user=x host = db port=5432", ["db"]),
+        ("host='db' user=x", ["db"]),
+        ("host=one:1,two dbname=x", ["one", "two"]),
+        ("hostaddr=10.0.0.5", ["10.0.0.5"]),
+        ("hostaddr=fe80::1", ["fe80::1"]),
+        ("Server=tcp:db.example,1433;Database=x", ["db.example"]),
+        ("postgresql:///db?host=db.example", ["db.example"]),
+        ("postgresql://{broker}/db?x=1&host=db%2Eexample", ["db.example"]),
+        ("select dblink_connect('host=db user=x')", ["db"]),
     ],
 )
 def test_hosts_elsewhere_are_found(text: str, hosts: list[str]) -> None:
-    """In URLs with one host or several, in pairs of host and port, as bare addresses."""
+    """In URLs with one host or several, in pairs of host and port, in keywords of a connection, as bare addresses."""
     assert hosts_off_machine(text) == hosts
 
 
@@ -45,6 +55,8 @@ def test_hosts_elsewhere_are_found(text: str, hosts: list[str]) -> None:
         *("sqlite:///file.db", "unix:///tmp/x.sock", "tasks:submit", "proj.celery:app"),
         *("postgres:16", "nginx:1.25", "12:30", "12:30:45", "$.x[0:10]", "worker@%h", "python3.11"),
         *("select x::text from jobs", '{"a": 10, "b": 20}', "sha256:0123456789abcdef", "1", ""),
+        *("host={broker.host} port={broker.port}", "host=localhost", "host=/run/postgresql dbname=x"),
+        *("postgresql:///db?host=%2Frun", "select 1 where host = 'a' and server = $1", "localhost=x"),
     ],
 )
 def test_what_is_no_host_elsewhere_is_left_alone(text: str) -> None:
@@ -60,6 +72,9 @@ def test_options_and_variables_that_name_a_host() -> None:
     assert hosts_in_variable("KAFKA_SERVERS", "one:9092,two") == ["one", "two"]
     assert hosts_in_variable("REDIS_HOST", "{broker.host}") == []
     assert hosts_in_variable("MODE", "cache") == []
+    assert hosts_in_variable("PGHOST", "cache") == ["cache"]
+    assert hosts_in_variable("DATABASE_DSN", "host=db.example user=x") == ["db.example"]
+    assert hosts_in_command(["psql", "host=db.example dbname=y"]) == ["db.example"]
 
 
 def test_what_was_filled_in_is_held_to_the_same() -> None:
@@ -84,6 +99,8 @@ def test_what_was_filled_in_is_held_to_the_same() -> None:
         ("SHOP", "rediss://localhost/0"),
         ("SHOP", "postgresql+psycopg://localhost/x"),
         ("ENDPOINT", "https://api.example/"),
+        ("APP_CONN", "host=db dbname=shop"),
+        ("APP_CONN", "dbname=shop host=localhost"),
     ],
 )
 def test_addresses_are_kept_from_roles(name: str, value: str) -> None:
@@ -101,6 +118,8 @@ def test_other_variables_reach_roles() -> None:
         "LANG": "C",
         "PORT": "80",
         "PAGER": "less",
+        "DISPLAY": "host:10",
+        "OPTIONS": "-Dhttp.host=x",
         "URL": "http://127.0.0.1/",
     }
     assert inherited(kept) == kept

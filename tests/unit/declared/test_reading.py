@@ -50,6 +50,16 @@ def test_a_good_file_loads(tmp_path: Path) -> None:
     assert file.ledger
 
 
+def test_a_look_may_be_for_the_reason_alone(tmp_path: Path) -> None:
+    """Of a hash of the job's own; where it is, and its state, other looks say."""
+    text = GOOD.replace(
+        "        - {key: waiting", '        - {key: "why:{job}", reason: error}\n        - {key: waiting'
+    )
+    [source] = load_target(write(tmp_path, text)).observe.sources
+    assert isinstance(source, RedisSource)
+    assert source.looks[1].reason == "error"
+
+
 def test_sources_of_each_kind_load(tmp_path: Path) -> None:
     """Rows by a call, and a call for each job; `on` is found where there is one dependency of the kind."""
     text = GOOD.replace("broker: {kind: redis}", "broker: {kind: redis}\n  base: {kind: postgres}").replace(
@@ -111,15 +121,50 @@ MISTAKES = [
     ),
     ('command: [submit, "{item}"]', "sql: select 1", 11, "there is no dependency of kind postgres"),
     ('command: [submit, "{item}"]', "redis: [PING]\n  on: other", 12, "is not a dependency of kind redis"),
+    ("{item}", "{job}", 11, "{job} names nothing. Say `chosen: true` if the id is ours"),
     ("{item}", "{itme}", 11, "{itme} names nothing. Did you mean 'item'?"),
     ("  sources:", "  sorces:", 14, "Did you mean 'sources'?"),
     ("done: succeeded", "done: succeded", 16, "is not a state. Did you mean 'succeeded'?"),
     ("held: queue", "held: queu", 17, "is not where a job can be held. Did you mean 'queue'?"),
     ("state: queued, held: queue", "field: x", 17, "has a field, but its key is not the job's own"),
     (", state: queued, held: queue", "", 17, "says nothing"),
+    ('key: "job:{job}"', 'key: "{folder}:{job}"', 16, "{folder} names nothing"),
+    ('key: "job:{job}"', 'key: "job:{{job}}"', 16, "has a field, but its key is not the job's own"),
+    ("key: waiting", 'key: "{bull}:waiting"', 17, "{bull} names nothing. Known: job. Double the braces"),
+    ("field: state, states", "states", 16, "maps states, but reads none. Add `field`"),
+    (
+        "field: state, states: {done: succeeded, odd: null}",
+        "state: failed, reason: e",
+        16,
+        "would be dropped",
+    ),
+    ("field: state, states: {done: succeeded, odd: null}", "held: queue, reason: e", 16, "would be dropped"),
+    (
+        "field: state, states: {done: succeeded, odd: null}",
+        "reason: $.e",
+        16,
+        "is a JSONPath, and `field` is none",
+    ),
+    ("field: state,", "field: state, reason: $.e,", 16, "is a JSONPath, and `field` is none"),
+    ("field: state,", "field: state, state: queued,", 16, "has a field and a state. Keep one of them"),
+    (
+        "state: queued, held: queue",
+        "state: queued, reason: e",
+        17,
+        "has a reason, but its key is not the job's own",
+    ),
     ("observe:\n", "observe:\n  every_s: 0\n", 14, "must be more than 0"),
     ("observe:\n", "observe:\n  absent: gone\n", 14, "is not allowed here. Known: lost, succeeded, unknown"),
     ("observe:\n", "effects: ledgr\nobserve:\n", 13, "Did you mean 'ledger'?"),
+    ("observe:\n", 'effects: {each: {http: "http://127.0.0.1:1/{job}"}}\nobserve:\n', 13, "asks for one job"),
+    ("observe:\n", 'effects: {looks: [{key: "d:{job}", state: active}]}\nobserve:\n', 13, "Name one list"),
+    ("observe:\n", 'effects: {looks: [{key: "d:*", state: active}]}\nobserve:\n', 13, "Name one list"),
+    (
+        "observe:\n",
+        "effects: {looks: [{key: d, through: h, state: active}]}\nobserve:\n",
+        13,
+        "Name one list",
+    ),
     ("observe:\n", "settings: {x: {value: 1}}\nobserve:\n", 13, "lacks 'variable'"),
     (
         "observe:\n",

@@ -42,8 +42,8 @@ def test_roles_have_links_to_what_they_name(tmp_path: Path) -> None:
     )
     file = load_target(write(tmp_path, text))
     assert reached_by(file, file.roles["worker"]) == ["broker", "api"]
-    assert has_port(file.roles["api"])
-    assert not has_port(file.roles["worker"])
+    assert has_port(file, file.roles["api"])
+    assert not has_port(file, file.roles["worker"])
     assert {"worker.broker", "worker.api"} <= catalogue_of(file).links
 
 
@@ -52,3 +52,23 @@ def test_a_role_without_a_port_has_no_address(tmp_path: Path) -> None:
     text = GOOD.replace('[submit, "{item}"]', '[submit, "{worker.url}"]')
     with pytest.raises(Exception, match=r"\{worker.url\} names nothing"):
         load_target(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("environment:\n", 'environment:\n  PORT: "{port}"\n'),
+     ("    ready: ready\n", '    ready: {url: "http://127.0.0.1:{port}/"}\n'),
+     ("submit:\n", 'configurations: {fast: {environment: {PORT: "{port}"}}}\nsubmit:\n')],
+)  # fmt: skip
+def test_a_port_may_be_named_in_any_text_of_a_role(tmp_path: Path, old: str, new: str) -> None:
+    """In what all roles get, too: else the role would be told to listen on port 0."""
+    file = load_target(write(tmp_path, GOOD.replace(old, new, 1)))
+    assert has_port(file, file.roles["worker"])
+
+
+def test_an_id_of_ours_may_be_named_in_a_submission(tmp_path: Path) -> None:
+    """With `chosen`; and a value of the job's may have that name."""
+    chosen = GOOD.replace("{item}", "{job}").replace("  values:", "  chosen: true\n  values:")
+    assert load_target(write(tmp_path, chosen)).submit.chosen
+    value = GOOD.replace("{item}", "{job}").replace("item: book", "job: book")
+    assert load_target(write(tmp_path, value)).submit.values == {"job": "book"}

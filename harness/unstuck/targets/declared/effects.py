@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller, find
-from unstuck.targets.declared.file import RedisSource, RowsSource, Source
+from unstuck.targets.declared.file import Look, RedisSource, RowsSource, Source
 from unstuck.targets.declared.sources import list_in
+from unstuck.targets.declared.templates import fill
 from unstuck.targets.declared.tracker import Tracker
 
 
@@ -36,17 +37,22 @@ class EffectsLook:
         match self._source:
             case RowsSource(call=call, job=path, rows=rows):
                 found = list_in(self._caller.perform(call, {}, self._timeout_s), rows)
-                jobs = [row if isinstance(row, str) else find(path, row) for row in found]
+                jobs = [row if isinstance(row, str | int) else find(path, row) for row in found]
                 return [str(job) for job in jobs if job is not None]
             case RedisSource(dependency=name, looks=looks, database=database):
                 client = self._caller.redis(name, database, self._timeout_s)
                 try:
-                    members = [one for look in looks for one in client.lrange(look.key, 0, -1)]
+                    members = [one for look in looks for one in client.lrange(_key(look), 0, -1)]
                 except Exception as error:  # noqa: BLE001  of a library that may not be installed
                     raise CallError(f"effects: {name}: {error}", maybe=False) from None
                 return [_job_of(one.decode(errors="replace")) for one in members]
             case _:
                 return []
+
+
+def _key(look: Look) -> str:
+    """With doubled braces made single; it names no job."""
+    return fill(look.key, {}.__getitem__)
 
 
 def _job_of(member: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import unquote
 
 from unstuck.errors import ScenarioError, TargetError
 from unstuck.loading.spot import Spot
@@ -23,19 +24,25 @@ _PAIR = re.compile(
     r":(\d{2,5})(?![\w.:-])"
 )
 _HOST = re.compile(r"[A-Za-z0-9](?:[\w-]*\w)?(?:\.[A-Za-z0-9-]+)*\.?")
+DSN = re.compile(
+    r"(?:^|[\s;?&'\"(])(?:host|hostaddr|server|data source)(?:\s*=\s*|=['\"])([^\s;&'\"/)][^\s;&'\")]*)",
+    re.IGNORECASE,
+)
+"""A connection string in keywords, `host=db dbname=shop`, also in the query of a URL; its group: the hosts."""
 _TAG_MAX = 99  # `postgres:16` is an image with its tag, and no port
 _NAMES_A_HOST = re.compile(
-    r"(^|[_-])(HOST|HOSTS|HOSTNAME|ENDPOINT|SERVER|SERVERS|ADDR|ADDRESS)$", re.IGNORECASE
+    r"(^|[_-]|^PG|^DB)(HOST|HOSTS|HOSTADDR|HOSTNAME|ENDPOINT|SERVER|SERVERS|ADDR|ADDRESS)$", re.IGNORECASE
 )
 _HOST_OPTION = re.compile(r"--?(?:[\w-]+-)?(?:host|server|endpoint|address)|-h")
 _NO_TEXTS = frozenset({"name", "summary", "allow_hosts", "inherit"})  # these reach nobody
 
 
 def hosts_off_machine(text: str, *, names_host: bool = False) -> list[str]:
-    """The hosts in a text that are not this machine: of URLs and of `host:port`; all of it, if it is said
-    to name a host. What a template fills in is on the loopback."""
+    """The hosts in a text that are not this machine: of URLs, of `host:port`, of `host=NAME`; all of it, if
+    it is said to name a host. What a template fills in is on the loopback."""
     text = _TEMPLATE.sub(_HERE, _PORT.sub("8080", text))
     found = [host for match in _URL.finditer(text) for host in _of_authority(match[1])]
+    found += [host for match in DSN.finditer(text) for host in _of_keyword(unquote(match[1]))]
     rest = _URL.sub(" ", text)
     for match in _PAIR.finditer(rest):
         host, port = match[1], int(match[2])
@@ -158,6 +165,16 @@ def _of_authority(authority: str) -> Iterator[str]:
             yield part.partition("]")[0].removeprefix("[")
         elif part:
             yield part.partition(":")[0]
+
+
+def _of_keyword(value: str) -> Iterator[str]:
+    """The hosts of `host=one:1,two`, and of `server=tcp:one,1433`; what cannot be a host is none."""
+    for part in value.split(","):
+        host = part.removeprefix("tcp:")
+        if not _is_address(host):
+            host = host.partition("]")[0].removeprefix("[") if "[" in host else host.partition(":")[0]
+        if _is_address(host) or (_HOST.fullmatch(host) and not host.isdigit()):
+            yield host
 
 
 def _is_address(text: str) -> bool:

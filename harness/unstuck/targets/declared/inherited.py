@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from unstuck.targets.declared.hosts import hosts_off_machine
+from unstuck.targets.declared.hosts import DSN, hosts_off_machine
 
 _SYSTEMS = (
     "AMQP|ARQ|BROKER|BULL|BULLMQ|CACHE|CASSANDRA|CELERY|CLICKHOUSE|COUCH|COUCHDB|DATABASE|DB|DRAMATIQ|DYNAMODB|"
@@ -51,5 +51,8 @@ def inherited(environment: Mapping[str, str], passed_on: Collection[str] = ()) -
 def looks_like_address(name: str, value: str) -> bool:
     """True for a variable that says, by name or by value, where a broker, a database, another machine is."""
     return bool(
-        _NAME.fullmatch(name) or _SCHEME.search(value) or ("://" in value and hosts_off_machine(value))
+        _NAME.fullmatch(name)
+        or _SCHEME.search(value)
+        or DSN.search(value)
+        or ("://" in value and hosts_off_machine(value))
     )

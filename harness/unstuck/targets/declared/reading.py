@@ -205,7 +205,7 @@ def _read_effects(found: TargetFile, spot: Spot, calls: CallReader) -> TargetFil
     if not isinstance(spot.node.value, Mapping):
         word = str(one_of(spot, ("ledger", "none")))
         return replace(found, ledger=word == "ledger")
-    return replace(found, effects=calls.source(spot), ledger=False)
+    return replace(found, effects=calls.effects(spot), ledger=False)
 
 
 def _read_variants(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile:

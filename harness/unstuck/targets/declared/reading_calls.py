@@ -25,6 +25,7 @@ from unstuck.targets.declared.file import (
     SqlCall,
     Submission,
 )
+from unstuck.targets.declared.templates import is_glob, is_of_job
 from unstuck.targets.declared.words import (
     TargetWords,
     plain,
@@ -160,6 +161,20 @@ class CallReader:
             return self._each(spot)
         return self._rows(spot)
 
+    def effects(self, spot: Spot) -> Source:
+        """A source whose rows are effects; it has to show those of all jobs at once."""
+        source = self.source(spot)
+        if isinstance(source, JobSource):
+            raise spot.error("asks for one job, and effects are rows of all. Write a call that lists them.")
+        if isinstance(source, RedisSource):
+            for look, item in zip(source.looks, spot.entries()["looks"].items(), strict=True):
+                if is_of_job(look.key) or is_glob(look.key) or look.through is not None:
+                    raise item.error(
+                        "shows no rows that are effects: {job}, globs and `through` are for states. "
+                        "Name one list."
+                    )
+        return source
+
     def _looks(self, spot: Spot) -> RedisSource:
         entries = spot.entries(LOOKS_KEYS)
         looks = tuple(self._look(item) for item in entries["looks"].items())
@@ -175,16 +190,34 @@ class CallReader:
             self._words,
             readers={"states": read_states, "state": read_state, "held": read_held},
         )
-        own = "{job}" in look.key
-        if look.field is not None and not own:
-            raise spot.error("has a field, but its key is not the job's own. Put {job} into the key.")
-        if look.states and look.field is None and not own:
+        self._check_look(look, spot)
+        return look
+
+    @staticmethod
+    def _check_look(look: Look, spot: Spot) -> None:
+        """Raises `ScenarioError` for what would be dropped silently when it is looked."""
+        own = is_of_job(look.key)
+        for key, value in (("field", look.field), ("reason", look.reason)):
+            if value is not None and not own:
+                raise spot.error(f"has a {key}, but its key is not the job's own. Put {{job}} into the key.")
+        if look.states and look.field is None:
             raise spot.error("maps states, but reads none. Add `field`.")
+        if look.field is not None and look.state is not None:
+            raise spot.error("has a field and a state. Keep one of them.")
+        if look.reason is not None:
+            path = look.reason.startswith("$")
+            if path and not (look.field or "").startswith("$"):
+                raise spot.error(
+                    "has a reason that is a JSONPath, and `field` is none. Read the state by one, too."
+                )
+            if look.field is None and (look.state or look.held):
+                raise spot.error(
+                    "has a reason without `field`: `state` and `held` would be dropped. Add a look."
+                )
         if look.through is not None and own:
             raise spot.error("goes through a hash, but its key is the job's own already. Drop `through`.")
-        if not (look.states or look.state or look.held or (look.reason and own)):
+        if not (look.states or look.state or look.held or look.reason):
             raise spot.error("says nothing. Add `states` with `field`, or `state`, `held` or `reason`.")
-        return look
 
     def _rows(self, spot: Spot) -> RowsSource:
         known = {*CALLS, "on", *ROWS_KEYS}

@@ -159,8 +159,7 @@ class RunningDeclared(Linked):
                 self._world, python=python_of(file), folder=file.folder,
                 log=self._folder / "logs" / f"{AGENT}.log",
             )  # fmt: skip
-            values = partial(self._value_of, process=AGENT)
-            agent.start(self._around.environment(AGENT, values))
+            agent.start(self._around.environment(AGENT, self._value_of_agent))
             self._closing.callback(agent.stop)
         for call in (file.submit.call, *([file.cancel] if file.cancel else [])):
             for name in sorted(named_by(call) & set(file.dependencies)):
@@ -281,7 +280,7 @@ class RunningDeclared(Linked):
         upstreams = {one: self._upstream(one) for one in reached_by(self._file, role)}
         for one, (address, framer) in upstreams.items():
             self._addresses.link(name, one, address, framer)
-        if has_port(role):
+        if has_port(self._file, role):
             self._ports.setdefault(name, free_port())
         spec = spec_of(
             role, name, self._around, port=self._ports.get(name, 0),
@@ -322,6 +321,17 @@ class RunningDeclared(Linked):
         if name == "folder":
             return str(self._world.scratch)
         raise KeyError(name)
+
+    def _value_of_agent(self, name: str) -> str:
+        """The same for the environment of who calls the target's programs: it is that of roles, too."""
+        match name:
+            case "process":
+                return AGENT
+            case "role":
+                return CLIENT
+            case "port":
+                return str(self._ports.setdefault(AGENT, free_port()))
+        return self._value_of(name, process=AGENT)
 
     def _client_to(self, role: str, address: tuple[str, int]) -> tuple[str, int]:
         """Where clients reach a process of a role: by a link of its own for each, `client-2.api`, since a

@@ -11,7 +11,7 @@ from unstuck.scenario import CANONICAL_STATES
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller, find, has
 from unstuck.targets.declared.file import HELD, JobSource, Look, RedisSource, RowsSource, Source
-from unstuck.targets.declared.templates import fill
+from unstuck.targets.declared.templates import OF_JOB, fill, is_glob, is_of_job
 from unstuck.targets.declared.tracker import NOWHERE, Seen
 
 LONG_ID = 8  # characters
@@ -106,7 +106,7 @@ class Sources:
         asked: list[tuple[Look, str | None]] = []
         words: list[str] = []
         for look in source.looks:
-            for job in jobs if "{job}" in look.key else (None,):
+            for job in jobs if is_of_job(look.key) else (None,):
                 asked.append((look, job))
                 words += _look_words(look, job)
         client = self._caller.redis(source.dependency, source.database, self._timeout_s)
@@ -179,11 +179,11 @@ def seen_of(raw: Any, states: Mapping[str, str | None], says_held: Mapping[str, 
 
 
 def _look_words(look: Look, job: str | None) -> tuple[str, str, str, str, str]:
-    key = look.key if job is None else fill(look.key, {"job": job}.__getitem__)
+    key = fill(look.key, ({} if job is None else {OF_JOB: job}).__getitem__)
     field = look.field or look.reason  # a look may be for the reason alone
     if field is not None and not field.startswith("$"):
         return "hash", key, field, look.reason or "", ""
-    how = "glob" if job is None and any(char in key for char in "*?[") else "key"
+    how = "glob" if job is None and is_glob(key) else "key"
     return how, key, "", "", look.through or ""
 
 

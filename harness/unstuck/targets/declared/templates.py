@@ -8,7 +8,7 @@ A name in braces is filled in; anything else in braces (JSON, say) is left as it
     {process} {role}    the name of this process (`worker-1`), its role
     {port} {folder}     a port of its own, and a folder of the run's that goes with it
     {python}            the target's Python
-    {job}               a job's id; in a submission with `chosen: true`, the one that we choose
+    {job}               a job's id; in a submission only with `chosen: true`: the one that we choose
     {anything else}     a value of the job, as `submit.values` names them
 """
 
@@ -49,6 +49,16 @@ def names_in(text: str) -> set[str]:
     return {match[2] for match in _PLACE.finditer(text) if match[2]}
 
 
+def is_of_job(text: str) -> bool:
+    """True for a text that is another one for each job."""
+    return OF_JOB in names_in(text)
+
+
+def is_glob(key: str) -> bool:
+    """True for a key that stands for several."""
+    return any(char in key for char in "*?[")
+
+
 def fill(text: str, value_of: Callable[[str], str]) -> str:
     """The text with each name's value. `value_of` raises `KeyError` for a name that it does not know."""
 
@@ -86,10 +96,9 @@ def reached_by(target: TargetFile, role: Role) -> list[str]:
     return [name for name in known if name in named]
 
 
-def has_port(role: Role) -> bool:
+def has_port(target: TargetFile, role: Role) -> bool:
     """True for a role that is given a port of its own."""
-    named = any("port" in names_in(text) for text in (*role.command, *role.environment.values()))
-    return named or role.ready.port
+    return role.ready.port or any("port" in names_in(text) for text in texts_of_role(target, role))
 
 
 def texts_of_call(call: Call) -> Iterator[str]:
@@ -137,17 +146,17 @@ def check_templates(target: TargetFile, root: Spot) -> None:
         known = {*places, *OF_PROCESS}
         _check(texts_of_role(target, role), known, root, f"roles.{name}")
     common = {*places, "python", "folder"}
-    with_job = {*common, OF_JOB, *values}
-    _check(texts_of_call(target.submit.call), with_job, root, "submit")
+    ours = {OF_JOB} if target.submit.chosen else set()
+    _check(texts_of_call(target.submit.call), {*common, *ours, *values}, root, "submit")
     for key, call in (("cancel", target.cancel), ("rescue", target.rescue)):
         if call is not None:
             _check(texts_of_call(call), {*common, OF_JOB}, root, key)
     for where, source in _sources(target.observe, target.effects):
-        known = {*common, OF_JOB} if isinstance(source, JobSource | RedisSource) else common
+        known = {*common, OF_JOB} if isinstance(source, JobSource) else common
         for call in calls_of_source(source):
             _check(texts_of_call(call), known, root, where)
         if isinstance(source, RedisSource):
-            _check((look.key for look in source.looks), known, root, where)
+            _check((look.key for look in source.looks), {OF_JOB}, root, where)
 
 
 def _sources(observe: Observation, effects: Source | None) -> Iterator[tuple[str, Source]]:
@@ -164,7 +173,7 @@ def _places(target: TargetFile) -> set[str]:
         found.add(name)
         found |= {f"{name}.{value}" for value in ("url", "host", "port", *KINDS[dependency.kind].VALUES)}
     for name, role in target.roles.items():
-        if has_port(role):
+        if has_port(target, role):
             found |= {name, f"{name}.url", f"{name}.port", f"{name}.host"}
     return found
 
@@ -173,8 +182,11 @@ def _check(texts: Iterable[str], known: set[str], root: Spot, where: str) -> Non
     for text in texts:
         for name in sorted(names_in(text) - known):
             line = _line_of(root.node, "{" + name + "}") or root.line
+            hint = did_you_mean(name, known)
+            if (where, name) == ("submit", OF_JOB):
+                hint = " Say `chosen: true` if the id is ours."
             raise ScenarioError(
-                f"{root.file}:{line}: {where}: {{{name}}} names nothing.{did_you_mean(name, known)} "
+                f"{root.file}:{line}: {where}: {{{name}}} names nothing.{hint} "
                 "Double the braces if they are meant as such."
             )
 

@@ -91,3 +91,11 @@ def test_an_answer_that_has_no_rows_is_no_absence(rows: str | None, answer: obje
 def test_no_rows_are_an_answer(rows: str | None, answer: object) -> None:
     """`null` is how some languages write an empty list."""
     assert look(RowsSource(call=CALL, rows=rows), Answering(answer), "j-1") == {"j-1": NOWHERE}
+
+
+def test_braces_that_are_doubled_in_a_key_are_single_ones() -> None:
+    """As BullMQ and others write keys that belong into one slot: in the key of a job, and in a shared one."""
+    looks = (Look(key="{{q}}:{job}", state="active"), Look(key="{{q}}:wait", held="queue"))
+    caller = Answering(members={"{q}:j-1": ["x"], "{q}:wait": ["j-1"]})
+    seen = look(RedisSource(dependency="broker", looks=looks), caller, "j-1")
+    assert seen == {"j-1": Seen(state="active", held="queue")}
