@@ -60,6 +60,19 @@ def outcome_of(record: RunRecord) -> Outcome:
     )
 
 
+def passed_by(record: RunRecord) -> bool:
+    """True when the run came to its end and never to the trial's point: nothing was struck, nothing broke.
+
+    A run that failed, was interrupted, or met an error of ours shows nothing of the sort.
+    """
+    verdict = record.verdict
+    if verdict is None or record.error is not None or record.exit_code is ExitCode.INTERRUPTED:
+        return False
+    if verdict.verdict is Verdict.FAIL or verdict.harness_errors:
+        return False
+    return not any(row.fired for row in verdict.faults)
+
+
 def _nothing(why: str, exit_code: ExitCode) -> Outcome:
     return Outcome(word=None, why=" ".join(why.split()), exit_code=exit_code)
 

@@ -9,7 +9,7 @@ from unstuck.checks.classes import JobClass, Kind
 from unstuck.checks.port import PropertyResult, Verdict
 from unstuck.checks.verdict import FaultRow, RunVerdict
 from unstuck.errors import ExitCode
-from unstuck.explorer.outcomes import NO_JOB, outcome_of
+from unstuck.explorer.outcomes import NO_JOB, outcome_of, passed_by
 from unstuck.scenario import Scenario
 
 FAULT = FaultRow(
@@ -88,3 +88,17 @@ def test_an_error_of_the_harness_is_not_the_services() -> None:
     assert outcome.exit_code is ExitCode.HARNESS
     stopped = replace(record(JOB), exit_code=ExitCode.INTERRUPTED)
     assert outcome_of(stopped).exit_code is ExitCode.INTERRUPTED
+
+
+def test_only_a_whole_run_shows_that_a_job_does_not_come_to_a_test_point() -> None:
+    """One that failed, was stopped or met an error of ours is still owed: it is not taken out."""
+    unfired = replace(FAULT, fired=0, landed=0, problem="never fired")
+    whole = record(JOB, fault=unfired)
+    assert passed_by(whole)
+    assert not passed_by(record(JOB))
+    assert not passed_by(record(JOB, fault=unfired, broken=("no_job_lost",)))
+    assert not passed_by(replace(whole, error="links: the proxy is gone"))
+    assert not passed_by(replace(whole, exit_code=ExitCode.INTERRUPTED))
+    assert not passed_by(replace(whole, verdict=None))
+    assert whole.verdict is not None
+    assert not passed_by(replace(whole, verdict=replace(whole.verdict, harness_errors=("it crashed",))))
