@@ -44,10 +44,9 @@ def outcome_of(record: RunRecord) -> Outcome:
         why = next((row.problem for row in verdict.faults if row.problem), "it never fired")
         code = ExitCode.HARNESS if verdict.harness_errors else ExitCode.INCONCLUSIVE
         return _nothing(f"did not land: {why}", code)
-    if verdict.harness_errors:
-        return _nothing(verdict.harness_errors[0], ExitCode.HARNESS)
-    if verdict.spoilt:
-        return _nothing(verdict.spoilt[0], ExitCode.INCONCLUSIVE)
+    if verdict.harness_errors or verdict.spoilt:
+        code = ExitCode.HARNESS if verdict.harness_errors else ExitCode.INCONCLUSIVE
+        return _nothing((*verdict.harness_errors, *verdict.spoilt)[0], code)
     broken = tuple(one.name for one in verdict.properties if one.verdict is Verdict.FAIL)
     allowed = not broken and all(job.allowed for job in verdict.jobs)
     unclear = next((one for one in verdict.properties if _is_unclear(one)), None)
