@@ -59,8 +59,8 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     told = []
     for name, pids in hit.items():
         main = pids[:1]  # it comes first; the supervisor takes what it leaves behind
-        # Looked at in any case: 1. the first uses up the grace, 2. the second, long gone, runs again under its
-        # name, 3. a kill by name would hit its successor.
+        # Looked at in any case: 1. the first uses up the grace, 2. the second, long gone, runs again under
+        # its name, 3. a kill by name would hit its successor.
         left_s = max(0.0, parameters.grace_s - (hand.scheduler.now_ns() - began_ns) / 1e9)
         if hand.wait_gone(name, main, left_s):
             told.append(f"{name}: pid {main[0]} gone within its grace")
