@@ -16,7 +16,7 @@ from unstuck.explorer.life import read_life
 from unstuck.explorer.messages import CLIENT, Message, begin_ns, counted, read_messages, role_of, unframed
 from unstuck.explorer.outcomes import Outcome, outcome_of, passed_by
 from unstuck.explorer.points import PLACES, CrashPoint, Settled, named_points, points_of, settle
-from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, trial
+from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, trial, untried
 from unstuck.history import History, read_history
 from unstuck.scenario import Scenario
 
@@ -145,6 +145,10 @@ def _explored(
     )
     approach = order.approach
     named = named_points(order.named, approach.replicas, approach.workers or ())
+    uncovered += [
+        Uncovered(what=f"test point {name}", why=why)
+        for name, why in untried(order.named, named, order.modes).items()
+    ]
     trials = list(_trials(order, [*points, *named], read[0].messages, shared, uncovered))
     counts = _counts(alone[0], read[0], points, order.link)
     if counts.seen < counts.linked:
