@@ -47,6 +47,7 @@ class RunVerdict:
     """All that is concluded from a history. `reasons` says why it is not a pass; empty when it is.
 
     `harness_errors` are failures of Unstuck itself: the exit code is 4 unless a promise was broken.
+    `spoilt`: those of the reasons for which the run proves nothing either way.
     """
 
     verdict: Verdict
@@ -56,6 +57,7 @@ class RunVerdict:
     jobs: tuple[JobClass, ...]
     figures: Mapping[str, float] = field(default_factory=dict)
     harness_errors: tuple[str, ...] = ()
+    spoilt: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -109,6 +111,7 @@ def _judge(story: Story, expect: Mapping[str, Mapping[str, Any]] | None) -> RunV
         jobs=classify(story),
         figures=_figures(story, results),
         harness_errors=tuple(errors),
+        spoilt=tuple(spoilt),
     )
 
 

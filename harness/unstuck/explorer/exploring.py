@@ -14,9 +14,9 @@ from unstuck.campaign import RunRecord, Stage, Tell, run_many
 from unstuck.errors import ExitCode
 from unstuck.explorer.life import read_life
 from unstuck.explorer.messages import CLIENT, Message, begin_ns, counted, read_messages, role_of, unframed
-from unstuck.explorer.outcomes import Outcome, outcome_of
+from unstuck.explorer.outcomes import Outcome, outcome_of, passed_by
 from unstuck.explorer.points import PLACES, CrashPoint, Settled, named_points, points_of, settle
-from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, trial
+from unstuck.explorer.trials import Approach, Mode, Trial, baseline, modes_of, trial, untried
 from unstuck.history import History, read_history
 from unstuck.scenario import Scenario
 
@@ -145,6 +145,10 @@ def _explored(
     )
     approach = order.approach
     named = named_points(order.named, approach.replicas, approach.workers or ())
+    uncovered += [
+        Uncovered(what=f"test point {name}", why=why)
+        for name, why in untried(order.named, named, order.modes).items()
+    ]
     trials = list(_trials(order, [*points, *named], read[0].messages, shared, uncovered))
     counts = _counts(alone[0], read[0], points, order.link)
     if counts.seen < counts.linked:
@@ -157,7 +161,7 @@ def _explored(
         Attempted(trial=one, record=record, outcome=outcome_of(record))
         for one, record in zip(trials, ran, strict=True)
     )
-    astray = [one for one in attempted if one.trial.point.is_named and not _fired(one.record)]
+    astray = [one for one in attempted if one.trial.point.is_named and passed_by(one.record)]
     attempted = tuple(one for one in attempted if one not in astray)
     untold = [one for one in attempted if one.outcome.word is None]
     stopped = [one for one in untold if one.outcome.exit_code is ExitCode.INTERRUPTED]
@@ -173,11 +177,6 @@ def _explored(
         baselines=tuple(records),
         passed_by=tuple(dict.fromkeys(one.trial.point.label for one in astray)),
     )  # fmt: skip
-
-
-def _fired(record: RunRecord) -> bool:
-    """True also where nobody knows."""
-    return record.verdict is None or any(row.fired for row in record.verdict.faults)
 
 
 def _unsettled(settled: Settled, link: str) -> list[Uncovered]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from unstuck.campaign import RunRecord
 from unstuck.checks.classes import JobClass, Kind
-from unstuck.checks.port import Verdict
+from unstuck.checks.port import PropertyResult, Verdict
 from unstuck.errors import ExitCode, UnstuckError
 from unstuck.history import EMPTY, History, read_history
 
@@ -44,20 +44,44 @@ def outcome_of(record: RunRecord) -> Outcome:
         why = next((row.problem for row in verdict.faults if row.problem), "it never fired")
         code = ExitCode.HARNESS if verdict.harness_errors else ExitCode.INCONCLUSIVE
         return _nothing(f"did not land: {why}", code)
-    if verdict.harness_errors:
-        return _nothing(verdict.harness_errors[0], ExitCode.HARNESS)
-    if not verdict.jobs:
-        return Outcome(word=NO_JOB)
-    worst = min(verdict.jobs, key=lambda job: _WORST.index(job.kind))
+    if verdict.harness_errors or verdict.spoilt:
+        code = ExitCode.HARNESS if verdict.harness_errors else ExitCode.INCONCLUSIVE
+        return _nothing((*verdict.harness_errors, *verdict.spoilt)[0], code)
     broken = tuple(one.name for one in verdict.properties if one.verdict is Verdict.FAIL)
     allowed = not broken and all(job.allowed for job in verdict.jobs)
+    unclear = next((one for one in verdict.properties if _is_unclear(one)), None)
+    if allowed and unclear is not None:
+        return _nothing(f"{unclear.name}: {unclear.summary}", ExitCode.INCONCLUSIVE)
+    word, note = str(NO_JOB), ""
+    if verdict.jobs:
+        worst = min(verdict.jobs, key=lambda job: _WORST.index(job.kind))
+        word, note = str(worst.kind), _note(worst, verdict.jobs, _outcome_facts(record, worst.job))
     return Outcome(
-        word=str(worst.kind),
-        note=_note(worst, verdict.jobs, _outcome_facts(record, worst.job)),
+        word=word,
+        note=note,
         allowed=allowed,
         broken=broken,
         exit_code=ExitCode.PASS if allowed else ExitCode.FAIL,
     )
+
+
+def _is_unclear(one: PropertyResult) -> bool:
+    """True for what the history does not settle of a job. Nothing to judge is an answer here: a client that
+    was cut off was told of no job, and one that its promise allows to be lost has no effect."""
+    return one.expected and one.verdict is Verdict.INCONCLUSIVE and bool(one.evidence)
+
+
+def passed_by(record: RunRecord) -> bool:
+    """True when the run came to its end and never to the trial's point: nothing was struck, nothing broke.
+
+    A run that failed, was spoilt or interrupted, or met an error of ours shows nothing of the sort.
+    """
+    verdict = record.verdict
+    if verdict is None or record.error is not None or record.exit_code is ExitCode.INTERRUPTED:
+        return False
+    if verdict.verdict is Verdict.FAIL or verdict.harness_errors or verdict.spoilt:
+        return False
+    return not any(row.fired for row in verdict.faults)
 
 
 def _nothing(why: str, exit_code: ExitCode) -> Outcome:

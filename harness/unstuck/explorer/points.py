@@ -97,7 +97,7 @@ class Settled:
 
 def named_points(names: Iterable[str], roles: Collection[str], workers: Collection[str]) -> list[CrashPoint]:
     """Test points as crash points. Who stands there: the role that begins its name, else the only worker;
-    a point of nobody in particular is left out.
+    a point of nobody in particular is left out (`unstuck.explorer.trials.untried` says so).
     """
     points = []
     for number, name in enumerate(sorted(names)):

@@ -96,6 +96,18 @@ def modes_of(point: CrashPoint, asked: Iterable[Mode]) -> tuple[Mode, ...]:
     return ("cut",) if point.role == CLIENT else tuple(asked)
 
 
+def untried(names: Iterable[str], points: Iterable[CrashPoint], asked: Iterable[Mode]) -> Mapping[str, str]:
+    """Test points that get no trial, and why. `points`: those of them at which somebody is known to stand."""
+    modes = {point.label: modes_of(point, asked) for point in points}
+    reasons = {}
+    for name in sorted(names):
+        if name not in modes:
+            reasons[name] = "no role begins its name, and not exactly one role was seen to carry out the job"
+        elif not modes[name]:
+            reasons[name] = "no connection stands at a test point: of the modes, kill and pause strike there"
+    return reasons
+
+
 def trial(approach: Approach, point: CrashPoint, mode: Mode, labels: Iterable[str]) -> Trial:
     """`labels`: all that were seen on the point's link, so that no other message is taken for it."""
     when: Trigger = OnPoint(point=point.label)

@@ -59,8 +59,10 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     told = []
     for name, pids in hit.items():
         main = pids[:1]  # it comes first; the supervisor takes what it leaves behind
-        left_s = parameters.grace_s - (hand.scheduler.now_ns() - began_ns) / 1e9
-        if left_s > 0 and hand.wait_gone(name, main, left_s):
+        # Looked at in any case: 1. the first uses up the grace, 2. the second, long gone, runs again under
+        # its name, 3. a kill by name would hit its successor.
+        left_s = max(0.0, parameters.grace_s - (hand.scheduler.now_ns() - began_ns) / 1e9)
+        if hand.wait_gone(name, main, left_s):
             told.append(f"{name}: pid {main[0]} gone within its grace")
             continue
         hand.world.signal(name, "SIGKILL", "tree")  # to nobody, if it has just ended

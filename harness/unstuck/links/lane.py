@@ -198,6 +198,6 @@ class Lane:
             elif went:
                 turn.done(outcome)
             else:
-                turn.done("failed", why="the connection ended first")
+                turn.done("failed", why="the connection ended first, or a toxic swallowed it")
 
         self.outlet.when_sent(sent)

@@ -287,7 +287,7 @@ class Pair:
             lambda went: (
                 turn.done(turn.outcome or "answered")
                 if went
-                else turn.done("failed", why="the client was gone")
+                else turn.done("failed", why="the client was gone, or a toxic swallowed it")
             )
         )
 

@@ -16,7 +16,7 @@ from unstuck.links.framers import FRAMERS, UNABLE
 from unstuck.links.listening import GuardedPort, Listening
 from unstuck.links.messages import Exchange
 from unstuck.links.pair import Pair
-from unstuck.links.real_toxiproxy import RealToxiproxy
+from unstuck.links.real_toxiproxy import VARIABLE, RealToxiproxy
 from unstuck.links.rules import UP, LinkState, On, Rule, RuleBook, Then
 from unstuck.links.toxics.noop import Noop
 from unstuck.links.toxics.of_link import LinkToxics
@@ -258,6 +258,12 @@ class Proxy:
         """To the links that `name`, which may be a glob, names: to all of them or to none. Raises
         `UsageError`."""
         links = self._all_named(name)
+        if self._real is not None and toxic.toxicity < 1:
+            raise UsageError(
+                f"toxic {toxic.name!r}: toxicity={toxic.toxicity:g} with {VARIABLE}: which connections a "
+                "real Toxiproxy picks is not seen, so it may have hit none. "
+                f"Leave toxicity out, or unset {VARIABLE}."
+            )
         for link in links:
             if link.toxics.get(toxic.name) is not None:
                 raise link.toxics.taken(toxic.name)

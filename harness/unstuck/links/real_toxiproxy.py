@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -112,10 +113,18 @@ class RealToxiproxy:
             raise TargetError(f"Toxiproxy at {self.url}: {path} did not become enabled={enabled}.")
 
     def add_toxic(self, link: str, toxic: Toxic) -> None:
-        """Read back as it was asked for."""
+        """Read back as it was asked for; what cannot be read back so is taken away again."""
         path, wanted = f"{self._path(link)}/toxics", encode_toxic(toxic)
         self._post(path, wanted)
-        there = self._get(f"{path}/{quote(toxic.name)}")
+        try:
+            self._read_back(path, wanted)
+        except TargetError:
+            with suppress(TargetError):  # the first error is the one to tell
+                self.remove_toxic(link, toxic.name)
+            raise
+
+    def _read_back(self, path: str, wanted: Mapping[str, Any]) -> None:
+        there = self._get(f"{path}/{quote(wanted['name'])}")
         if any(there.get(key) != value for key, value in wanted.items() if key != "toxicity"):
             raise TargetError(f"Toxiproxy at {self.url}: {path} took {wanted} as {there}.")
 

@@ -19,6 +19,8 @@ from tests.conformance.toxiproxy.conftest import WITHIN_S, Server
 from unstuck.errors import TargetError, UsageError
 from unstuck.links.real_toxiproxy import RealToxiproxy, check_environment, checked_url
 from unstuck.links.rules import DOWN, UP
+from unstuck.links.toxics.port import Toxic
+from unstuck.links.toxics.text import behaviour_of
 
 
 @pytest.fixture
@@ -126,6 +128,36 @@ def test_what_it_refuses_is_one_line(server: Server, link: OpenLink) -> None:
     with pytest.raises(UsageError, match=r'/toxics: {"error":"proxy not found","status":404}'):
         put(link, "latency", latency=1)
     assert link.links.snapshot()[link.name].toxics == []
+
+
+def test_a_share_of_connections_is_refused(server: Server, link: OpenLink) -> None:
+    """Which of them it picked nobody sees: it would seem to have landed on one that it left alone."""
+    toxic = Toxic(
+        name="a", stream="upstream", toxicity=0.5, behaviour=behaviour_of("latency", {"latency": 1})
+    )
+    with pytest.raises(UsageError, match=r"toxicity=0.5 with TOXIPROXY_URL: .* Leave toxicity out"):
+        link.links.add_toxic(link.name, toxic)
+    assert there(server)["toxics"] == []
+    assert link.links.snapshot()[link.name].toxics == []
+
+
+class Misread(RealToxiproxy):
+    """Cannot read back what it put there."""
+
+    def _get(self, path: str) -> Any:
+        answer = super()._get(path)
+        return {} if "/toxics/" in path else answer
+
+
+def test_a_toxic_that_cannot_be_read_back_does_not_stay(server: Server) -> None:
+    """Nobody would know of it, and take it away."""
+    real = Misread(f"http://{server.host}:{server.port}")
+    real.create("a.b", "127.0.0.1", 1)
+    toxic = Toxic(name="a", stream="upstream", behaviour=behaviour_of("latency", {"latency": 1}))
+    with pytest.raises(TargetError, match=r"took .* as {}"):
+        real.add_toxic("a.b", toxic)
+    assert there(server, "a.b")["toxics"] == []
+    real.close()
 
 
 def test_one_that_is_not_there_is_told() -> None:

@@ -161,6 +161,7 @@ def test_a_stepped_wall_clock_proves_nothing(step_s: float, verdict: Verdict) ->
     result = judged(draft)
     assert result.verdict is verdict
     assert result.reasons == (("the wall clock was stepped by -3.000 s",) if step_s < 0 else ())
+    assert result.spoilt == result.reasons
 
 
 def test_a_check_that_crashes_is_inconclusive_and_a_harness_error(monkeypatch: pytest.MonkeyPatch) -> None:

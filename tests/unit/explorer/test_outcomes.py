@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from unstuck.campaign import RunRecord
 from unstuck.checks.classes import JobClass, Kind
-from unstuck.checks.port import PropertyResult, Verdict
+from unstuck.checks.port import Evidence, PropertyResult, Verdict
 from unstuck.checks.verdict import FaultRow, RunVerdict
 from unstuck.errors import ExitCode
-from unstuck.explorer.outcomes import NO_JOB, outcome_of
+from unstuck.explorer.outcomes import NO_JOB, outcome_of, passed_by
 from unstuck.scenario import Scenario
 
 FAULT = FaultRow(
@@ -88,3 +88,52 @@ def test_an_error_of_the_harness_is_not_the_services() -> None:
     assert outcome.exit_code is ExitCode.HARNESS
     stopped = replace(record(JOB), exit_code=ExitCode.INTERRUPTED)
     assert outcome_of(stopped).exit_code is ExitCode.INTERRUPTED
+
+
+def test_only_a_whole_run_shows_that_a_job_does_not_come_to_a_test_point() -> None:
+    """One that failed, was stopped or met an error of ours is still owed: it is not taken out."""
+    unfired = replace(FAULT, fired=0, landed=0, problem="never fired")
+    whole = record(JOB, fault=unfired)
+    assert passed_by(whole)
+    assert not passed_by(record(JOB))
+    assert not passed_by(record(JOB, fault=unfired, broken=("no_job_lost",)))
+    assert not passed_by(replace(whole, error="links: the proxy is gone"))
+    assert not passed_by(replace(whole, exit_code=ExitCode.INTERRUPTED))
+    assert not passed_by(replace(whole, verdict=None))
+    assert whole.verdict is not None
+    assert not passed_by(replace(whole, verdict=replace(whole.verdict, harness_errors=("it crashed",))))
+    assert not passed_by(replace(whole, verdict=replace(whole.verdict, spoilt=("the history is cut",))))
+
+
+def test_no_job_is_no_pass_where_something_else_broke() -> None:
+    """A role that does not come back breaks its promise whether or not there was a job."""
+    outcome = outcome_of(record(broken=("roles_recover",)))
+    assert (outcome.word, outcome.allowed, outcome.broken) == (NO_JOB, False, ("roles_recover",))
+    assert outcome.exit_code is ExitCode.FAIL
+
+
+def test_a_spoilt_run_says_nothing() -> None:
+    """With its history cut, or the clock stepped, neither ok nor lost can be believed."""
+    whole = record(JOB)
+    assert whole.verdict is not None
+    spoilt = replace(whole.verdict, verdict=Verdict.INCONCLUSIVE, spoilt=("the history is cut: here",))
+    outcome = outcome_of(replace(whole, verdict=spoilt))
+    assert (outcome.word, outcome.why) == (None, "the history is cut: here")
+    assert outcome.exit_code is ExitCode.INCONCLUSIVE
+
+
+def test_what_the_history_does_not_settle_is_no_pass_and_nothing_to_judge_is_none_the_less() -> None:
+    """A client that was cut off has acknowledged no job, which is no doubt about the one that came to be."""
+    whole = record(JOB)
+    assert whole.verdict is not None
+    idle = PropertyResult(
+        name="no_job_lost", verdict=Verdict.INCONCLUSIVE, summary="nothing to judge", judged=0, expected=True
+    )
+    unclear = replace(idle, summary="unclear 1 x", judged=1, evidence=(Evidence(job="j-1", message="?"),))
+    unasked = replace(unclear, expected=False)
+    outcomes = [
+        outcome_of(replace(whole, verdict=replace(whole.verdict, properties=(one,))))
+        for one in (idle, unasked, unclear)
+    ]
+    assert [one.word for one in outcomes] == ["ok", "ok", None]
+    assert outcomes[2].why == "no_job_lost: unclear 1 x"

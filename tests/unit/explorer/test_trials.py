@@ -17,6 +17,7 @@ from unstuck.explorer.trials import (
     modes_of,
     pause_s_of,
     trial,
+    untried,
 )
 from unstuck.faults import cut_message, kill, pause
 from unstuck.scenario import OnMessage, OnPoint, Submit, Upload
@@ -119,3 +120,14 @@ def test_a_test_point_is_a_crash_point_of_the_role_that_stands_there() -> None:
     assert modes_of(points[0], ["kill", "pause", "cut"]) == ("kill", "pause")
     loaded = loads(dump(made), Path("found.yaml"), catalogue_of(TARGET)).base_case()
     assert loaded.faults[0].when == made.faults[0].when
+
+
+def test_a_test_point_without_a_trial_is_told_with_its_reason() -> None:
+    """Nobody known stands there, or no mode that was asked for strikes there."""
+    names = ["web.sent", "job.end"]
+    two = named_points(names, ("web", "worker"), frozenset({"web", "worker"}))
+    [(name, why)] = untried(names, two, ["kill"]).items()
+    assert (name, why[:27]) == ("job.end", "no role begins its name, an")
+    one = named_points(names, ("web", "worker"), frozenset({"worker"}))
+    assert not untried(names, one, ["kill", "cut"])
+    assert list(untried(names, one, ["cut"])) == ["job.end", "web.sent"]

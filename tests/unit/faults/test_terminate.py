@@ -45,6 +45,26 @@ def test_who_stays_longer_than_its_grace_is_killed_with_its_tree() -> None:
         ]
 
 
+def test_who_went_while_another_used_up_the_grace_is_not_killed_again() -> None:
+    """It was started again under its name: SIGKILL would hit its successor."""
+    given = {"role": "worker", "which": "all", "grace_s": 2}
+    with stage(fault("terminate", PLACE, given)) as made:
+        made.scheduler.spawn(
+            "restarts",
+            in_turn(
+                lambda: made.after(1),
+                lambda: made.world.go("worker-2", expected=True),
+                lambda: made.world.come("worker-2"),
+            ),
+        )
+        struck(made)
+        made.after(4)
+        assert landed(made)["how"] == (
+            "worker-1: pid 101 killed after 2 s of grace; worker-2: pid 102 gone within its grace"
+        )
+        assert [name for signal, name, _ in made.world.done if signal == "SIGKILL"] == ["worker-1"]
+
+
 def test_whoever_stands_at_the_place_goes_on_when_the_signal_is_out() -> None:
     """Let go before, it would run on, and the signal would come somewhere else."""
     with stage(fault("terminate", PLACE, {"role": "worker", "which": "here", "grace_s": 1})) as made:

@@ -134,3 +134,21 @@ def test_whoever_waits_for_bytes_is_told_when_the_socket_is_gone() -> None:
 
     in_a_chain(behaviour_of("latency", {"latency": 60_000}), steps)
     assert told == [False]
+
+
+def test_whoever_waits_for_bytes_that_a_toxic_swallowed_is_told_so() -> None:
+    """They are never out, though the connection lives on."""
+    told: list[bool] = []
+
+    async def run() -> list[bool]:
+        chain = Chain(Outlet(state=UP), close=lambda _: None)
+        toxic = Toxic(name="a", stream="upstream", behaviour=behaviour_of("timeout", {"timeout": 0}))
+        chain.add(ToxicStage(toxic, rng=random.Random(1), draw=0.0, first=lambda _: None))
+        chain.send(b"x")
+        chain.when_sent(told.append)
+        await asyncio.sleep(0)
+        before_its_end = list(told)
+        chain.die()
+        return before_its_end
+
+    assert asyncio.run(run()) == [False]

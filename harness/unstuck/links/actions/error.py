@@ -10,11 +10,12 @@ from xml.sax.saxutils import escape
 from unstuck.links.actions.http_reply import http_reply
 from unstuck.links.framers.amqp import AmqpExchange, AmqpFramer
 from unstuck.links.framers.amqp_frames import closing
-from unstuck.links.framers.amqp_methods import CONNECTION_CLOSE
+from unstuck.links.framers.amqp_methods import CHANNEL_CLOSE, CONNECTION_CLOSE
 from unstuck.links.framers.http1 import HttpExchange
 from unstuck.links.framers.postgres import PostgresFramer
 from unstuck.links.framers.postgres_frames import PostgresExchange
 from unstuck.links.framers.resp import RespExchange, RespFramer
+from unstuck.links.messages import Follower
 
 if TYPE_CHECKING:
     from unstuck.links.rules import Error
@@ -82,8 +83,10 @@ def _amqp_error(turn: Turn, exchange: AmqpExchange, action: Error) -> None:
         pair.replies.outlet.when_sent(lambda _: pair.cut(with_reset=False))
     else:
         turn.swallow()
-        pair.requests.outlet.send(framer.close_channel(exchange, code, action.message))
-        turn.done("error")
+        turn.outcome = "error"
+        told = closing(exchange.channel, CHANNEL_CLOSE, code, action.message, exchange.method or (0, 0))
+        exchange.followers = [Follower(told, turn)]  # the client has no error until the server has agreed
+        pair.requests.outlet.send(framer.close_channel(exchange))
 
 
 def _postgres_error(turn: Turn, exchange: PostgresExchange, action: Error) -> bytes:

@@ -73,9 +73,7 @@ class AmqpFramer:
         self._reply_offset = 0
         self._reply_current: AmqpExchange | None = None
         self._awaiting: defaultdict[int, deque[AmqpExchange]] = defaultdict(deque)
-        self._closing: dict[
-            int, bytes
-        ] = {}  # channels that we close at the server, and what tells the client
+        self._closing: dict[int, AmqpExchange] = {}  # channels that we close at the server, and for what
         self._tags: defaultdict[int, dict[int, str]] = defaultdict(dict)  # deliveries, by channel
         self._published: dict[int, list[str]] = {}  # by channels that ask for confirms
 
@@ -180,17 +178,16 @@ class AmqpFramer:
             self._ended.discard(exchange.channel)
         return False
 
-    def close_channel(self, exchange: AmqpExchange, code: int, text: str) -> bytes:
-        """What tells the server that the channel ended at this request; the client is told once the server
-        has agreed.
+    def close_channel(self, exchange: AmqpExchange) -> bytes:
+        """What tells the server that the channel ended at this request; the client is told by the followers
+        of `exchange`, once the server has agreed.
 
         1. the client hears of the end, 2. it opens the channel again, 3. the server has not closed it yet: a
         channel that is opened twice ends the whole connection.
         """
         channel = exchange.channel
         self._ended.add(channel)
-        about = exchange.method or (0, 0)
-        self._closing[channel] = closing(channel, methods.CHANNEL_CLOSE, code, text, about)
+        self._closing[channel] = exchange
         self._forget(channel)
         return closing(channel, methods.CHANNEL_CLOSE, 200, "closed by a fault")
 
@@ -227,12 +224,13 @@ class AmqpFramer:
         return pieces
 
     def _reply_pieces(self, part: Part) -> list[Piece]:
-        """Nothing for what comes on a channel that we close; the server's consent becomes our word."""
+        """Nothing for what comes on a channel that we close; the server's consent ends what we closed it at,
+        without a byte of its own."""
         message = part.message
         if part.first:
             if message.channel in self._closing:
                 agreed = message.method == methods.CHANNEL_CLOSE_OK
-                return [Piece(None, self._closing.pop(message.channel))] if agreed else []
+                return [Piece(self._closing.pop(message.channel), b"", last=True)] if agreed else []
             self._reply_current = self._answered(message) or self._unasked(message)
         exchange = self._reply_current
         if exchange is None:  # its first part was for nobody

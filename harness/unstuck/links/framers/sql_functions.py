@@ -41,18 +41,27 @@ _PURE = words(
     row_number row_to_json rpad rtrim session_user set_config sha256 sign split_part sqrt starts_with
     statement_timestamp stddev strpos substr substring sum text timeofday transaction_timestamp
     translate trunc unnest upper uuid uuidv7 variance version
+
+    col_description date_add date_bin date_part date_subtract date_trunc generate_series
+    generate_subscripts has_column_privilege has_database_privilege has_function_privilege
+    has_schema_privilege has_sequence_privilege has_table_privilege make_date make_interval make_time
+    make_timestamp make_timestamptz string_agg string_to_array string_to_table to_char to_date to_hex
+    to_json to_jsonb to_number to_regclass to_regnamespace to_regproc to_regtype to_timestamp to_tsquery
+    to_tsvector
     """
 )
 _PURE_PREFIXES = (
-    "array_", "col_", "date_", "generate_", "has_", "inet_", "json_", "jsonb_", "make_", "percentile_", "pg_",
-    "regexp_", "string_", "to_", "ts_", "txid_",
+    "array_", "inet_", "json_", "jsonb_", "percentile_", "pg_", "regexp_", "ts_", "txid_",
 )  # fmt: skip
+"""How PostgreSQL's own are named, and hardly anybody else's: `to_`, `make_` and the like begin anybody's."""
 _NOT_PURE = words(
     """
-    pg_notify pg_terminate_backend pg_cancel_backend pg_logical_emit_message pg_reload_conf
-    pg_switch_wal
+    pg_notify pg_terminate_backend pg_cancel_backend pg_logical_emit_message pg_promote pg_reload_conf
     """
 )
+_NOT_PURE_PREFIXES = (
+    "pg_create_", "pg_drop_", "pg_import_", "pg_replication_", "pg_rotate_", "pg_switch_", "pg_wal_replay_",
+)  # fmt: skip
 
 
 def statements_of(sql: str) -> list[Tokens]:
@@ -88,6 +97,6 @@ def called(tokens: Tokens) -> list[str]:
 def is_pure(function: str) -> bool:
     """True for a function of PostgreSQL's own that changes nothing."""
     name = function.removeprefix("pg_catalog.")
-    if "." in name or name in _NOT_PURE:
+    if "." in name or name in _NOT_PURE or name.startswith(_NOT_PURE_PREFIXES):
         return False
     return name in _PURE or name.startswith(_PURE_PREFIXES)

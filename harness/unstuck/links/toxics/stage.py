@@ -57,6 +57,7 @@ class ToxicStage:
         self._hand: Chunk | None = None
         self._arrived: asyncio.Future[None] | None = None
         self._condemned: Closed | None = None
+        self._lost = False  # bytes were dropped: whoever waits for them waits in vain
         self._task: asyncio.Task[None] | None = None
         self.start()
 
@@ -80,6 +81,7 @@ class ToxicStage:
         """Other attributes, or another toxicity: what was in hand goes on, what waits gets the new ones."""
         self._stop()
         self.toxic = toxic
+        self._lost = False
         if self._condemned is not None and self._condemned.with_reset:
             self.onward(self._condemned)
             return
@@ -104,7 +106,7 @@ class ToxicStage:
     async def take(self) -> Chunk | None:
         while True:
             while self._inbox and isinstance(self._inbox[0], Mark):
-                self.onward(self._inbox.popleft())
+                self._pass_mark()
             if self._inbox:
                 break
             self._arrived = asyncio.get_running_loop().create_future()
@@ -130,6 +132,7 @@ class ToxicStage:
         if self._hand is not None:
             self.dropped(len(self._hand.data))
             self._hand = None
+            self._lost = True
 
     def end(self) -> None:
         while self._inbox:  # a reset may have followed the orderly end
@@ -145,6 +148,13 @@ class ToxicStage:
         await asyncio.sleep(max(0, at_ns - monotonic_ns()) / 1e9)
 
     # --- inside
+
+    def _pass_mark(self) -> None:
+        mark = self._inbox.popleft()
+        if self._lost and isinstance(mark, Mark):
+            mark.sent(False)  # noqa: FBT003  the callback's one argument
+        else:
+            self.onward(mark)
 
     def _stop(self) -> None:
         """Ends the pipe; what it had in hand goes on."""
