@@ -18,6 +18,8 @@ from unstuck.preflight.readers import read_manifest
     [
         ('sh -c "exec python -m worker"', False),
         ('sh -c "migrate && exec python -m worker"', False),
+        ('sh -c "exec python -m worker 2>&1"', False),
+        ('sh -c "exec python -m worker --cores $(nproc)"', False),
         ('sh -c "migrate && python -m worker"', True),
         ('dumb-init sh -c "python -m worker"', False),
         ('tini -- sh -c "python -m worker"', True),
