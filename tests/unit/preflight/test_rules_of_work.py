@@ -43,6 +43,27 @@ def test_a_cmd_in_shell_form_behind_an_entrypoint_is_found() -> None:
     assert found(judged(("Dockerfile", text)), "US006")[0][0] == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "caught"),
+    [
+        ("CMD alembic upgrade head && exec gunicorn a:b", False),
+        ("CMD exec gunicorn a:b 2>&1", False),
+        ("CMD exec alembic upgrade head; gunicorn a:b", True),
+        ("ENTRYPOINT dumb-init python -m worker", True),
+        ('ENTRYPOINT ["dumb-init", "sh", "-c", "python -m worker"]', False),
+    ],
+)
+def test_who_keeps_the_signal_in_shell_form(line: str, caught: bool) -> None:
+    """The shell is in front of everything, an init included, until its last command replaces it."""
+    assert bool(found(judged(("Dockerfile", f"FROM x\n{line}\n")), "US006")) is caught
+
+
+def test_the_program_of_a_shell_form_is_that_of_its_last_command() -> None:
+    """What prepares has ended when the signal comes."""
+    text = "FROM x\nSTOPSIGNAL SIGQUIT\nCMD alembic upgrade head && exec gunicorn a:b\n"
+    assert "is not what gunicorn ends in order on" in found(judged(("Dockerfile", text)), "US007")[0][1]
+
+
 def test_where_everybody_gets_the_signal_no_shell_keeps_it() -> None:
     """A dyno, and a unit with the default KillMode."""
     files = (
