@@ -149,6 +149,9 @@ def test_a_lease_that_is_not_known_is_not_judged() -> None:
         ("gunicorn --threads 4 app", None),
         ("gunicorn --timeout=120 app", None),
         ("uvicorn app", None),
+        ("sh -c 'exec gunicorn -t 60 app'", "gunicorn's --timeout=60"),
+        ("sh -c 'migrate -t 20 && exec gunicorn -t 120 app'", None),
+        ("sh -c 'exec gunicorn -k gevent app'", None),
     ],
 )
 def test_gunicorns_watchdog(command: str, line: str | None) -> None:
@@ -157,6 +160,34 @@ def test_gunicorns_watchdog(command: str, line: str | None) -> None:
         text for _, text in found(judged(("Procfile", f"web: {command}\n"), longest_stage_s=90), "US010")
     ]
     assert [text.startswith(line) for text in texts if line] == ([True] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "outcome"),
+    [
+        ("--timeout 900", "gunicorn app", "kept"),
+        ("--timeout 60", "gunicorn app", "found"),
+        ("--timeout 900", "gunicorn --timeout 60 app", "found"),
+        ("--timeout 60", "gunicorn --timeout 900 app", "kept"),
+        ("--threads 4", "gunicorn app", "none"),
+        ("--workers 4", "gunicorn app", "found"),
+        ("${ARGUMENTS}", "gunicorn app", "open"),
+        ("${ARGUMENTS}", "gunicorn -t 900 app", "kept"),
+    ],
+)
+def test_gunicorn_is_told_by_a_variable_as_well(arguments: str, command: str, outcome: str) -> None:
+    """The command line wins; what the variable says is not known where its value is not."""
+    text = (
+        f"services:\n  api:\n    image: x\n    command: {command}\n    ports: ['1:1']\n"
+        f"    environment: {{GUNICORN_CMD_ARGS: '{arguments}'}}\n"
+    )
+    judgement = judged(("c.yaml", text), longest_stage_s=90)
+    outcomes = {
+        "found": found(judgement, "US010"),
+        "open": unjudged(judgement, "US010"),
+        "kept": judgement.kept["US010"],
+    }
+    assert [name for name, there in outcomes.items() if there] == ([] if outcome == "none" else [outcome])
 
 
 def test_a_watchdog_and_a_probe_have_patience() -> None:
