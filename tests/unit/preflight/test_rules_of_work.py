@@ -128,6 +128,35 @@ def test_which_variables_are_leases(name: str, value: str, caught: bool) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "caught"),
+    [
+        ("HEARTBEAT_S: 29", False),
+        ("HEARTBEAT_S: 30", True),
+        ("HEARTBEAT_S: '${BEAT}'", False),
+        ("CELERY_BROKER_HEARTBEAT: 5", True),
+        ("AMQP_HEARTBEAT_S: 5", True),
+        ("RABBITMQ_HEARTBEAT: 5", True),
+        ("JOB_HEARTBEAT: 5", False),
+    ],
+)
+def test_which_heartbeats_renew_a_lease(variable: str, caught: bool) -> None:
+    """Those that come before it ends, of a job and not of a connection; one that is not known may."""
+    own = compose(f"environment:\n  LEASE_S: 30\n  {variable}")
+    queue = ("q.sh", "aws sqs create-queue --queue-name jobs\n")
+    others = compose(f"environment:\n  {variable}")
+    for files in ((own,), (queue, others)):
+        assert bool(found(judged(*files, longest_stage_s=60), "US008")) is caught
+
+
+def test_a_heartbeat_of_what_does_no_work_renews_no_lease() -> None:
+    """An exporter or an API may have one of its own."""
+    queue = ("q.sh", "aws sqs create-queue --queue-name jobs\n")
+    for name in ("api", "metrics-exporter"):
+        file = compose("", f"  {name}: {{image: x, environment: {{HEARTBEAT_S: 5}}}}\n")
+        assert found(judged(queue, file, longest_stage_s=60), "US008")
+
+
 def test_a_lease_that_is_not_known_is_not_judged() -> None:
     """Neither alone nor with its heartbeat."""
     judgement = judged(compose("environment: {LEASE_S: '${LEASE}'}"), longest_stage_s=60)
@@ -159,7 +188,7 @@ def test_gunicorns_watchdog(command: str, line: str | None) -> None:
     texts = [
         text for _, text in found(judged(("Procfile", f"web: {command}\n"), longest_stage_s=90), "US010")
     ]
-    assert [text.startswith(line) for text in texts if line] == ([True] if line else [])
+    assert [text.partition(" is no longer")[0] for text in texts] == ([line] if line else [])
 
 
 @pytest.mark.parametrize(
