@@ -319,6 +319,19 @@ def test_a_comment_allows_at_the_value_and_at_the_workload() -> None:
 
 # --- what is not known
 
+CLOUD_RUN = (
+    "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {{name: worker}}\nspec:\n  template:\n"
+    "    metadata:\n      annotations:\n        run.googleapis.com/cpu-throttling: {throttled}\n"
+    "        autoscaling.knative.dev/minScale: {least}\n    spec: {{containers: [{{image: x}}]}}\n"
+)
+
+
+def test_what_makes_a_worker_stop_in_any_case_is_found() -> None:
+    """The processor that is taken away, whatever the number of instances is; none, whatever they do."""
+    for throttled, least in (("'true'", "${MIN}"), ("${THROTTLED}", "'0'")):
+        assert found(judged(("s.yaml", CLOUD_RUN.format(throttled=throttled, least=least))), "US018")
+    assert found(judged(("x.sh", "gcloud run deploy worker --min-instances=$MIN\n")), "US018")
+
 
 @pytest.mark.parametrize(
     ("rule", "path", "text"),
@@ -345,6 +358,9 @@ def test_a_comment_allows_at_the_value_and_at_the_workload() -> None:
             "services: {worker: {image: x, command: java -Xmx1g A, mem_limit: '${LIMIT}'}}\n",
         ),
         ("US018", "x.sh", "gcloud run services update worker --min-instances=1\n"),
+        ("US018", "x.sh", 'gcloud run deploy worker --no-cpu-throttling --min-instances="$MIN"\n'),
+        ("US018", "s.yaml", CLOUD_RUN.format(throttled="'false'", least="${MIN}")),
+        ("US018", "s.yaml", CLOUD_RUN.format(throttled="${THROTTLED}", least="'1'")),
     ],
 )
 def test_a_value_that_is_not_known_is_neither_found_nor_kept(rule: str, path: str, text: str) -> None:
