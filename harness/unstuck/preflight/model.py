@@ -58,7 +58,8 @@ class Setting(Generic[T]):
 class Entry:
     """What is started. `in_shell`: the platform itself puts a shell around it (Dockerfile's shell form).
 
-    `words` are those of the command without that shell; `text` is the whole as it stands.
+    `words` are those of the command without that shell, of several the last; `text` is the whole as it
+    stands, with `in_shell` behind one word of the platform's (`CMD …`).
     `reaches_all`: the platform sends the stop signal to every process, so that no shell can keep it.
     """
 

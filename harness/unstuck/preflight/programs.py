@@ -66,13 +66,18 @@ def execs(text: str) -> bool:
     return last == ["exec"]
 
 
-def program_of(words: Sequence[str], depth: int = 0) -> str | None:
-    """The program behind inits, launchers and interpreters; of `python -m celery …` it is `celery`."""
+def behind_shells(words: Sequence[str], depth: int = 0) -> Sequence[str]:
+    """The last command of what a shell in this command is told, also a shell deeper; else the command."""
     text = shell_text(words)
-    if text is not None and depth < _DEEP:
-        inner = [tuple(word.text for word in command) for command in shell_words.commands(text)]
-        return program_of(inner[-1], depth + 1) if inner else None
-    rest = list(words)
+    if text is None or depth >= _DEEP:
+        return words
+    *_, last = ((), *shell_words.commands(text))
+    return behind_shells([word.text for word in last], depth + 1)
+
+
+def program_of(words: Sequence[str]) -> str | None:
+    """The program behind inits, launchers and interpreters; of `python -m celery …` it is `celery`."""
+    rest = list(behind_shells(words))
     while rest:
         name = name_of(rest[0])
         if name in INITS or name in _SKIPPED:
@@ -111,8 +116,12 @@ def _interpreted(words: list[str]) -> str | None:
 
 
 def option_of(words: Sequence[str], *names: str) -> str | None:
-    """The value of a flag of a command: `--timeout 30`, `--timeout=30`, `-t 30`. The last one counts."""
+    """The value of a flag of a command: `--timeout 30`, `--timeout=30`, `-t 30`. The last one counts.
+
+    Of a shell's text it is that of its last command.
+    """
     found: str | None = None
+    words = behind_shells(words)
     for nth, word in enumerate(words):
         flag, equals, value = word.partition("=")
         if flag in names:

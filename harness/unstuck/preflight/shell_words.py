@@ -1,8 +1,9 @@
 """Splits shell text into commands and words, each word with its line. No shell is started, nothing is
 expanded.
 
-Enough of POSIX to find a command and its flags: quotes, escapes, continued lines, comments, and the
-operators that end a command. What is never closed ends with the text.
+Enough of POSIX to find a command and its flags: quotes, escapes, continued lines, comments, redirections,
+and the operators that end a command. What `$(…)` runs are commands of their own, to three brackets deep.
+What is never closed ends with the text.
 """
 
 from __future__ import annotations
@@ -11,36 +12,45 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+# No choice between two ways to match, and no bracket that is not closed is read past the fourth: linear.
+_SUBSTITUTED: Final = r"\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _TOKEN: Final = re.compile(
-    r"""(?P<continued>\\\n)
+    rf"""(?P<continued>\\\n)
     | (?P<escaped>\\.)
     | (?P<single>'[^']*'?)
-    | (?P<double>"(?:\\.|[^"\\])*"?)
+    | (?P<double>"(?:\\.|{_SUBSTITUTED}|[^"\\])*"?)
+    | (?P<substituted>{_SUBSTITUTED})
+    | (?P<redirected>[0-9]*[<>]&[0-9-]*|&>>?)
     | (?P<end>[;|&()\n])
     | (?P<space>\s)
-    | (?P<text>[^\s\\'";|&()]+)
+    | (?P<text>(?:[^\s\\'";|&()$<>]|\$(?!\()|[<>](?!&))+)
     | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_IN_QUOTES: Final = re.compile(rf"\\.|({_SUBSTITUTED})", re.DOTALL)
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=.*", re.ASCII | re.DOTALL)
 
 
 class Word(NamedTuple):
-    """One word of a command, with the line that it begins on."""
+    """One word of a command, with the line that it begins on. `inner`: (text, line) of each `$(…)` in it."""
 
     text: str
     line: int
+    inner: tuple[tuple[str, int], ...] = ()
 
 
 def commands(text: str, first_line: int = 1) -> Iterator[tuple[Word, ...]]:
-    """Each simple command of a text, assignments in front of it left out."""
+    """Each simple command of a text, assignments in front of it left out; before it those of its `$(…)`."""
     command: list[Word] = []
     for word in _words(text, first_line):
         if word is None:
             if command:
                 yield tuple(command)
             command = []
-        elif command or not _ASSIGNMENT.fullmatch(word.text):
+            continue
+        for inner, line in word.inner:
+            yield from commands(inner, line)
+        if command or not _ASSIGNMENT.fullmatch(word.text):
             command.append(word)
     if command:
         yield tuple(command)
@@ -53,7 +63,7 @@ def split(text: str) -> tuple[str, ...]:
 
 def _words(text: str, line: int) -> Iterator[Word | None]:
     """The words in order; None where a command ends."""
-    at, parts = 0, list[str]()
+    at, parts, inner = 0, list[str](), list[tuple[str, int]]()
     begun: int | None = None  # the line where the word began that is being read
     while at < len(text):
         token = _TOKEN.match(text, at)
@@ -65,16 +75,27 @@ def _words(text: str, line: int) -> Iterator[Word | None]:
         at = token.end()
         if kind in ("end", "space"):
             if begun is not None:
-                yield Word("".join(parts), begun)
-                begun, parts = None, []
+                yield Word("".join(parts), begun, tuple(inner))
+                begun, parts, inner = None, [], []
             if kind == "end":
                 yield None
         elif kind != "continued":
             begun = line if begun is None else begun
             parts.append(_bare(kind, piece))
+            inner += _inner(kind, piece, line)
         line += piece.count("\n")
     if begun is not None:
-        yield Word("".join(parts), begun)
+        yield Word("".join(parts), begun, tuple(inner))
+
+
+def _inner(kind: str, piece: str, line: int) -> Iterator[tuple[str, int]]:
+    """What each `$(…)` of a piece runs, with its line."""
+    if kind == "substituted":
+        yield piece[2:-1], line
+    elif kind == "double":
+        for found in _IN_QUOTES.finditer(piece):
+            if found[1] is not None:
+                yield found[1][2:-1], line + piece.count("\n", 0, found.start())
 
 
 def _bare(kind: str, piece: str) -> str:

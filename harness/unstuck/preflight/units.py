@@ -61,13 +61,16 @@ def seconds(text: str | None) -> float | None:
 
 
 def mebibytes(text: str | None, *, decimal: bool = False) -> float | None:
-    """`512m`, `1Gi`, `0.5G`; a bare number is bytes. `decimal`: G is 10^9 where Gi is 2^30 (Kubernetes)."""
+    """`512m`, `1Gi`, `0.5G`; a bare number is bytes. `decimal`: G is 10^9 where Gi is 2^30, and m, unlike M,
+    is a thousandth of a byte (Kubernetes)."""
     if text is None:
         return None
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         return None
     number, unit = float(match[1]), match[2].lower()
+    if decimal and match[2] == "m":
+        return number * 1e-3 / 1024**2
     factor = _DECIMAL.get(unit) if decimal else None
     if factor is None:
         factor = _BINARY.get(unit)

@@ -69,6 +69,7 @@ def test_the_last_of_a_flag_counts() -> None:
     assert option_of(("g", "--timeout", "30", "-t=60"), "--timeout", "-t") == "60"
     assert option_of(("g", "--timeout"), "--timeout") is None
     assert option_of(("g",), "--timeout") is None
+    assert option_of(("sh", "-c", "a --timeout 1; exec sh -c 'b --timeout 2'"), "--timeout") == "2"
 
 
 @pytest.mark.parametrize(

@@ -240,3 +240,18 @@ steps:
     ]
     assert found["three"].memory_limit_mib is not None
     assert found["three"].memory_limit_mib.value is None
+
+
+def test_what_a_shell_fills_in_loses_no_flag_behind_it() -> None:
+    """A tag that another command tells, and a queue whose address a variable takes."""
+    text = (
+        "gcloud run jobs deploy t --image=v:$(git rev-parse HEAD) --memory=2Gi --task-timeout=30m 2>&1\n"
+        'URL="$(aws sqs create-queue --queue-name jobs \\\n  --attributes VisibilityTimeout=40)"\n'
+    )
+    ones = workloads("deploy.sh", text)
+    assert ones["t"].memory_limit_mib is not None
+    assert ones["t"].memory_limit_mib.text == "--memory=2Gi"
+    assert [one.text for one in ones["t"].timeouts_s] == ["--task-timeout=30m"]
+    lease = ones["jobs"].lease_s
+    assert lease is not None
+    assert (lease.value, lease.line) == (40, 3)

@@ -173,6 +173,15 @@ def test_a_peak_is_that_of_the_role_in_the_name() -> None:
     assert [one.subject for one in judgement.unjudged if one.rule == "US005"] == ["other"]
 
 
+def test_a_role_of_two_words_is_found_in_a_name() -> None:
+    """However they are joined, and before a role of one of them."""
+    file = "services:\n  video-workers: {image: a, mem_limit: 512m}\n  other: {image: a, mem_limit: 512m}\n"
+    judgement = judged(("c.yaml", file), worker=900, video_worker=480)
+    [(_, text)] = found(judgement, "US005")
+    assert text.startswith("mem_limit=512m is below the measured peak of video_worker, 480 MiB")
+    assert [one.subject for one in judgement.unjudged if one.rule == "US005"] == ["other"]
+
+
 def test_exactly_thirty_percent_is_enough() -> None:
     """One MiB less is not."""
     assert not found(judged(compose("mem_limit: 650m"), peak_mib=500), "US005")

@@ -18,6 +18,8 @@ from unstuck.preflight.readers import read_manifest
     [
         ('sh -c "exec python -m worker"', False),
         ('sh -c "migrate && exec python -m worker"', False),
+        ('sh -c "exec python -m worker 2>&1"', False),
+        ('sh -c "exec python -m worker --cores $(nproc)"', False),
         ('sh -c "migrate && python -m worker"', True),
         ('dumb-init sh -c "python -m worker"', False),
         ('tini -- sh -c "python -m worker"', True),
@@ -39,6 +41,27 @@ def test_a_cmd_in_shell_form_behind_an_entrypoint_is_found() -> None:
     """It becomes `sh -c` as arguments, which an entry point that ends in `exec "$@"` starts."""
     text = 'FROM x\nENTRYPOINT ["/entrypoint.sh"]\nCMD python -m worker\n'
     assert found(judged(("Dockerfile", text)), "US006")[0][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "caught"),
+    [
+        ("CMD alembic upgrade head && exec gunicorn a:b", False),
+        ("CMD exec gunicorn a:b 2>&1", False),
+        ("CMD exec alembic upgrade head; gunicorn a:b", True),
+        ("ENTRYPOINT dumb-init python -m worker", True),
+        ('ENTRYPOINT ["dumb-init", "sh", "-c", "python -m worker"]', False),
+    ],
+)
+def test_who_keeps_the_signal_in_shell_form(line: str, caught: bool) -> None:
+    """The shell is in front of everything, an init included, until its last command replaces it."""
+    assert bool(found(judged(("Dockerfile", f"FROM x\n{line}\n")), "US006")) is caught
+
+
+def test_the_program_of_a_shell_form_is_that_of_its_last_command() -> None:
+    """What prepares has ended when the signal comes."""
+    text = "FROM x\nSTOPSIGNAL SIGQUIT\nCMD alembic upgrade head && exec gunicorn a:b\n"
+    assert "is not what gunicorn ends in order on" in found(judged(("Dockerfile", text)), "US007")[0][1]
 
 
 def test_where_everybody_gets_the_signal_no_shell_keeps_it() -> None:
@@ -105,6 +128,35 @@ def test_which_variables_are_leases(name: str, value: str, caught: bool) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "caught"),
+    [
+        ("HEARTBEAT_S: 29", False),
+        ("HEARTBEAT_S: 30", True),
+        ("HEARTBEAT_S: '${BEAT}'", False),
+        ("CELERY_BROKER_HEARTBEAT: 5", True),
+        ("AMQP_HEARTBEAT_S: 5", True),
+        ("RABBITMQ_HEARTBEAT: 5", True),
+        ("JOB_HEARTBEAT: 5", False),
+    ],
+)
+def test_which_heartbeats_renew_a_lease(variable: str, caught: bool) -> None:
+    """Those that come before it ends, of a job and not of a connection; one that is not known may."""
+    own = compose(f"environment:\n  LEASE_S: 30\n  {variable}")
+    queue = ("q.sh", "aws sqs create-queue --queue-name jobs\n")
+    others = compose(f"environment:\n  {variable}")
+    for files in ((own,), (queue, others)):
+        assert bool(found(judged(*files, longest_stage_s=60), "US008")) is caught
+
+
+def test_a_heartbeat_of_what_does_no_work_renews_no_lease() -> None:
+    """An exporter or an API may have one of its own."""
+    queue = ("q.sh", "aws sqs create-queue --queue-name jobs\n")
+    for name in ("api", "metrics-exporter"):
+        file = compose("", f"  {name}: {{image: x, environment: {{HEARTBEAT_S: 5}}}}\n")
+        assert found(judged(queue, file, longest_stage_s=60), "US008")
+
+
 def test_a_lease_that_is_not_known_is_not_judged() -> None:
     """Neither alone nor with its heartbeat."""
     judgement = judged(compose("environment: {LEASE_S: '${LEASE}'}"), longest_stage_s=60)
@@ -126,6 +178,9 @@ def test_a_lease_that_is_not_known_is_not_judged() -> None:
         ("gunicorn --threads 4 app", None),
         ("gunicorn --timeout=120 app", None),
         ("uvicorn app", None),
+        ("sh -c 'exec gunicorn -t 60 app'", "gunicorn's --timeout=60"),
+        ("sh -c 'migrate -t 20 && exec gunicorn -t 120 app'", None),
+        ("sh -c 'exec gunicorn -k gevent app'", None),
     ],
 )
 def test_gunicorns_watchdog(command: str, line: str | None) -> None:
@@ -133,7 +188,35 @@ def test_gunicorns_watchdog(command: str, line: str | None) -> None:
     texts = [
         text for _, text in found(judged(("Procfile", f"web: {command}\n"), longest_stage_s=90), "US010")
     ]
-    assert [text.startswith(line) for text in texts if line] == ([True] if line else [])
+    assert [text.partition(" is no longer")[0] for text in texts] == ([line] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "outcome"),
+    [
+        ("--timeout 900", "gunicorn app", "kept"),
+        ("--timeout 60", "gunicorn app", "found"),
+        ("--timeout 900", "gunicorn --timeout 60 app", "found"),
+        ("--timeout 60", "gunicorn --timeout 900 app", "kept"),
+        ("--threads 4", "gunicorn app", "none"),
+        ("--workers 4", "gunicorn app", "found"),
+        ("${ARGUMENTS}", "gunicorn app", "open"),
+        ("${ARGUMENTS}", "gunicorn -t 900 app", "kept"),
+    ],
+)
+def test_gunicorn_is_told_by_a_variable_as_well(arguments: str, command: str, outcome: str) -> None:
+    """The command line wins; what the variable says is not known where its value is not."""
+    text = (
+        f"services:\n  api:\n    image: x\n    command: {command}\n    ports: ['1:1']\n"
+        f"    environment: {{GUNICORN_CMD_ARGS: '{arguments}'}}\n"
+    )
+    judgement = judged(("c.yaml", text), longest_stage_s=90)
+    outcomes = {
+        "found": found(judgement, "US010"),
+        "open": unjudged(judgement, "US010"),
+        "kept": judgement.kept["US010"],
+    }
+    assert [name for name, there in outcomes.items() if there] == ([] if outcome == "none" else [outcome])
 
 
 def test_a_watchdog_and_a_probe_have_patience() -> None:
@@ -236,6 +319,19 @@ def test_a_comment_allows_at_the_value_and_at_the_workload() -> None:
 
 # --- what is not known
 
+CLOUD_RUN = (
+    "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {{name: worker}}\nspec:\n  template:\n"
+    "    metadata:\n      annotations:\n        run.googleapis.com/cpu-throttling: {throttled}\n"
+    "        autoscaling.knative.dev/minScale: {least}\n    spec: {{containers: [{{image: x}}]}}\n"
+)
+
+
+def test_what_makes_a_worker_stop_in_any_case_is_found() -> None:
+    """The processor that is taken away, whatever the number of instances is; none, whatever they do."""
+    for throttled, least in (("'true'", "${MIN}"), ("${THROTTLED}", "'0'")):
+        assert found(judged(("s.yaml", CLOUD_RUN.format(throttled=throttled, least=least))), "US018")
+    assert found(judged(("x.sh", "gcloud run deploy worker --min-instances=$MIN\n")), "US018")
+
 
 @pytest.mark.parametrize(
     ("rule", "path", "text"),
@@ -262,6 +358,9 @@ def test_a_comment_allows_at_the_value_and_at_the_workload() -> None:
             "services: {worker: {image: x, command: java -Xmx1g A, mem_limit: '${LIMIT}'}}\n",
         ),
         ("US018", "x.sh", "gcloud run services update worker --min-instances=1\n"),
+        ("US018", "x.sh", 'gcloud run deploy worker --no-cpu-throttling --min-instances="$MIN"\n'),
+        ("US018", "s.yaml", CLOUD_RUN.format(throttled="'false'", least="${MIN}")),
+        ("US018", "s.yaml", CLOUD_RUN.format(throttled="${THROTTLED}", least="'1'")),
     ],
 )
 def test_a_value_that_is_not_known_is_neither_found_nor_kept(rule: str, path: str, text: str) -> None:

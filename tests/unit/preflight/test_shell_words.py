@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,45 @@ def test_words_are_those_of_shlex(text: str) -> None:
 def test_what_is_not_closed_ends_with_the_text(text: str) -> None:
     """It is still a word."""
     assert split(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("run --a=v:$(git rev-parse HEAD) --b", [["git", "rev-parse", "HEAD"], ["run", None, "--b"]]),
+        ('URL="$(aws sqs "a b")"', [["aws", "sqs", "a b"]]),
+        ("x=$(a $(b (c))) y", [["b"], ["c"], ["a", None], ["y"]]),
+        ("'$(a)' \\$\\(b\\)", [["$(a)", "$(b)"]]),
+        ('run "\\$(a)"', [["run", "$(a)"]]),
+        ("run 2>&1 x>&2 <&- &>f", [["run", "2>&1", "x>&2", "<&-", "&>f"]]),
+    ],
+)
+def test_what_is_substituted_ends_no_command(text: str, found: list[list[str | None]]) -> None:
+    """It is a command of its own, before that which it stands in; a redirection ends none either."""
+    words = [[None if word.inner else word.text for word in one] for one in commands(text)]
+    assert words == found
+
+
+def test_what_is_substituted_has_its_line() -> None:
+    """Also in quotes, and behind continued lines."""
+    text = 'a \\\n "x\n$(b\n c)" $(\nd)\n'
+    assert [[(word.text, word.line) for word in one] for one in commands(text)][:3] == [
+        [("b", 3)],
+        [("c", 4)],
+        [("d", 5)],
+    ]
+
+
+@pytest.mark.parametrize("piece", ["$(", '"$(', "$(a () ", "((", "$(a)b(", "1", "$(((", "2>", "\\"])
+def test_what_is_never_closed_takes_no_longer_for_each_piece(piece: str) -> None:
+    """Ten times the text takes far less than a hundred times the time."""
+    used = []
+    for times in (2_000, 20_000):
+        text = piece * times
+        begun_s = time.process_time()
+        list(commands(text))
+        used.append(time.process_time() - begun_s)
+    assert used[1] < max(used[0], 0.005) * 40
 
 
 @given(st.text())

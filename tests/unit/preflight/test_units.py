@@ -40,6 +40,8 @@ def test_durations(text: str | None, value: float | None) -> None:
     ("text", "decimal", "value"),
     [
         ("512m", False, 512),
+        ("1048576000m", True, 1),
+        ("1048.576M", True, 1000),
         ("512mb", False, 512),
         ("1Gi", True, 1024),
         ("1G", False, 1024),

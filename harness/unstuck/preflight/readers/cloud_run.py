@@ -63,6 +63,13 @@ def memory_default(line: int) -> Setting[float]:
     return Setting(value=MEMORY_MIB, line=line, text="Cloud Run's default memory of 512 MiB", default=True)
 
 
+def scales_to_zero(*, throttled: bool | None, least: int | None) -> bool | None:
+    """False where it has CPU and at least one instance while no request is under way. None is not known."""
+    if throttled or least == 0:
+        return True
+    return None if throttled is None or least is None else False
+
+
 def _ours(document: Node) -> bool:
     version = text_of(at(document, "apiVersion")) or ""
     group = version.partition("/")[0]
@@ -120,17 +127,20 @@ def _timeouts(kind: str, spec: Node | None, line: int) -> tuple[Setting[float], 
 
 
 def _scales_to_zero(node: Node, line: int) -> Setting[bool]:
-    """True unless it has CPU and at least one instance while no request is under way."""
+    """By the annotations of the revision, and of the service."""
     notes = entries(at(node, *_REVISION, "metadata", "annotations"))
     of_service = entries(at(node, "metadata", "annotations"))
     throttled = notes.get("run.googleapis.com/cpu-throttling")
     least = notes.get("autoscaling.knative.dev/minScale") or of_service.get("run.googleapis.com/minScale")
-    stays = units.whole(text_of(least)) or 0
+    shown = text_of(least) or "0"
     said = [one for one in (throttled, least) if one is not None]
     return Setting(
-        value=not (units.switch(text_of(throttled)) is False and stays >= 1),
+        value=scales_to_zero(
+            throttled=True if throttled is None else units.switch(text_of(throttled)),
+            least=units.whole(shown),
+        ),
         line=said[0].line if said else line,
-        text=f"cpu-throttling={text_of(throttled) or 'true'} with minScale={stays}",
+        text=f"cpu-throttling={text_of(throttled) or 'true'} with minScale={shown}",
         default=not said,
     )
 

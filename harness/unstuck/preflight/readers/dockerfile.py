@@ -122,7 +122,8 @@ def _entry(stage: _Stage) -> Entry | None:
     start = first or command
     assert start is not None
     if start.words is None:  # the shell form of an ENTRYPOINT drops any CMD
-        words = shell_words.split(start.text.partition(" ")[2])
+        *_, last = ((), *shell_words.commands(start.text.partition(" ")[2]))
+        words = tuple(word.text for word in last)
         return Entry(text=start.text, words=words, line=start.line, in_shell=True) if words else None
     words, text = start.words, start.text
     if first is not None and command is not None:

@@ -211,14 +211,14 @@ def _timeouts(call: _Call, flag: str, *, new: bool) -> tuple[Setting[float], ...
 
 def _scales_to_zero(call: _Call, *, new: bool) -> Setting[bool]:
     least = call.text("--min-instances", "--min")
-    stays = units.whole(least) or 0
+    stays = 0 if least is None else units.whole(least)
     cpu = "--no-cpu-throttling" in call.flags
     said = [name for name in ("--min-instances", "--min", "--no-cpu-throttling") if name in call.flags]
     unknown = not new and not (cpu and least is not None)
     return Setting(
-        value=None if unknown else not (cpu and stays >= 1),
+        value=None if unknown else cloud_run.scales_to_zero(throttled=not cpu, least=stays),
         line=call.line_of(*said),
-        text=f"{'--no-cpu-throttling' if cpu else 'CPU during requests only'} with min-instances={stays}",
+        text=f"{'--no-cpu-throttling' if cpu else 'CPU during requests only'} with min-instances={least or 0}",
         default=not said,
     )
 

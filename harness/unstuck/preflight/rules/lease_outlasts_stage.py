@@ -46,6 +46,8 @@ _HEARTBEAT: Final = re.compile(
     rf"(_(EVERY|INTERVAL|PERIOD|TIME))?{_UNIT}",
     re.IGNORECASE,
 )
+_OF_CONNECTION: Final = re.compile(r"(.*_)?(BROKER|AMQP|RABBIT(MQ)?)_.*", re.IGNORECASE)
+"""These heartbeats keep a connection to the broker, and renew no lease."""
 _IN_OPTIONS: Final = re.compile(r"visibility_timeout[\"']?\s*[:=]\s*[\"']?(\d+)", re.IGNORECASE)
 
 
@@ -65,7 +67,12 @@ def leases(workload: Workload) -> Iterator[Setting[float]]:
 def heartbeat(environment: Mapping[str, Setting[str]]) -> Setting[float] | None:
     """The period by which a lease is renewed, in seconds; None: nothing speaks of one."""
     return next(
-        (_in_seconds(name, one) for name, one in environment.items() if _HEARTBEAT.fullmatch(name)), None
+        (
+            _in_seconds(name, one)
+            for name, one in environment.items()
+            if _HEARTBEAT.fullmatch(name) and not _OF_CONNECTION.fullmatch(name)
+        ),
+        None,
     )
 
 
@@ -73,16 +80,24 @@ def _in_seconds(name: str, setting: Setting[str]) -> Setting[float]:
     return Setting(value=duration_s(name, setting.value), line=setting.line, text=setting.text)
 
 
+def _within(beat: Setting[float], lease: Setting[float]) -> bool:
+    """True unless both are known, and the lease has ended when the heartbeat comes."""
+    return beat.value is None or lease.value is None or beat.value < lease.value
+
+
 def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
-    """Judges each lease of a queue or of what does the work, unless a heartbeat renews it."""
-    if workload.kind is not Kind.QUEUE and not context.works(workload):
+    """Judges each lease of a queue or of what does the work, unless a heartbeat renews it.
+
+    A queue's lease is renewed by what does the work, whichever workload of that it is.
+    """
+    queue = workload.kind is Kind.QUEUE
+    if not queue and not context.works(workload):
         return
-    beats = heartbeat(workload.environment) is not None or (
-        workload.kind is Kind.QUEUE and any(heartbeat(one.environment) for one in context.workloads)
-    )
+    renewing = [one for one in context.workloads if context.works(one)] if queue else [workload]
+    beats = [beat for one in renewing if (beat := heartbeat(one.environment)) is not None]
     stage_s = context.measured.longest_stage_s
     for lease in leases(workload):
-        if beats:
+        if any(_within(beat, lease) for beat in beats):
             yield Kept()
         elif stage_s is None:
             yield lacks_stage(lease.line)
@@ -92,7 +107,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
             yield Broken(
                 line=lease.line,
                 text=f"{lease.text} is no longer than the longest stage, {show_s(stage_s)}, "
-                "and no heartbeat renews it",
+                f"and {'no heartbeat renews it' if not beats else f'{beats[0].text} comes too late for it'}",
                 step=f"Renew it while the work goes on, or make it {math.ceil(stage_s * 1.5)} s.",
                 about=lease.text.partition("=")[0],
             )

@@ -53,17 +53,21 @@ class Context:
         return workload.kind is self._works and (workload.kind is Kind.SERVICE or _does_stages(workload))
 
     def peak_mib(self, workload: Workload) -> tuple[float, str] | None:
-        """(the measured peak, whose) of the role that the workload's name has in it; None: not measured."""
+        """(the measured peak, whose) of the role that the workload's name has in it; None: not measured.
+
+        Of several roles that of the most words, else that of the highest peak.
+        """
         peaks = self.measured.peaks_mib
         if ANY in peaks:
             return peaks[ANY], "the measured peak"
         called = tokens(workload.name)
         if workload.entry is not None:
             called |= tokens(" ".join(workload.entry.words))
-        roles = [role for role in peaks if role in called or f"{role}s" in called]
+        roles = [role for role in peaks if tokens(role) <= called or tokens(f"{role}s") <= called]
         if not roles:
             return None
-        role = max(roles, key=lambda one: (one in tokens(workload.name), peaks[one]))
+        named = tokens(workload.name)
+        role = max(roles, key=lambda one: (tokens(one) <= named, len(tokens(one)), peaks[one]))
         return peaks[role], f"the measured peak of {role}"
 
 

@@ -43,8 +43,8 @@ def _keeper(entry: Entry) -> tuple[str | None, str]:
     if program in LAUNCHERS:
         step = f"Start the program itself: `node …` instead of `{program} …`."
         return f"has {program} run the program in a shell of its own, which keeps SIGTERM", step
-    text = " ".join(entry.words) if entry.in_shell else shell_text(entry.words)
-    if text is None or execs(text) or _whole_group(entry):
+    text = entry.text.partition(" ")[2] if entry.in_shell else shell_text(entry.words)
+    if text is None or execs(text) or (_whole_group(entry) and not entry.in_shell):
         return None, ""
     if entry.in_shell:
         return "is in shell form: /bin/sh keeps SIGTERM", 'Use the exec form: ["program", "argument"].'

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from unstuck.preflight import units
+from unstuck.preflight import shell_words, units
 from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
 from unstuck.preflight.model import Kind, Setting, Workload
-from unstuck.preflight.programs import option_of
+from unstuck.preflight.programs import behind_shells, option_of
 from unstuck.preflight.rules.port import Context, Example, lacks_stage, of_service, unreadable
 from unstuck.preflight.units import show_s
 
@@ -34,6 +34,7 @@ GOOD: Final = Example(
 )
 GUNICORN_S: Final = 30.0
 """`timeout` of gunicorn, https://docs.gunicorn.org/en/stable/settings.html; 0 is none."""
+_TIMEOUT: Final = ("--timeout", "-t")
 
 
 def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
@@ -60,15 +61,26 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
 
 
 def _of_server(workload: Workload) -> Iterator[Setting[float]]:
-    """gunicorn's watchdog; with threads or an event loop it is the loop that must not be silent."""
+    """gunicorn's watchdog; with threads or an event loop it is the loop that must not be silent.
+
+    GUNICORN_CMD_ARGS counts where the command line does not say it.
+    """
     if workload.entry is None or workload.kind is not Kind.SERVICE or workload.program != "gunicorn":
         return
-    words = workload.entry.words
-    if option_of(words, "--threads") or option_of(words, "-k", "--worker-class") not in (None, "sync"):
+    variable = workload.environment.get("GUNICORN_CMD_ARGS")
+    words = behind_shells(workload.entry.words)
+    told = () if variable is None else shell_words.split(variable.value or "")
+    both = (*told, *words)
+    if option_of(both, "--threads") or option_of(both, "-k", "--worker-class") not in (None, "sync"):
         return
-    said = option_of(words, "--timeout", "-t")
-    value = GUNICORN_S if said is None else units.seconds(said)
-    if value == 0:
-        return
-    text = "gunicorn's default --timeout of 30 s" if said is None else f"gunicorn's --timeout={said}"
-    yield Setting(value=value, line=workload.entry.line, text=text, default=said is None)
+    said, line = option_of(words, *_TIMEOUT), workload.entry.line
+    if said is None and variable is not None:
+        if variable.value is None:
+            yield Setting(value=None, line=variable.line, text=variable.text)
+            return
+        said, line = option_of(told, *_TIMEOUT), variable.line
+    if said is None:
+        text = "gunicorn's default --timeout of 30 s"
+        yield Setting(value=GUNICORN_S, line=workload.entry.line, text=text, default=True)
+    elif (value := units.seconds(said)) != 0:
+        yield Setting(value=value, line=line, text=f"gunicorn's --timeout={said}")
