@@ -8,6 +8,7 @@
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
     POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    GET  /metrics                    in Prometheus' format; no token, as the two below
     GET  /livez, /readyz             no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
@@ -23,13 +24,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from reference_service import sweeper, uploads
 from reference_service.domain import State
+from reference_service.figures import read_figures
+from reference_service.metrics import CONTENT_TYPE
 from reference_service.ports import Unavailable
 from reference_service.service import Service
 from reference_service.store import lifecycle
@@ -199,6 +202,12 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
     @app.get("/livez")
     def livez() -> JSONResponse:
         return JSONResponse({"live": True})
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """What this process noted, and the whole service's figures, read now."""
+        body = bound.service.metrics.render(read_figures(bound.service))
+        return Response(body, media_type=CONTENT_TYPE)
 
     @app.get("/readyz")
     def readyz() -> JSONResponse:
