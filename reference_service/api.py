@@ -41,6 +41,7 @@ from reference_service.views import cursor_of, job_view, parse_cursor, upload_vi
 
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 64 * 1024  # every body is a few short fields
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})  # a label has no value that a client makes up
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -85,7 +86,7 @@ def make_app(service: Service, draining: Draining) -> App:
     """The ASGI application."""
     app, bound = _ready.pop() if _ready else _make_routes()
     bound.service, bound.draining = service, draining
-    return _Gate(app, draining)
+    return _Gate(app, bound)
 
 
 def warm_up() -> None:
@@ -257,20 +258,29 @@ class _Gate:
     A body without a length would have to be read to be measured: it is refused, too.
     """
 
-    def __init__(self, inner: App, draining: Draining) -> None:
+    def __init__(self, inner: App, bound: _Bound) -> None:
         self._inner = inner
-        self._draining = draining
+        self._bound = bound
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        metrics = self._bound.service.metrics
+
+        async def counted(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                metrics.count("reference_requests_total", method=method, status=status)
+            await send(message)
+
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._inner(scope, receive, send)
+            await self._inner(scope, receive, counted)
         else:
             refusal.headers["Connection"] = "close"
-            await refusal(scope, receive, send)
+            await refusal(scope, receive, counted)
 
     def _judge(self, scope: Scope) -> JSONResponse | None:
-        if self._draining.on and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+        if self._bound.draining.on and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
             text = "draining: this instance is stopping, try again"
             return _error(503, text, retry_after_s=RETRY_AFTER_S)
         headers = dict(scope["headers"])

@@ -35,6 +35,9 @@ class Exposition:
     def fileno(self) -> int:
         return self._listener.fileno()
 
+    def close(self) -> None:
+        self._listener.close()
+
     def answer(self) -> None:
         """Serves whoever connected first; returns at once when nobody did. Raises nothing."""
         with contextlib.suppress(OSError):  # a client that went away, or did not ask in time

@@ -59,9 +59,7 @@ class ForkRuntime:
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:
             return
-        ready = (
-            self._poll.poll(max(0.0, timeout_s) * 1000) if self._attended is None else self._attend(timeout_s)
-        )
+        ready = self._poll_for(timeout_s)
         if any(fd == self._wake_read for fd, _ in ready):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 512)
@@ -71,9 +69,10 @@ class ForkRuntime:
         self._attended = (fd, answer, clock)
         self._poll.register(fd, select.POLLIN)
 
-    def _attend(self, timeout_s: float) -> list[tuple[int, int]]:
+    def _poll_for(self, timeout_s: float) -> list[tuple[int, int]]:
         """Goes on waiting behind an answer: whoever asks for figures must not hurry the role."""
-        assert self._attended is not None
+        if self._attended is None:
+            return self._poll.poll(max(0.0, timeout_s) * 1000)
         fd, answer, clock = self._attended
         until = clock.monotonic() + timeout_s
         while True:

@@ -53,7 +53,7 @@ def test_nothing_is_kept_where_nobody_asks() -> None:
     """A role without a port to ask pays for none of it."""
     metrics = Metrics(kept=False)
     metrics.count("reference_madeup_total")
-    assert metrics._made == {}  # noqa: SLF001  that is the statement
+    assert metrics._made == {}
 
 
 def test_figures_of_the_whole_are_read_from_its_sources() -> None:
@@ -101,4 +101,5 @@ def test_a_role_without_http_answers_while_it_waits(runtime: ForkRuntime) -> Non
         runtime.wait(0.1)
     assert b"reference_sweeps_total 1.0" in answers[0]
     assert answers[1].startswith(b"HTTP/1.1 200")
+    exposition.close()
     assert answers[2].startswith(b"HTTP/1.1 404")
