@@ -81,6 +81,7 @@ def publish(service: Service) -> int:
         service.jobs_queue.send(event.body)
         service.points.reach("relay.publish.sent", job=event.job)
         events.mark_published(service.store, event)
+        service.metrics.count("reference_events_sent_total")
     return len(waiting)
 
 
@@ -91,6 +92,7 @@ def take_notifications(service: Service) -> int:
         for key in created_keys(message):
             _complete_key(service, key)
         service.uploads_queue.delete(message)
+        service.metrics.count("reference_notifications_total")
     return len(messages)
 
 

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    metrics_port: int = Field(default=0, ge=0, le=65535)  # of a role without HTTP; 0: off
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
     # Bearer token for /internal/…; None: those routes are refused.
     internal_token: str | None = Field(default=None, min_length=1)

@@ -65,6 +65,9 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
         except Unavailable as error:
             counts["unavailable"] += 1
             service.log.warning("a part of the sweep was left for the next", error=str(error))
+    service.metrics.count("reference_sweeps_total")
+    for what, count in counts.items():
+        service.metrics.count("reference_swept_total", count, what=what)
     return counts
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from reference_service.api import Draining, make_app
 from reference_service.domain import LEGAL_MOVES, STAGES, TERMINAL, Defence, State
+from reference_service.metrics import METRICS
 from reference_service.settings import Settings
 from tests.tooling.repository import ROOT, blocks, pages, table, text
 from unstuck.cli import options
@@ -154,6 +155,14 @@ def test_the_settings_are_as_the_code_has_them() -> None:
     """Each variable with its default; what has none is required."""
     rows = {row[0].strip("`"): row[1].strip("`") for row in table(SERVICE, "Settings")}
     assert rows == {f"REFERENCE_{name.upper()}": default(name) for name in Settings.model_fields}
+
+
+def test_the_metrics_are_as_the_code_has_them() -> None:
+    """Each with its kind, labels and help."""
+    rows = [[cell.replace("`", "") for cell in row] for row in table(SERVICE, "Metrics")]
+    assert rows == [
+        [metric.name, metric.kind, ", ".join(metric.labels) or "-", metric.help] for metric in METRICS
+    ]
 
 
 def default(name: str) -> str:

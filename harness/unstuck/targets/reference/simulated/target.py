@@ -14,6 +14,7 @@ from sqlalchemy import text
 from reference_service import relay, sweeper, worker
 from reference_service.domain import Defence
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
+from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
@@ -286,6 +287,7 @@ class RunningSimulated:
             stages=SimStages(self._clock, split(seed, "work", name, starts)),
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
+            metrics=Metrics(),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
