@@ -63,6 +63,10 @@ class ForkRuntime:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 512)
 
+    def watch(self, fd: int) -> None:
+        """`wait` also returns when `fd` can be read."""
+        self._poll.register(fd, select.POLLIN)
+
     def spawn(self, name: str, work: Work) -> ForkedChild:
         read, write = os.pipe()
         sys.stdout.flush()
