@@ -95,11 +95,20 @@ class Outcome(StrEnum):
     LOST = "lost"  # its lease expired, or its instance was found dead
 
 
+class Delivery(StrEnum):
+    """How events come to the workers: they ask the queue, or the role `push` brings them by HTTP."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
 class Defence(StrEnum):
     """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    REFUSE_WHILE_DRAINING = "refuse_while_draining"
     STARTUP_CLEANUP = "startup_cleanup"
+    CAREFUL_CLEANUP = "careful_cleanup"
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
@@ -113,6 +122,9 @@ class Defence(StrEnum):
     OUTBOX = "outbox"
     ALERTS = "alerts"
     ALERTS_FROM_OUTSIDE = "alerts_from_outside"
+    ACK_AFTER_CLAIM = "ack_after_claim"
+    PUSH_REDELIVERY = "push_redelivery"
+    ACK_DEADLINE = "ack_deadline"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STABLE_EFFECT_KEY = "stable_effect_key"
 

@@ -13,7 +13,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from reference_service.domain import Defence
+from reference_service.domain import Defence, Delivery
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     job_timeout_s: Seconds = 3600.0
     slots: int = Field(default=2, ge=1, le=64)  # jobs at a time in one worker
     receive_wait_s: float = Field(default=1.0, ge=0, le=20)
+    delivery: Delivery = Delivery.PULL
+    inbox_host: str = "127.0.0.1"  # where a worker listens for events that are pushed
+    inbox_port: int = Field(default=0, ge=0, le=65535)  # 0: any that is free
+    inbox_url: str | None = None  # what the role `push` reaches it by; None: by these two
+    ack_deadline_s: Seconds = 5.0  # for a worker to answer an event; then another one gets it
     sweep_every_s: Seconds = 15.0
     reconcile_after_s: Seconds = 120.0
     instance_dead_after_s: Seconds = 60.0  # no heartbeat of an instance for so long: dead

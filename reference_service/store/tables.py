@@ -104,6 +104,7 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
+    Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
 )
 

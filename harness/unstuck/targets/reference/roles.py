@@ -15,8 +15,11 @@ from unstuck.worlds.port import ProcessSpec
 ENTRY = "reference_service.__main__:main"
 MIB = 1024 * 1024
 
-REPLICAS: Mapping[str, int] = {"vision": 1, "api": 1, "worker": 2, "sweeper": 1, "relay": 1}
-"""Roles in the order in which they start, and how many of each unless a scenario says otherwise."""
+REPLICAS: Mapping[str, int] = {"vision": 1, "api": 1, "worker": 2, "sweeper": 1, "relay": 1, "push": 0}
+"""Roles in the order in which they start, and how many of each unless a scenario says otherwise.
+
+With the setting `delivery: push` there is one `push`.
+"""
 
 REACHES: Mapping[str, tuple[str, ...]] = {
     "vision": (),
@@ -24,6 +27,7 @@ REACHES: Mapping[str, tuple[str, ...]] = {
     "worker": ("database", "objects", "queue", "vision", "sink"),
     "sweeper": ("database", "objects", "queue"),
     "relay": ("database", "objects", "queue"),
+    "push": ("database", "queue"),
 }
 """Which dependencies a role talks to; each of these connections is a link."""
 
@@ -45,6 +49,7 @@ SETTINGS: Mapping[str, str | int | float | bool] = {
     "job_timeout_s": 20.0,
     "slots": 2,
     "receive_wait_s": 0.5,
+    "ack_deadline_s": 1.0,
     "sweep_every_s": 0.5,
     "reconcile_after_s": 3.0,
     "instance_dead_after_s": 3.0,
@@ -75,6 +80,8 @@ def names(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _replicas(scenario: Scenario, role: str, usual: int) -> int:
     chosen = scenario.roles.get(role, RoleOptions()).replicas
+    if role == "push" and scenario.settings.get("delivery") == "push":
+        usual = 1
     return usual if chosen is None else chosen
 
 

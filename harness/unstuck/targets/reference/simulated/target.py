@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from sqlalchemy import text
 
-from reference_service import relay, sweeper, worker
-from reference_service.domain import Defence
+from reference_service import push, relay, sweeper, worker
+from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
@@ -44,6 +45,7 @@ from unstuck.targets.reference.simulated.ports import (
     SimVision,
     Traveller,
 )
+from unstuck.targets.reference.simulated.push import Door, SimEndpoints
 from unstuck.targets.reference.simulated.runtime import SimRuntime
 from unstuck.targets.reference.simulated.stages import SimStages, video
 from unstuck.worlds.port import ProcessSpec, World
@@ -53,7 +55,7 @@ LOOPS: Mapping[str, Callable[[Service, Runtime], None]] = {
     "worker": worker.loop,
     "sweeper": sweeper.loop,
     "relay": relay.loop,
-}
+}  # `push` needs to know the workers' doors, too
 FIRST_EVENT = text("SELECT body FROM outbox WHERE job = :job ORDER BY id LIMIT 1")
 WAITING = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
 
@@ -139,6 +141,7 @@ class RunningSimulated:
         self._logs: dict[str, SimLog] = {}
         self._videos_of: dict[str, str] = {}  # client -> video
         self._jobs_of: dict[str, str] = {}  # job -> client
+        self._doors: dict[str, Door] = {}  # by the address that events are pushed to
         self._notifies = True
         scheduler = world.green
         self._clock = SimClock(scheduler)
@@ -259,6 +262,10 @@ class RunningSimulated:
         if role == "api":
             self._apis[name] = api = SimApi(self._world, life, service)
             return api.serve(ready)
+        door = None
+        if role == "worker" and service.settings.delivery is Delivery.PUSH:
+            door = Door(self._world.green, life, service.jobs_queue)
+            service = replace(service, jobs_queue=door.inbox)
         runtime = SimRuntime(
             self._world,
             life,
@@ -266,9 +273,15 @@ class RunningSimulated:
             boot_id=service.randomness.token_hex(8),
             drains=service.defended(Defence.DRAIN_ON_SIGTERM),
         )
+        if door is not None:
+            self._doors[door.address] = door
+            door.wakes(runtime)
         travel()  # the schema is looked for
         ready()
-        LOOPS[role](service, runtime)
+        if role == "push":
+            push.loop(service, runtime, endpoints=SimEndpoints(self._doors, travel))
+        else:
+            LOOPS[role](service, runtime)
         return 0
 
     def _service(self, name: str, role: str, starts: int, travel: Callable[[], None]) -> Service:
