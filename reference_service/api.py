@@ -8,6 +8,7 @@
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
     POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    …    /internal/recovery…         the recovery sweep: see `recovery_routes`; the same token
     GET  /livez, /readyz             no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
@@ -31,6 +32,7 @@ from starlette.exceptions import HTTPException
 from reference_service import sweeper, uploads
 from reference_service.domain import State
 from reference_service.ports import Unavailable
+from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
 from reference_service.uploads import Refused
@@ -97,6 +99,9 @@ def _make_routes() -> tuple[FastAPI, _Bound]:
     tenant_of = _authentication(bound)
     _add_reads(app, bound, tenant_of)
     _add_writes(app, bound, tenant_of)
+    internal = _internal(bound)
+    _add_sweep(app, bound, internal)
+    add_recovery(app, lambda: bound.service, internal)
     return app, bound
 
 
@@ -185,13 +190,21 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
             answer["upload"] = upload_view(made.job, made.target)
         return JSONResponse(answer, status_code=201 if made.new else 200)
 
-    @app.post("/internal/sweep")
-    def sweep(authorization: Annotated[str | None, Header()] = None) -> JSONResponse:
+
+def _internal(bound: _Bound) -> Callable[..., None]:
+    def internal(authorization: Annotated[str | None, Header()] = None) -> None:
         expected = bound.service.settings.internal_token
         if expected is None:
             raise Refused(status=403, message="REFERENCE_INTERNAL_TOKEN is not set: sweeps by HTTP are off")
         if not secrets.compare_digest(expected.encode(), _bearer(authorization).encode()):
             raise Refused(status=401, message="Authorization: the internal bearer token is needed")
+
+    return internal
+
+
+def _add_sweep(app: FastAPI, bound: _Bound, internal: Callable[..., None]) -> None:
+    @app.post("/internal/sweep", dependencies=[Depends(internal)])
+    def sweep() -> JSONResponse:
         return JSONResponse({"counts": dict(sweeper.run_once(bound.service))})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from reference_service import aws, provision, relay, sweeper, worker
+from reference_service import aws, provision, relay, scheduler, sweeper, worker
 from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence
@@ -105,10 +105,11 @@ def run_api(settings: Settings) -> int:
 
 
 def run_looping(settings: Settings, role: str) -> int:
-    """A worker, sweeper or relay until told to stop. Raises `BadSettings`, `Unavailable`."""
+    """A worker, sweeper, scheduler or relay until told to stop. Raises `BadSettings`, `Unavailable`."""
     loops: Mapping[str, Callable[[Service, Runtime, Callable[[], None]], None]] = {
         "worker": worker.loop,
         "sweeper": sweeper.loop,
+        "scheduler": scheduler.loop,
         "relay": relay.loop,
     }
     service, database = build(settings, role)
@@ -124,6 +125,16 @@ def run_looping(settings: Settings, role: str) -> int:
         runtime.close()
         database.close()
     return 0
+
+
+def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
+    """Something that an operator asks for, and its exit code. Raises `BadSettings`, `Unavailable`."""
+    service, database = build(settings, "command")
+    try:
+        _require_schema(service, database)
+        return command(service)
+    finally:
+        database.close()
 
 
 def run_vision(settings: Settings) -> int:

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     receive_wait_s: float = Field(default=1.0, ge=0, le=20)
     sweep_every_s: Seconds = 15.0
     reconcile_after_s: Seconds = 120.0
+    recovery_schedule: str = "*/15 * * * *"  # cron, in UTC; a sixth field is seconds
+    recovery_stuck_after_s: Seconds = 600.0  # since its creation: a waiting job may be stuck
+    recovery_quiet_s: Seconds = 300.0  # a job that was run, or announced, within this is not stuck
+    recovery_lease_s: Seconds = 60.0  # a recovery run that shows no progress for so long has died
     instance_dead_after_s: Seconds = 60.0  # no heartbeat of an instance for so long: dead
     relay_every_s: Seconds = 0.5
     work_folder: str | None = None  # temporary files; None: the system's
@@ -81,6 +85,15 @@ class Settings(BaseSettings):
                 if name not in known:
                     raise ValueError(f"{name!r} is no defence. Known: {', '.join(sorted(known))}.")
             return frozenset(names)
+        return value
+
+    @field_validator("recovery_schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        from croniter import croniter  # noqa: PLC0415  the default is not validated, and few set another
+
+        if not croniter.is_valid(value):
+            raise ValueError("no cron expression: minute, hour, day, month, weekday, and seconds if wanted")
         return value
 
     @model_validator(mode="after")
