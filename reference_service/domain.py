@@ -119,6 +119,8 @@ class Defence(StrEnum):
     RECOVERY_UPLOAD_CHECK = "recovery_upload_check"
     RECOVERY_PAUSE_PERSISTENCE = "recovery_pause_persistence"
     OUTBOX = "outbox"
+    ALERTS = "alerts"
+    ALERTS_FROM_OUTSIDE = "alerts_from_outside"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STABLE_EFFECT_KEY = "stable_effect_key"
 

@@ -39,7 +39,7 @@ def find_stuck(arguments: Sequence[str]) -> Command:
 
 
 def retry_stuck(arguments: Sequence[str]) -> Command:
-    """`retry-stuck`: one run, on record like any other; exit code 1 when it failed for a job, or may not run."""
+    """`retry-stuck`: one run, on record as any other; 1 when it failed for a job, or may not begin."""
     parser = _parser("retry-stuck", "Sets stuck jobs going: one recovery run, with its record.")
     _add_age(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be looked at; write nothing")

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from reference_service import recovery_sweep
 from reference_service.domain import is_job_id
+from reference_service.internal import check_token
 from reference_service.recovery_sweep import item_view, run_view, summary_view
 from reference_service.service import Service
 from reference_service.store import recovery_runs
@@ -32,9 +33,15 @@ class RunRequest(BaseModel):
     dry_run: bool = False
 
 
-def add_recovery(app: FastAPI, service_of: Callable[[], Service], internal: Callable[..., None]) -> None:
-    """`internal` refuses whoever has not the token."""
-    only = [Depends(internal)]
+def add_recovery(
+    app: FastAPI, service_of: Callable[[], Service], bearer: Callable[[str | None], str]
+) -> None:
+    """`bearer` takes the token out of an `Authorization` header."""
+
+    def allowed(authorization: Annotated[str | None, Header()] = None) -> None:
+        check_token(service_of(), bearer(authorization))
+
+    only = [Depends(allowed)]
 
     @app.post("/internal/recovery", dependencies=only)
     def trigger(body: RunRequest | None = None) -> JSONResponse:

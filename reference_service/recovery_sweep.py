@@ -42,9 +42,14 @@ class Summary:
         """How many for which reason; the reason without its particulars."""
         counts: dict[str, int] = {}
         for item in self.of(Decision.SKIPPED):
-            kind = str(item.reason).partition(":")[0]
+            kind = kind_of(item)
             counts[kind] = counts.get(kind, 0) + 1
         return counts
+
+
+def kind_of(item: Item) -> str:
+    """Why it was skipped, without the particulars."""
+    return str(item.reason).partition(":")[0]
 
 
 def find(service: Service, *, age_s: float | None = None, job: str | None = None) -> Sequence[Stuck]:
@@ -119,6 +124,7 @@ def run_once(
         state = RunState.UNAVAILABLE
         service.log.warning("a recovery run was cut short", run=grant.run, error=str(error))
     _end(service, grant, state)
+    service.metrics.count("reference_recovery_found_total", len(found))
     summary = Summary(run=grant.run, state=state, found=found, items=items)
     service.log.info(
         "recovery run", run=grant.run, trigger=trigger, state=state, found=len(found),
@@ -157,9 +163,18 @@ def _recover(service: Service, grant: Grant, found: Stuck) -> Item:
         reason = stuck.look_again(service.store, grant, found, protection)
         decision, reason = (Decision.SKIPPED, reason) if reason else _take_upload(service, found)
         item = stuck.note(service.store, grant, found, decision=decision, reason=reason)
+    _measure(service, item)
     service.points.reach("recovery.job.committed", job=item.job, decision=item.decision.value)
     service.log.info("recovery", job=item.job, decision=item.decision, reason=item.reason)
     return item
+
+
+def _measure(service: Service, item: Item) -> None:
+    service.metrics.count("reference_recovery_jobs_total", result=item.decision.value)
+    if item.decision is Decision.SKIPPED:
+        service.metrics.count("reference_recovery_skips_total", why=kind_of(item))
+    elif item.decision is Decision.TRIGGERED:
+        service.metrics.observe("reference_recovery_seconds", item.age_s)
 
 
 def _take_upload(service: Service, found: Stuck) -> tuple[Decision, str | None]:
