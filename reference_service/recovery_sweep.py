@@ -111,7 +111,6 @@ def run_once(
     state = RunState.DONE
     try:
         found = find(service, age_s=age_s, job=job)
-        service.points.reach("recovery.listed", run=grant.run, found=len(found))
         recovery_runs.note_found(service.store, grant, len(found))
         for one in found:
             if stopping():
@@ -149,6 +148,7 @@ def _end(service: Service, grant: Grant, state: RunState) -> None:
 
 def _recover(service: Service, grant: Grant, found: Stuck) -> Item:
     """One job. Raises `Halted`, and `Unavailable` of the database: an absent object store fails one job."""
+    service.points.reach("recovery.job.listed", job=found.job.id)
     protection = Protection(
         active=service.defended(Defence.RECOVERY_RACE_PROTECTION),
         recent=service.defended(Defence.RECOVERY_RECENT_COMPLETION),

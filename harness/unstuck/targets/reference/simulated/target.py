@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 
 from sqlalchemy import text
 
-from reference_service import relay, sweeper, worker
+from reference_service import relay, scheduler, sweeper, worker
 from reference_service.domain import Defence
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
@@ -26,12 +26,12 @@ from unstuck.plan import Plan
 from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
-from unstuck.targets.reference import roles
+from unstuck.targets.reference import operators, roles
+from unstuck.targets.reference.observer import UNEVALUATED
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
-from unstuck.targets.reference.observer import UNEVALUATED
 from unstuck.targets.reference.simulated.logs import SimLog
 from unstuck.targets.reference.simulated.look import SimLook
 from unstuck.targets.reference.simulated.ports import (
@@ -52,6 +52,7 @@ from unstuck.worlds.sim import Incarnation, SimProcess, SimWorld
 LOOPS: Mapping[str, Callable[[Service, Runtime], None]] = {
     "worker": worker.loop,
     "sweeper": sweeper.loop,
+    "scheduler": scheduler.loop,
     "relay": relay.loop,
 }
 FIRST_EVENT = text("SELECT body FROM outbox WHERE job = :job ORDER BY id LIMIT 1")
@@ -62,7 +63,7 @@ class SimulatedTarget:
     """The reference service for sim worlds. Serves many runs; its databases are used again."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "artefacts"})
+    capabilities = frozenset({"points", "notifications", "artefacts", "recovery"})
     facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
@@ -191,6 +192,8 @@ class RunningSimulated:
             return {"configured": []}
         if action == "corrupt_artefacts":
             return {"keys": self._corrupt(f"artefacts/{parameters['job']}/", f"/{parameters['stage']}/")}
+        if action in operators.ACTIONS:
+            return operators.operate(action, self._client.operate, self._emit)
         raise UnstuckError(f"the simulated service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
