@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from reference_service import aws, provision, push, relay, sweeper, worker
+from reference_service import aws, provision, push, relay, scheduler, sweeper, worker
 from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence, Delivery
@@ -110,10 +110,11 @@ def run_api(settings: Settings) -> int:
 
 
 def run_looping(settings: Settings, role: str) -> int:
-    """A worker, sweeper, relay or push until told to stop. Raises `BadSettings`, `Unavailable`."""
+    """A worker, sweeper, scheduler, relay or push until told to stop. Raises `BadSettings`, `Unavailable`."""
     loops: Mapping[str, Callable[[Service, Runtime, Callable[[], None]], None]] = {
         "worker": worker.loop,
         "sweeper": sweeper.loop,
+        "scheduler": scheduler.loop,
         "relay": relay.loop,
         "push": partial(push.loop, endpoints=HttpEndpoints(settings.internal_token)),
     }
@@ -134,6 +135,16 @@ def run_looping(settings: Settings, role: str) -> int:
         runtime.close()
         database.close()
     return 0
+
+
+def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
+    """Something that an operator asks for, and its exit code. Raises `BadSettings`, `Unavailable`."""
+    service, database = build(settings, "command")
+    try:
+        _require_schema(service, database)
+        return command(service)
+    finally:
+        database.close()
 
 
 def _expose(service: Service, runtime: ForkRuntime) -> None:

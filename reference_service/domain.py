@@ -119,6 +119,14 @@ class Defence(StrEnum):
     CHILD_ISOLATION = "child_isolation"
     BOUNDED_MEMORY = "bounded_memory"
     EVENT_RECONCILIATION = "event_reconciliation"
+    RECOVERY_SWEEP = "recovery_sweep"
+    RECOVERY_SINGLE_FLIGHT = "recovery_single_flight"
+    RECOVERY_LEASE_EXPIRY = "recovery_lease_expiry"
+    RECOVERY_RACE_PROTECTION = "recovery_race_protection"
+    RECOVERY_RECENT_COMPLETION = "recovery_recent_completion"
+    RECOVERY_ASKS_PER_JOB = "recovery_asks_per_job"
+    RECOVERY_UPLOAD_CHECK = "recovery_upload_check"
+    RECOVERY_PAUSE_PERSISTENCE = "recovery_pause_persistence"
     OUTBOX = "outbox"
     ALERTS = "alerts"
     ALERTS_FROM_OUTSIDE = "alerts_from_outside"
@@ -157,6 +165,7 @@ class Job:
     created_at: float
     updated_at: float
     published_at: float | None  # when its event was last handed to the queue
+    triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

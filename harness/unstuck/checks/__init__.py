@@ -18,6 +18,7 @@ from unstuck.checks import (
     no_live_job_rescued,
     no_premature_claim,
     outcomes,
+    recovery_runs,
     recovery_within,
     result_intact,
     roles_recover,
@@ -54,6 +55,7 @@ PROPERTIES: tuple[Property, ...] = (
     outcomes,
     failure_explained,
     roles_recover,
+    recovery_runs,
     alerts,
 )
 

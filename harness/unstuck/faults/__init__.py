@@ -23,10 +23,12 @@ from unstuck.faults import (
     link_down,
     notifications_off,
     pause,
+    pause_recovery,
     rolling_replace,
     swallow,
     terminate,
     toxic,
+    trigger_recovery,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -50,10 +52,12 @@ FAULTS: dict[str, ModuleType] = {
         link_down,
         notifications_off,
         pause,
+        pause_recovery,
         rolling_replace,
         swallow,
         terminate,
         toxic,
+        trigger_recovery,
     )
 }
 """Every fault by its name in scenarios."""

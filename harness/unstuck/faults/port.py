@@ -136,7 +136,7 @@ class Hand(Protocol):
         ...
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
-        """An ability of the target itself (`notifications_off`); returns what was read back."""
+        """An ability of the target itself (`notifications_off`); returns what it answered."""
         ...
 
     def heal(self, fault: int) -> bool:

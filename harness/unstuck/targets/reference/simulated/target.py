@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 
 from sqlalchemy import text
 
-from reference_service import push, relay, sweeper, worker
+from reference_service import push, relay, scheduler, sweeper, worker
 from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
@@ -27,12 +27,12 @@ from unstuck.plan import Plan
 from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
-from unstuck.targets.reference import roles
+from unstuck.targets.reference import operators, roles
+from unstuck.targets.reference.observer import UNEVALUATED
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
-from unstuck.targets.reference.observer import UNEVALUATED
 from unstuck.targets.reference.simulated.logs import SimLog
 from unstuck.targets.reference.simulated.look import SimLook
 from unstuck.targets.reference.simulated.ports import (
@@ -54,6 +54,7 @@ from unstuck.worlds.sim import Incarnation, SimProcess, SimWorld
 LOOPS: Mapping[str, Callable[[Service, Runtime], None]] = {
     "worker": worker.loop,
     "sweeper": sweeper.loop,
+    "scheduler": scheduler.loop,
     "relay": relay.loop,
 }  # `push` needs to know the workers' doors, too
 FIRST_EVENT = text("SELECT body FROM outbox WHERE job = :job ORDER BY id LIMIT 1")
@@ -64,7 +65,7 @@ class SimulatedTarget:
     """The reference service for sim worlds. Serves many runs; its databases are used again."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "artefacts"})
+    capabilities = frozenset({"points", "notifications", "artefacts", "recovery"})
     facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
@@ -194,6 +195,8 @@ class RunningSimulated:
             return {"configured": []}
         if action == "corrupt_artefacts":
             return {"keys": self._corrupt(f"artefacts/{parameters['job']}/", f"/{parameters['stage']}/")}
+        if action in operators.ACTIONS:
+            return operators.operate(action, self._client.operate, self._emit)
         raise UnstuckError(f"the simulated service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
