@@ -89,13 +89,47 @@ def _checked(container: Any) -> Source:
     return Source(container, video, audio, duration_s)
 
 
-def video_frames(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
-    """Every video frame in order; `interrupt` is called before each.
+def video_frames(
+    source: Source, interrupt: Callable[[], None], *, bounded: bool, behind_pts: int | None = None
+) -> Iterator[Any]:
+    """Every video frame in order; `interrupt` is called before each. With `behind_pts`: those behind it.
 
     One frame is held at a time. With `bounded` off all are decoded to full RGB pictures first and kept
     until the last was used: the very thing that the defence `bounded_memory` prevents.
     """
-    return _held(_stream(source, [source.video], interrupt), interrupt, bounded=bounded)
+    streamed = (
+        _stream(source, [source.video], interrupt)
+        if behind_pts is None
+        else _behind(source, behind_pts, interrupt)
+    )
+    return _held(streamed, interrupt, bounded=bounded)
+
+
+def _behind(source: Source, pts: int, interrupt: Callable[[], None]) -> Iterator[Any]:
+    """The frames behind the one at `pts`, decoded from the last key frame before it.
+
+    A file whose index names key frames that are none would give other pictures than a pass from the
+    beginning. So the frame at `pts` must be met, sound, on the way; else that pass is made.
+    """
+    with blame_source("cannot be sought in", source.frame_px):
+        source.container.seek(pts, stream=source.video, backward=True)
+    met = False
+    try:
+        for frame in _stream(source, [source.video], interrupt):
+            if not met and frame.pts > pts:
+                break
+            if frame.pts > pts:
+                yield frame
+            met = met or frame.pts == pts
+        else:
+            if met:
+                return
+    except InvalidMedia:
+        if met:
+            raise
+    with blame_source("cannot be sought in", source.frame_px):
+        source.container.seek(0, backward=True)
+    yield from (frame for frame in _stream(source, [source.video], interrupt) if frame.pts > pts)
 
 
 def frames_and_sound(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:

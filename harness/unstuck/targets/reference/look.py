@@ -60,7 +60,7 @@ class FinalLook:
                 attempt=move["attempt"], token=move["token"], actor=move["actor"],
             )  # fmt: skip
         for attempt in attempts:
-            keys = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes")
+            keys = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes", "units")
             self._emit("said", "attempt", job=attempt["job"], **_known(attempt, keys))
         with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
             shown = list(pool.map(self._get_job, [job["id"] for job in jobs]))
