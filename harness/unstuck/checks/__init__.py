@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from unstuck.checks import (
     attempts_bounded,
+    calls_in_vain,
     completion_idempotent,
     drains_cleanly,
     effects,
@@ -19,6 +20,7 @@ from unstuck.checks import (
     outcomes,
     recovery_within,
     result_intact,
+    rework_within,
     roles_recover,
     status_truthful,
     terminal_is_final,
@@ -46,7 +48,9 @@ PROPERTIES: tuple[Property, ...] = (
     completion_idempotent,
     drains_cleanly,
     recovery_within,
+    rework_within,
     attempts_bounded,
+    calls_in_vain,
     memory_within,
     status_truthful,
     no_live_job_rescued,

@@ -44,6 +44,7 @@ class Story:
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
+        self.calls: list[Event] = []  # messages that found nobody, or that a fault waited for
         self.down: list[Event] = []  # roles that were not up when the recovery budget had to begin
         self.doubts: list[str] = []  # what was seen that nobody can read: nothing is proved then
         self._open: dict[str | int, Op] = {}
@@ -98,6 +99,7 @@ class Story:
             ("said", "row"): lambda event: setattr(self._of(event), "said_row", event),
             **{("fault", p): self._take_fault for p in ("armed", "fired", "landed", "healed", "missed")},
             **{("run", p): self._take_run for p in ("start", "budget", "follow", "end")},
+            **{("message", phase): self.calls.append for phase in ("refused", "matched")},
             ("clock", "stepped"): lambda event: self.run.steps_s.append(float(event.data["by_s"])),
             **{("point", p): self._take_point for p in ("reached", "released")},
             ("attempt", "begin"): lambda event: self._of(event).begins.append(event),
