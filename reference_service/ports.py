@@ -221,9 +221,9 @@ class StageInput:
     to stop, and `LeaseLost` when the token is no longer ours. `bounded=False` (defence off) keeps every
     frame in memory.
 
-    `unit_done(position, leave)` is called after each unit, `position` being how many are done. `leave` may be
-    called then, or later before the next unit is done: it writes what a later attempt needs to go on behind
-    them into `folder`, and returns the names of these files.
+    `unit_done(position, leave)` is called after each unit, or after a few: `position` is how many are done.
+    `leave` may be called then, or at any interruption before the next call: it writes what a later attempt
+    needs to go on behind them into `folder`, and returns the names of these files.
     """
 
     job: str

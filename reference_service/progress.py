@@ -39,7 +39,7 @@ class Progress:
 
     def unit_done(self, position: int, leave: Leave) -> None:
         """As `StageInput.unit_done`."""
-        self.units += 1
+        self.units += position - self.position
         self.position, self._leave = position, leave
         self._reach(position)
         if self._is_due():

@@ -132,10 +132,9 @@ def _behind(source: Source, pts: int, interrupt: Callable[[], None]) -> Iterator
     yield from (frame for frame in _stream(source, [source.video], interrupt) if frame.pts > pts)
 
 
-def frames_and_sound(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
-    """As `video_frames`, and between the frames the packets of the sound, untouched, as the file has them."""
-    streams = [source.video] if source.audio is None else [source.video, source.audio]
-    return _held(_stream(source, streams, interrupt), interrupt, bounded=bounded)
+def sound_packets(source: Source, interrupt: Callable[[], None]) -> Iterator[Any]:
+    """The packets of the sound, untouched, as the file has them; none when it has no sound."""
+    return iter(()) if source.audio is None else _stream(source, [source.audio], interrupt)
 
 
 def _held(streamed: Iterator[Any], interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
@@ -176,7 +175,7 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
             interrupt()
             frames += 1
             yield frame
-    if frames == 0:
+    if frames == 0 and source.video in streams:
         raise InvalidMedia("no frame could be decoded")
 
 
