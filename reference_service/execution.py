@@ -139,12 +139,17 @@ class _Attempt:
 
     def _persist(self, action: Callable[[], T]) -> T:
         service = self._service
+
+        def between() -> None:
+            service.metrics.count("reference_retries_total")
+            self._interrupt()
+
         return persist(
             service.clock,
             service.randomness,
             action,
             within_s=service.settings.patience_s,
-            between=self._interrupt,
+            between=between,
             budget=self._budget,
         )
 
@@ -196,6 +201,7 @@ class _Attempt:
         service, job = self._service, self._job
         source = self._fetch_source()
         self._start(stage)
+        began_at = service.clock.monotonic()
         folder = self._stage_folder(stage)
         kept = dict(part.artefacts) if part is not None and self._resumes(part, folder) else {}
         position = part.position if kept and part is not None else 0
@@ -234,6 +240,7 @@ class _Attempt:
         self._progress = None
         _leave_only(folder, output.files)
         self._finish(checkpoint, folder)
+        service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
         self._reach("worker.stage.finished", stage)
 
     def _resumes(self, part: Checkpoint, folder: Path) -> bool:

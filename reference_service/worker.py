@@ -7,9 +7,9 @@ lease runs out and the sweeper does.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -19,6 +19,7 @@ from reference_service.discards import collect
 from reference_service.domain import TERMINAL, Defence, Job, is_job_id
 from reference_service.execution import execute
 from reference_service.judgement import attempts_max
+from reference_service.metrics import Journal
 from reference_service.ports import (
     CommitUnknown,
     Message,
@@ -28,8 +29,9 @@ from reference_service.ports import (
 )
 from reference_service.presence import Presence
 from reference_service.retry import persist
-from reference_service.running import Running, settle
+from reference_service.running import Beating, Running, note_end
 from reference_service.service import Service, announce
+from reference_service.settling import settle
 from reference_service.store import recovery, work
 from reference_service.timeouts import first_timeout_s, stage_timeout_s
 
@@ -199,6 +201,7 @@ class Worker:
             if held is None:  # it did not happen, or not yet: the event is kept, and comes again
                 raise
             return None if (held.id, held.token) in self._running else held
+        service.metrics.count("reference_claims_total", got="yes" if job else "no")
         service.log.info(
             "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
         )
@@ -211,8 +214,10 @@ class Worker:
         isolated = service.defended(Defence.CHILD_ISOLATION)
 
         def attempt(stopper: Stopper) -> Mapping[str, Any]:
-            given = stopper if isolated else _Beating(self, job, stopper)
-            return execute(service, job, given, folder)
+            given = stopper if isolated else Beating(service, self._presence, job, stopper)
+            journal = Journal()
+            report = execute(replace(service, metrics=journal), job, given, folder)
+            return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
         child = start(f"{job.id}-{job.attempt}", attempt)
@@ -238,6 +243,7 @@ class Worker:
         if held is not None:
             self._note_stage(running, held.stage)
         else:
+            self._service.metrics.count("reference_leases_lost_total")
             self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
             running.lost = True
             running.child.kill()
@@ -309,26 +315,6 @@ class Worker:
     def _settle_if_ended(self, running: Running) -> None:
         end = running.child.end
         if end is not None:
-            settle(self._service, running, end)
+            moved = settle(self._service, running, end)
+            note_end(self._service.metrics, running, end, moved)
             running.settled = True
-
-
-class _Beating:
-    """A stopper for a job that runs in the worker itself, where nobody else renews the lease."""
-
-    def __init__(self, worker: Worker, job: Job, inner: Stopper) -> None:
-        self._worker = worker
-        self._job = job
-        self._inner = inner
-        self._due_at = 0.0
-
-    @property
-    def asked(self) -> bool:
-        service = self._worker._service  # noqa: SLF001  a part of the worker
-        now = service.clock.monotonic()
-        if now >= self._due_at:
-            self._due_at = now + service.settings.heartbeat_s
-            with contextlib.suppress(Unavailable):  # the next one may come in time
-                self._worker._presence.beat_if_due()  # noqa: SLF001  same
-                work.heartbeat(service.store, self._job, lease_s=service.settings.lease_s, rss_bytes=None)
-        return self._inner.asked

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
-from unstuck.scenario import Fault, OnMessage, OnPoint, OnState, Scenario, Step, Trigger
+from unstuck.scenario import UNIT_DONE, Fault, OnMessage, OnPoint, OnState, Scenario, Step, Trigger
 
 STAGE_STARTED = "worker.stage.started"
 CLAIM_COMMITTED = "worker.claim.committed"
-UNIT_DONE = "worker.unit.done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,18 @@ from sqlalchemy import Insert, create_engine
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
-from reference_service.store import breakers, core, events, lifecycle, recovery, schema, work
+from reference_service.store import (
+    alerting,
+    breakers,
+    core,
+    events,
+    lifecycle,
+    recovery,
+    schema,
+    work,
+)
 
-MODULES = (breakers, core, events, lifecycle, recovery, schema, work)
+MODULES = (alerting, breakers, core, events, lifecycle, recovery, schema, work)
 
 
 def warm_up() -> None:

@@ -226,7 +226,7 @@ def part_of(stage: str) -> str:
     return f"{stage}:part"
 
 
-def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint, *, units: int) -> bool:
+def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint, *, units: int = 0) -> bool:
     """Replaces what there is of the stage; False, and nothing written, when the job is no longer ours.
 
     `units` is what the attempt has done so far, in all of its stages.

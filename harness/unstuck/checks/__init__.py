@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.checks import (
+    alerts,
     attempts_bounded,
     calls_in_vain,
     completion_idempotent,
@@ -57,6 +58,7 @@ PROPERTIES: tuple[Property, ...] = (
     outcomes,
     failure_explained,
     roles_recover,
+    alerts,
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story, text_of
 from unstuck.history import Event
-from unstuck.plan import UNIT_DONE
+from unstuck.scenario import UNIT_DONE
 
 NAME = "rework_within"
 PROMISE = "No job that is claimed again does more of its work twice than allowed."
@@ -45,11 +44,11 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         elif bounded and not job.terminal and not story.run.played_out:
             unclear.append(Evidence(job=job.id, message=f"is {job.state}, and may yet do more of it again"))
     part = again_in_all / once_in_all if once_in_all else 0.0
-    jobs = plural(judged, "job") + (" that was" if judged == 1 else " that were")
+    who = f"{plural(judged, 'job')} that {'was' if judged == 1 else 'were'} claimed again"
     return conclude(
         NAME,
         judged=judged,
-        summary=f"{jobs} claimed again did {again_in_all} of {plural(once_in_all, 'unit')} twice ({part:.0%})",
+        summary=f"{who} did {again_in_all} of {plural(once_in_all, 'unit')} twice ({part:.0%})",
         broken=broken,
         unclear=unclear,
         figures={"rework_units": again_in_all, "rework_part": part} if once_in_all else {},
@@ -82,9 +81,8 @@ def _evidence(
 ) -> Evidence:
     allowed = [f"{params['units_max']} units"] if "units_max" in params else []
     allowed += [f"{params['ratio_max']:.0%}"] if "ratio_max" in params else []
-    claims = Counter(claim.holder for claim in job.claims)
     message = (
-        f"did {again} of {plural(once, 'unit')} again ({again / once:.0%}) in {plural(claims.total(), 'attempt')}"
-        f", {' and '.join(allowed)} allowed"
+        f"did {again} of {plural(once, 'unit')} again ({again / once:.0%}) "
+        f"in {plural(len(job.claims), 'attempt')}, {' and '.join(allowed)} allowed"
     )
     return Evidence(job=job.id, message=message, events=twice)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -66,9 +67,11 @@ def test_from_wherever_it_goes_on_the_files_are_the_same(work: Pipeline, stage: 
         work.vision = type(asked)()
         kept = left_at(work, stage, position, tmp_path / str(position))
         again: list[int] = []
-        resumed = replace(
-            given(work, stage, kept), position=position, unit_done=lambda done, _, to=again: to.append(done)
-        )
+
+        def unit_done(done: int, _: object, to: list[int] = again) -> None:
+            to.append(done)
+
+        resumed = replace(given(work, stage, kept), position=position, unit_done=unit_done)
         found = MediaStages().run(stage, resumed)
         assert again == [one for one in positions if one > position]
         assert found == output
@@ -137,7 +140,7 @@ def test_an_index_that_lies_about_key_frames_costs_a_pass_from_the_beginning(
         def __getattr__(self, name: str) -> object:
             return getattr(self._inner, name)
 
-        def seek(self, offset: int, **given: object) -> None:
+        def seek(self, offset: int, **given: Any) -> None:
             sought.append(offset)
             if len(sought) == 1:
                 self._inner.seek(every[-2], any_frame=True, stream=self._inner.streams.video[0])
