@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from reference_service.fake_runtime import FakeChild as FakeChild
-from reference_service.fake_runtime import FakeRuntime as FakeRuntime
+from reference_service.fake_runtime import FakeChild as FakeChild  # noqa: PLC0414  also found here
+from reference_service.fake_runtime import FakeRuntime as FakeRuntime  # noqa: PLC0414  same
 from reference_service.logs import StandardLog
 from reference_service.metrics import Metrics
 from reference_service.ports import (

@@ -15,7 +15,7 @@ CANONICAL_STATES = ("awaiting_upload", "queued", "active", "succeeded", "failed"
 TERMINAL_STATES = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 UNIT_DONE = "worker.unit.done"
-"""The test point behind each frame or item of a job's work: its `stage`, and the `position` that it has come to."""
+"""The test point behind each frame or item of a job: its `stage`, and the `position` it has come to."""
 
 Promise = Literal["at_least_once", "at_most_once", "effectively_once"]
 
