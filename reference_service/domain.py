@@ -91,7 +91,7 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    HANDED_BACK = "handed_back"  # a drain or a cancel: not charged against the attempt limit
+    HANDED_BACK = "handed_back"  # a drain, a cancel, a dependency that is away: not charged
     LOST = "lost"  # its lease expired, or its instance was found dead
 
 
@@ -116,6 +116,10 @@ class Defence(StrEnum):
     CLAIM_ONLY_QUEUED = "claim_only_queued"
     COMPLETE_IDEMPOTENCY = "complete_idempotency"
     ATTEMPT_LIMIT = "attempt_limit"
+    RETRY_BACKOFF = "retry_backoff"
+    RETRY_BUDGET = "retry_budget"
+    CIRCUIT_BREAKER = "circuit_breaker"
+    TIMEOUT_BY_SIZE = "timeout_by_size"
     CHILD_ISOLATION = "child_isolation"
     BOUNDED_MEMORY = "bounded_memory"
     EVENT_RECONCILIATION = "event_reconciliation"
@@ -134,6 +138,8 @@ class Defence(StrEnum):
     PUSH_REDELIVERY = "push_redelivery"
     ACK_DEADLINE = "ack_deadline"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
+    STAGE_CHECKPOINTS = "stage_checkpoints"
+    CHECKPOINT_CLEANUP = "checkpoint_cleanup"
     STABLE_EFFECT_KEY = "stable_effect_key"
 
 
@@ -166,6 +172,7 @@ class Job:
     updated_at: float
     published_at: float | None  # when its event was last handed to the queue
     triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
+    not_before: float | None = None  # the next attempt begins no sooner; None: at once
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

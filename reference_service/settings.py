@@ -58,7 +58,18 @@ class Settings(BaseSettings):
     heartbeat_s: Seconds = 15.0
     drain_grace_s: float = Field(default=20.0, ge=0)  # for the job to finish, before it is handed back
     attempts_max: int = Field(default=3, ge=1)
-    job_timeout_s: Seconds = 3600.0
+    patience_s: Seconds = 20.0  # how long one call tries to reach a dependency before the attempt fails
+    retry_tokens: int = Field(default=20, ge=1)  # retries that an attempt may spend; ten successes earn one
+    retry_first_s: Seconds = 5.0  # before the second attempt at most; doubles with each
+    retry_longest_s: Seconds = 300.0
+    breaker_failures: int = Field(default=5, ge=1)  # of the vision API in a row: then it is left alone
+    breaker_open_s: Seconds = 30.0  # before somebody looks whether it is back
+    job_timeout_s: Seconds = 3600.0  # of an attempt; only with `timeout_by_size` off
+    stage_timeout_s: Seconds = 60.0  # of each stage, and by its weight for each MiB on top
+    stage_timeout_s_per_mib: float = Field(default=10.0, ge=0)
+    stage_timeout_max_s: Seconds = 6 * 3600.0
+    checkpoint_units: int = Field(default=25, ge=1)  # frames or items of a stage between two checkpoints
+    checkpoint_s: Seconds = 15.0  # or so long, whichever comes first
     slots: int = Field(default=2, ge=1, le=64)  # jobs at a time in one worker
     receive_wait_s: float = Field(default=1.0, ge=0, le=20)
     delivery: Delivery = Delivery.PULL

@@ -110,6 +110,7 @@ UNANNOUNCED = (
     .where(
         jobs.c.state == State.QUEUED,
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
+        or_(jobs.c.not_before.is_(None), jobs.c.not_before < database_now()),
         ~exists().where(outbox.c.job == jobs.c.id, outbox.c.published_at.is_(None)),
     )
     .order_by(jobs.c.updated_at)

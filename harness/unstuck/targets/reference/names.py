@@ -44,6 +44,7 @@ POINTS = frozenset(
         "worker.publish.before_effect",
         "worker.stage.finished",
         "worker.stage.started",
+        "worker.unit.done",
     }
 )
 """Test points of the service; its name says where each stands."""

@@ -298,7 +298,7 @@ class RunningSimulated:
             objects=cast("Objects", Remote(self._objects, travel)),
             jobs_queue=SimQueue(self._jobs_queue, travel),
             uploads_queue=SimQueue(self._uploads_queue, travel),
-            vision=SimVision(self._vision_is_up, travel),
+            vision=SimVision(self._vision_is_up, travel, process=name, emit=self._emit),
             sink=cast("Sink", Remote(self._ledger, travel)),
             stages=SimStages(self._clock, split(seed, "work", name, starts)),
             points=self._points,
