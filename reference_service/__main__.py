@@ -14,7 +14,10 @@ USAGE = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one role, or one command, to its end. 0: it stopped as told; 1: a dependency is away; 2: bad usage or settings."""
+    """Runs one role, or one command, to its end.
+
+    0: it stopped as told; 1: a dependency is away; 2: bad usage or settings.
+    """
     role, flags = (argv[0], argv[1:]) if argv else ("", [])
     if role not in ROLES or not FLAGS.get(role, frozenset()).issuperset(flags):
         sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")

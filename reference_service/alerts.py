@@ -117,7 +117,7 @@ def evaluate(service: Service) -> Sequence[alerting.Spell]:
 
 
 def report(service: Service) -> Mapping[str, Any]:
-    """What is in force, with what each rule measures right now, and the last changes. Raises `Unavailable`."""
+    """What is in force, what each rule measures now, and the last changes. Raises `Unavailable`."""
     found = values(service)
     in_force = {spell.name: spell for spell in alerting.newest(service.store)}
     return {

@@ -86,10 +86,8 @@ def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
         return run_vision(settings)
     if role == "sink":
         return run_sink(settings)
-    if role == "migrate":
-        return run_migrate(settings)
-    if role == "alerts":
-        return run_alerts(settings)
+    if role in {"migrate", "alerts"}:
+        return run_migrate(settings) if role == "migrate" else run_alerts(settings)
     if role == "init":
         return run_init(settings, flags)
     return run_looping(settings, role)

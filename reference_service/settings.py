@@ -123,7 +123,10 @@ class GivenSettings(Settings):
 
 
 def read_settings(**given: str) -> Settings:
-    """The settings of this process; what is `given` comes before its environment. Raises `BadSettings` with one line a user can act on."""
+    """The settings of this process; what is `given` comes before its environment.
+
+    Raises `BadSettings` with one line a user can act on.
+    """
     try:
         return Settings(**given)  # type: ignore[arg-type]  # the environment has the rest
     except SettingsError as error:  # not even JSON, where JSON is wanted

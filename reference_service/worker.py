@@ -34,6 +34,7 @@ from reference_service.running import Beating, Running, note_end
 from reference_service.service import Service, announce
 from reference_service.store import AttemptEnd, lifecycle, recovery, work
 from reference_service.store.events import discard_stale
+from reference_service.unverified import refuses_unverified
 
 POLL_S = 0.2  # between looks at the queue while some slots are busy
 STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
@@ -194,6 +195,7 @@ class Worker:
                 job_id,
                 self._claimant,
                 lease_s=service.settings.lease_s,
+                also_unverified=not refuses_unverified(service),
                 also_awaiting_upload=not service.defended(Defence.CLAIM_ONLY_QUEUED),
             )
         except CommitUnknown:

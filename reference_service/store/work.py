@@ -59,12 +59,15 @@ _CLAIMED = {
     "rss_bytes": None,
     "updated_at": database_now(),
 }
-CLAIM = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("b_job"), jobs.c.state == bindparam("b_state"))
+_CLAIMABLE = (jobs.c.id == bindparam("b_job"), jobs.c.state == bindparam("b_state"))
+# (only with a verified upload?) -> statement
+CLAIM = {
+    verified: update(jobs)
+    .where(*_CLAIMABLE, *((jobs.c.etag.is_not(None),) if verified else ()))
     .values(_CLAIMED)
     .returning(*jobs.c)
-)
+    for verified in (True, False)
+}
 START_ATTEMPT = insert(attempts).values(started_at=database_now())
 FIND_CLAIM = (
     select(*jobs.c)
@@ -126,11 +129,18 @@ CHECKPOINTS = select(
 
 
 def claim(
-    store: Store, job_id: str, claimant: Claimant, *, lease_s: float, also_awaiting_upload: bool = False
+    store: Store,
+    job_id: str,
+    claimant: Claimant,
+    *,
+    lease_s: float,
+    also_unverified: bool = False,
+    also_awaiting_upload: bool = False,
 ) -> Job | None:
     """queued -> active under a new token, its attempt recorded and charged; None: not to be had.
 
-    `also_awaiting_upload` (`claim_only_queued` off) takes a job whose upload is not there, too.
+    `also_unverified` (`claim_only_verified` or `object_check` off) takes one that was queued without a
+    verified upload; `also_awaiting_upload` (`claim_only_queued` off) one that was not even queued.
     """
 
     def work(connection: Connection) -> Job | None:
@@ -142,7 +152,8 @@ def claim(
                 "b_worker": claimant.instance,
                 "b_lease_s": lease_s,
             }
-            job = move(connection, store, CLAIM, values, source=source)
+            verified = source is State.QUEUED and not also_unverified
+            job = move(connection, store, CLAIM[verified], values, source=source)
             if job is not None:
                 _start_attempt(connection, job, claimant)
                 return job

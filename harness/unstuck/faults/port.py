@@ -6,6 +6,7 @@ One fault a module. A module is a fault when it has what `FaultModule` asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,6 +64,11 @@ class Hand(Protocol):
 
     def names(self, role: str, which: str) -> Sequence[str]:
         """Running processes: `all`, `any` (the oldest), or `holder` of the occasion's job."""
+        ...
+
+    @property
+    def moved_by_hand(self) -> AbstractSet[str]:
+        """Jobs that were seen to move by a statement of our own, past the service."""
         ...
 
     memory: dict[str, Any]  # of this injection, from inject to heal

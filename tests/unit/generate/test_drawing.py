@@ -75,10 +75,10 @@ def test_every_kind_of_fault_is_drawn(many: list[Scenario]) -> None:
 
     Who asked without a time limit would wait for ever at a connection that went deaf: `drop_message` would
     say that of each client, and never anything else. `clock` needs a compiler, which not every machine has,
-    and the same scenarios are to be drawn on all of them.
+    and the same scenarios are to be drawn on all of them. `manual_update` is no accident, but somebody's decision.
     """
     counted = Counter(fault.name for one in many for fault in one.faults)
-    assert set(counted) == set(FAULTS) - {"clock", "drop_message"}
+    assert set(counted) == set(FAULTS) - {"clock", "drop_message", "manual_update"}
     assert min(counted.values()) >= 2, counted
 
 

@@ -27,11 +27,11 @@ from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
 from unstuck.targets.reference import roles
+from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
-from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.simulated.logs import SimLog
 from unstuck.targets.reference.simulated.look import SimLook
 from unstuck.targets.reference.simulated.ports import (
@@ -62,7 +62,7 @@ class SimulatedTarget:
     """The reference service for sim worlds. Serves many runs; its databases are used again."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "artefacts"})
+    capabilities = frozenset({"points", "notifications", "artefacts", "manual_update"})
     facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
@@ -191,6 +191,8 @@ class RunningSimulated:
             return {"configured": []}
         if action == "corrupt_artefacts":
             return {"keys": self._corrupt(f"artefacts/{parameters['job']}/", f"/{parameters['stage']}/")}
+        if action == "manual_update":
+            return {"jobs": self._database.update_by_hand(**parameters)}
         raise UnstuckError(f"the simulated service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
