@@ -75,10 +75,11 @@ def test_every_kind_of_fault_is_drawn(many: list[Scenario]) -> None:
 
     Who asked without a time limit would wait for ever at a connection that went deaf: `drop_message` would
     say that of each client, and never anything else. `clock` needs a compiler, which not every machine has,
-    and the same scenarios are to be drawn on all of them.
+    and the same scenarios are to be drawn on all of them. `hang_here` is long
+    work, from which nobody has to recover.
     """
     counted = Counter(fault.name for one in many for fault in one.faults)
-    assert set(counted) == set(FAULTS) - {"clock", "drop_message"}
+    assert set(counted) == set(FAULTS) - {"clock", "drop_message", "hang_here"}
     assert min(counted.values()) >= 2, counted
 
 
