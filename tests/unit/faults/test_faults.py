@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.faults.blows import ACTIVE, MESSAGE, PLACE, landed, struck, why_missed
-from tests.unit.runner.stage import Stage, fault, stage
+from tests.unit.runner.stage import WHOLE, Stage, fault, stage
 from unstuck.errors import HarnessError
 from unstuck.scenario import OnOp, OnPoint
 from unstuck.targets.port import Reply
@@ -59,6 +59,27 @@ def test_memory_that_a_process_got_has_missed(then_ends: bool) -> None:
     with stage(fault("allocate_here", ACTIVE, {"mib": 900})) as made:
         struck(made, ACTIVE)
         assert "has to be a test point" in why_missed(made)
+
+
+# hang_here
+
+
+def test_a_process_that_hangs_stands_until_it_is_healed() -> None:
+    """It is told nothing when the blow lands, and to go on when its time is over."""
+    with stage(fault("hang_here", PLACE, {"for_s": 5})) as made:
+        stand = struck(made)
+        assert landed(made)["jobs"] == ["j-1"]
+        assert stand.told == []
+        made.after(5)
+        assert made.history.faults(0) == [*WHOLE, "healed"]
+        assert stand.told == ["go"]
+
+
+def test_nobody_hangs_where_nobody_stands() -> None:
+    """A trigger without a place has nobody to keep."""
+    with stage(fault("hang_here", ACTIVE, {"for_s": 5})) as made:
+        struck(made, ACTIVE)
+        assert "the trigger has to be a test point" in why_missed(made)
 
 
 # complete_again, corrupt_artefacts
