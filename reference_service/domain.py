@@ -6,8 +6,8 @@ state             moved on by                                     by when
 ----------------  ----------------------------------------------  ---------------------------------
 awaiting_upload   API (`complete`), relay (ObjectCreated),        `upload_deadline`, put off while a
                   sweeper (object there: queued; else: expired)   multipart upload still moves
-queued            worker (claim), API (cancel)                    event within `reconcile_after_s`,
-                                                                  else the sweeper publishes again
+queued            worker (claim), API (cancel), sweeper (queued   event within `reconcile_after_s`,
+                  by hand before its upload: awaiting_upload)     else the sweeper publishes again
 active            worker (holder of the token), sweeper           `lease_expires_at`, put off by each
                   (lease expired: queued, or failed when          heartbeat
                   attempts are used up)
@@ -50,6 +50,7 @@ LEGAL_MOVES: frozenset[tuple[State | None, State]] = frozenset(
         (State.AWAITING_UPLOAD, State.CANCELLED),
         (State.QUEUED, State.ACTIVE),
         (State.QUEUED, State.CANCELLED),
+        (State.QUEUED, State.AWAITING_UPLOAD),  # queued by hand, and its object is not there: put back
         (State.ACTIVE, State.QUEUED),  # handed back, or its lease expired
         (State.ACTIVE, State.SUCCEEDED),
         (State.ACTIVE, State.FAILED),
@@ -114,6 +115,7 @@ class Defence(StrEnum):
     UPLOAD_EXPIRY = "upload_expiry"
     OBJECT_CHECK = "object_check"
     CLAIM_ONLY_QUEUED = "claim_only_queued"
+    CLAIM_ONLY_VERIFIED = "claim_only_verified"
     COMPLETE_IDEMPOTENCY = "complete_idempotency"
     ATTEMPT_LIMIT = "attempt_limit"
     RETRY_BACKOFF = "retry_backoff"

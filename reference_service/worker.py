@@ -16,10 +16,8 @@ from tempfile import gettempdir
 from typing import Any
 
 from reference_service.cleanup import give_back_dead
-from reference_service.discards import collect
-from reference_service.domain import TERMINAL, Defence, Job, is_job_id
+from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
-from reference_service.judgement import attempts_max
 from reference_service.metrics import Journal
 from reference_service.ports import (
     CommitUnknown,
@@ -31,10 +29,11 @@ from reference_service.ports import (
 from reference_service.presence import Presence
 from reference_service.retry import persist
 from reference_service.running import Beating, Running, note_end
-from reference_service.service import Service, announce
+from reference_service.service import Service
 from reference_service.settling import settle
-from reference_service.store import recovery, work
+from reference_service.store import work
 from reference_service.timeouts import first_timeout_s, stage_timeout_s
+from reference_service.unverified import refuses_unverified
 
 POLL_S = 0.2  # between looks at the queue while some slots are busy
 STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
@@ -194,6 +193,7 @@ class Worker:
                 job_id,
                 self._claimant,
                 lease_s=service.settings.lease_s,
+                also_unverified=not refuses_unverified(service),
                 also_awaiting_upload=not service.defended(Defence.CLAIM_ONLY_QUEUED),
             )
         except CommitUnknown:

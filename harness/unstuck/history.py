@@ -33,7 +33,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             terminal when it struck), struck_at_ns?, jobs? and processes? (lists of whom it hit);
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
-            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?
+            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?,
+            by? (`operator`: a fault's own statement moved it, past the service)
             Of a declared target: sampled (true: what lies between two looks was not seen), source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its

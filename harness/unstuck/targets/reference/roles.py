@@ -26,8 +26,8 @@ REPLICAS: Mapping[str, int] = {
 }
 """Roles in the order in which they start, and how many of each unless a scenario says otherwise.
 
-A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule. With the
-setting `delivery: push` there is one `push`.
+A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule.
+With the setting `delivery: push` there is one `push`.
 """
 
 REACHES: Mapping[str, tuple[str, ...]] = {
