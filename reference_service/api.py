@@ -29,7 +29,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from reference_service import sweeper, uploads
+from reference_service import sweeper, trace, uploads
 from reference_service.domain import State
 from reference_service.figures import read_figures
 from reference_service.metrics import CONTENT_TYPE
@@ -252,6 +252,11 @@ def _error(status: int, message: str, *, retry_after_s: int | None = None) -> JS
     return JSONResponse({"error": message}, status_code=status, headers=headers)
 
 
+def _trace_of(scope: Scope) -> str | None:
+    given = dict(scope.get("headers", ())).get(trace.HEADER.encode(), b"")
+    return trace.of_header(given.decode("latin-1"))
+
+
 class _Gate:
     """Refuses, before it is looked at, what would begin something new while draining, and too large a body.
 
@@ -274,7 +279,8 @@ class _Gate:
 
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._inner(scope, receive, counted)
+            with trace.within(_trace_of(scope)):
+                await self._inner(scope, receive, counted)
         else:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, counted)

@@ -56,7 +56,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         sink=HttpSink(settings.sink_url),
         stages=_stages(role),
         points=points,
-        log=LineLog(role=role, instance=settings.instance),
+        log=LineLog(clock, settings.log_format, role=role, instance=settings.instance),
         metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database

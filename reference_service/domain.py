@@ -143,6 +143,7 @@ class Job:
     created_at: float
     updated_at: float
     published_at: float | None  # when its event was last handed to the queue
+    trace: str | None = None  # of the client's request; None: made by a version that knew of none
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

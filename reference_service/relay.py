@@ -73,6 +73,7 @@ def publish(service: Service) -> int:
         service.points.reach("relay.publish.sent", job=event.job)
         events.mark_published(service.store, event)
         service.metrics.count("reference_events_sent_total")
+        service.log.info("event sent", job=event.job, trace=event.body.get("trace"))
     return len(waiting)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    log_format: Literal["line", "json"] = "line"
     metrics_port: int = Field(default=0, ge=0, le=65535)  # of a role without HTTP; 0: off
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
     # Bearer token for /internal/…; None: those routes are refused.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reference_service import trace
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, RETRYABLE, TERMINAL, Defence, Job, Reason, State, is_job_id
 from reference_service.ports import ObjectFacts
@@ -65,13 +66,14 @@ def initiate(
         upload_deadline_s=service.settings.upload_deadline_s,
         upload_id=service.objects.create_multipart(key) if multipart_parts else None,
         expected_bytes=size_bytes,
+        trace=trace.current() or trace.of_job(job_id),
     )
     job = _add(service, new)
     service.points.reach("api.initiate.committed", job=job.id)
     if not service.defended(Defence.CLAIM_ONLY_QUEUED):
         announce_id(service, job.id)
     service.metrics.count("reference_uploads_total", what="initiated")
-    service.log.info("upload initiated", job=job.id, tenant=tenant, size_bytes=size_bytes)
+    service.log.info("upload initiated", job=job.id, trace=job.trace, tenant=tenant, size_bytes=size_bytes)
     return job, upload_target(service, job, multipart_parts or 0)
 
 
@@ -153,7 +155,7 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
         return _already(service, find(service, job.tenant, job.id))
     announce(service, queued)
     service.metrics.count("reference_uploads_total", what="completed")
-    service.log.info("upload complete", job=job.id, by=source, size_bytes=queued.size_bytes)
+    service.log.info("upload complete", job=job.id, trace=job.trace, by=source, size_bytes=queued.size_bytes)
     return queued
 
 
@@ -235,7 +237,7 @@ def cancel(service: Service, job: Job) -> Job:
     service.points.reach("api.cancel.committed", job=job.id)
     if job.state is not State.ACTIVE:  # else its worker still writes, and discards when it has stopped
         collect(service, job.id)
-    service.log.info("cancelled", job=job.id)
+    service.log.info("cancelled", job=job.id, trace=job.trace)
     return cancelled
 
 
@@ -265,6 +267,7 @@ def retry(service: Service, job: Job) -> Retried:
         size_bytes=facts.size_bytes if facts and there else None,
         retry_of=job.id,
         state=State.QUEUED if there else State.AWAITING_UPLOAD,
+        trace=trace.current() or trace.of_job(new_id),
     )
     made = _add(service, new)
     is_new = made.id == new_id
@@ -272,6 +275,6 @@ def retry(service: Service, job: Job) -> Retried:
         service.points.reach("api.retry.committed", job=made.id)
         if made.state is State.QUEUED:
             announce(service, made)
-        service.log.info("retried", job=made.id, retry_of=job.id)
+        service.log.info("retried", job=made.id, trace=made.trace, retry_of=job.id)
     waits = made.state is State.AWAITING_UPLOAD
     return Retried(job=made, target=upload_target(service, made, 0) if waits else None, new=is_new)

@@ -21,6 +21,7 @@ def job_view(job: Job, done: Collection[str] = ()) -> dict[str, Any]:
         "size_bytes": job.size_bytes if job.size_bytes is not None else job.expected_bytes,
         "retry_of": job.retry_of,
         "result_prefix": job.result_prefix,
+        "trace": job.trace,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "stages": [{"name": stage, "state": _stage_state(job, stage, done)} for stage in STAGES],

@@ -37,6 +37,7 @@ class NewJob:
     size_bytes: int | None = None
     retry_of: str | None = None
     state: State = State.AWAITING_UPLOAD
+    trace: str | None = None
 
 
 CREATE = (
@@ -131,6 +132,7 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
         "etag": new.etag,
         "size_bytes": new.size_bytes,
         "retry_of": new.retry_of,
+        "trace": new.trace,
         "b_deadline_s": new.upload_deadline_s,
     }
 
@@ -143,7 +145,7 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
         job = move(connection, store, CREATE, values, source=None)
         assert job is not None, "an INSERT without a condition returns its row"
         if announce_early and store.outbox:
-            add_event(connection, job.id)
+            add_event(connection, job.id, job.trace)
         return job
 
     return store.run(work)

@@ -71,6 +71,7 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("published_at", Double),
+    Column("trace", String(32)),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
     Index("jobs_by_retry", "retry_of"),
