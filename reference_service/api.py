@@ -8,6 +8,7 @@
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
     POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    GET  /internal/status, /alerts   see `internal`
     GET  /metrics                    in Prometheus' format; no token, as the two below
     GET  /livez, /readyz             no token
 
@@ -32,6 +33,7 @@ from starlette.exceptions import HTTPException
 from reference_service import sweeper, trace, uploads
 from reference_service.domain import State
 from reference_service.figures import read_figures
+from reference_service.internal import add_internal, check_token
 from reference_service.metrics import CONTENT_TYPE
 from reference_service.ports import Unavailable
 from reference_service.service import Service
@@ -101,6 +103,7 @@ def _make_routes() -> tuple[FastAPI, _Bound]:
     tenant_of = _authentication(bound)
     _add_reads(app, bound, tenant_of)
     _add_writes(app, bound, tenant_of)
+    add_internal(app, lambda: bound.service, _bearer)
     return app, bound
 
 
@@ -191,11 +194,7 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
 
     @app.post("/internal/sweep")
     def sweep(authorization: Annotated[str | None, Header()] = None) -> JSONResponse:
-        expected = bound.service.settings.internal_token
-        if expected is None:
-            raise Refused(status=403, message="REFERENCE_INTERNAL_TOKEN is not set: sweeps by HTTP are off")
-        if not secrets.compare_digest(expected.encode(), _bearer(authorization).encode()):
-            raise Refused(status=401, message="Authorization: the internal bearer token is needed")
+        check_token(bound.service, _bearer(authorization))
         return JSONResponse({"counts": dict(sweeper.run_once(bound.service))})
 
 
