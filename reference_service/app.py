@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,6 +88,8 @@ def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
         return run_sink(settings)
     if role == "migrate":
         return run_migrate(settings)
+    if role == "alerts":
+        return run_alerts(settings)
     if role == "init":
         return run_init(settings, flags)
     return run_looping(settings, role)
@@ -167,6 +170,27 @@ def run_migrate(settings: Settings) -> int:
         print(database.run(migrate), flush=True)  # noqa: T201  for whoever deploys
     finally:
         database.close()
+    return 0
+
+
+def run_alerts(settings: Settings) -> int:
+    """What is in force and what each rule measures, as JSON. Raises `Unavailable`."""
+    from reference_service import alerts  # noqa: PLC0415  no role's start waits for it
+
+    service, database = build(settings, "alerts")
+    try:
+        _require_schema(service, database)
+        print(json.dumps(alerts.report(service), indent=2), flush=True)  # noqa: T201  for whoever asked
+    finally:
+        database.close()
+    return 0
+
+
+def run_rules() -> int:
+    """The rules in Prometheus' format, with the thresholds of this environment. Raises `BadSettings`."""
+    from reference_service.alert_rules import rule_file, settings_for_rules  # noqa: PLC0415  only for this
+
+    print(rule_file(settings_for_rules()), end="", flush=True)  # noqa: T201  for whoever deploys
     return 0
 
 

@@ -123,10 +123,10 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
-def read_settings() -> Settings:
-    """The settings of this process. Raises `BadSettings` with one line a user can act on."""
+def read_settings(**given: str) -> Settings:
+    """The settings of this process; what is `given` comes before its environment. Raises `BadSettings` with one line a user can act on."""
     try:
-        return Settings()  # type: ignore[call-arg]  # the environment has the rest
+        return Settings(**given)  # type: ignore[arg-type]  # the environment has the rest
     except SettingsError as error:  # not even JSON, where JSON is wanted
         name = str(error).partition('"')[2].partition('"')[0]
         raise BadSettings(f"REFERENCE_{name.upper()}: no JSON; see docs/reference-service.md") from None

@@ -31,7 +31,7 @@ from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
-from unstuck.targets.reference.observer import UNEVALUATED
+from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.simulated.logs import SimLog
 from unstuck.targets.reference.simulated.look import SimLook
 from unstuck.targets.reference.simulated.ports import (
@@ -209,13 +209,12 @@ class RunningSimulated:
         self._no_links(f"{rule_id}: no message {nth or ''} to {then}")
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events, and alerts that are judged know of the last
-        job's end.
-        """
+        """Nothing waits in the outbox or in the queue of events, and alerts that are judged have settled."""
         waiting: int = self._database.run(lambda c: c.execute(WAITING).scalar_one())
-        if "alerts" in self._scenario.expect:
-            waiting += self._database.run(lambda c: c.execute(text(UNEVALUATED)).scalar_one())
-        return waiting == 0 and not self._jobs_queue.held.bodies()
+        alerts = alerts_settled(
+            self._scenario.expect, lambda query: self._database.run(lambda c: c.execute(text(query)).all())
+        )
+        return alerts and waiting == 0 and not self._jobs_queue.held.bodies()
 
     def look(self) -> None:
         SimLook(
