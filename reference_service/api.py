@@ -31,6 +31,7 @@ from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from reference_service import sweeper, trace, uploads
+from reference_service.admission import Refused
 from reference_service.domain import State
 from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
@@ -38,7 +39,6 @@ from reference_service.metrics import CONTENT_TYPE
 from reference_service.ports import Unavailable
 from reference_service.service import Service
 from reference_service.store import lifecycle
-from reference_service.uploads import Refused
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 
 RETRY_AFTER_S = 1
@@ -221,7 +221,7 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
 def _add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(_request: Request, error: Refused) -> JSONResponse:
-        return _error(error.status, error.message)
+        return _error(error.status, error.message, retry_after_s=error.retry_after_s)
 
     @app.exception_handler(Unavailable)
     def unavailable(_request: Request, error: Unavailable) -> JSONResponse:

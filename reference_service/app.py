@@ -18,6 +18,7 @@ from reference_service.points import NoPoints, SocketPoints
 from reference_service.ports import Points, Runtime, StageInput, StageOutput, Stages
 from reference_service.queue import SqsQueue
 from reference_service.queue.sqs import read_s
+from reference_service.rates import Rates
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
 from reference_service.settings import BadSettings, GivenSettings, Settings
@@ -58,6 +59,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         stages=_stages(role),
         points=points,
         log=LineLog(clock, settings.log_format, role=role, instance=settings.instance),
+        rates=Rates.of(settings),
         metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database

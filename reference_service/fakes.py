@@ -30,6 +30,7 @@ from reference_service.ports import (
     Unavailable,
     UploadPart,
 )
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import Settings
 from reference_service.store import SqlDatabase, Store, schema
@@ -385,6 +386,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
         points=points,
         log=StandardLog(),
         metrics=Metrics(),
+        rates=Rates.of(given),
     )
     return MemoryWorld(
         service=service,

@@ -52,6 +52,11 @@ class Settings(BaseSettings):
         default=1.0, ge=0
     )  # 503 on work for so long (at most drain_grace_s), then exit
 
+    rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
+    rate_burst: int = Field(default=200, ge=1)
+    queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused
+    retry_after_s: Seconds = 5.0  # told to whom is refused for that; up to twice as long, to spread them
+    queue_window: int = Field(default=100, ge=0)  # events in the queue at a time; 0: all there are
     upload_deadline_s: Seconds = 3600.0
     upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
     upload_bytes_max: int = Field(default=5 * 1024**3, gt=0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_service import trace
+from reference_service.admission import Refused, admit
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, RETRYABLE, TERMINAL, Defence, Job, Reason, State, is_job_id
 from reference_service.ports import ObjectFacts
@@ -37,25 +38,17 @@ class Retried:
     new: bool
 
 
-class Refused(Exception):  # noqa: N818  an answer, not a bug
-    """The request cannot be met; `status` is the HTTP status that says so."""
-
-    def __init__(self, *, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 def initiate(
     service: Service, *, tenant: str, name: str, size_bytes: int | None, multipart_parts: int | None = None
 ) -> tuple[Job, UploadTarget]:
     """A job in `awaiting_upload`, and where to put its file before the deadline.
 
-    Raises `Refused` (413) for a size above the limit, `Unavailable`.
+    Raises `Refused`: 413 for a size above the limit, 429 or 503 when no work is taken now; `Unavailable`.
     """
     limit = service.settings.upload_bytes_max
     if size_bytes is not None and size_bytes > limit:
         raise Refused(status=413, message=f"size_bytes={size_bytes}: at most {limit}")
+    admit(service, tenant)
     job_id = new_job_id(service)
     key = upload_key_of(job_id)
     new = NewJob(
@@ -252,6 +245,7 @@ def retry(service: Service, job: Job) -> Retried:
         raise Refused(
             status=409, message=f"job={job.id!r}: it is {job.state}; only what failed can be retried"
         )
+    admit(service, job.tenant)
     usable = job.etag is not None and job.reason not in PERMANENT
     facts = service.objects.head(job.upload_key) if usable else None
     there = facts is not None and facts.etag == job.etag

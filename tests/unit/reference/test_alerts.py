@@ -111,7 +111,7 @@ def test_of_two_who_see_the_same_change_one_records_it() -> None:
     before = {spell.name: spell for spell in alerting.newest(world.service.store)}["orphans"]
 
     def note() -> object:
-        return world.database.run(lambda c: alerting._note(c, before, "orphans", 9.0, 5.0, 1.0))  # noqa: SLF001
+        return world.database.run(lambda c: alerting._note(c, before, "orphans", 9.0, 5.0, 1.0))
 
     assert note() is not None
     assert note() is None

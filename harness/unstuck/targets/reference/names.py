@@ -45,7 +45,7 @@ OURS = frozenset(
         *("database_url", "bucket", "jobs_queue", "uploads_queue", "vision_url", "sink_url", "stub_host"),
         *("s3_endpoint", "s3_public_endpoint", "sqs_endpoint"),
         *("aws_region", "aws_access_key_id", "aws_secret_access_key"),
-        *("tokens", "internal_token", "api_host", "api_port"),
+        *("tokens", "internal_token", "api_host", "api_port", "metrics_port"),
     }
 )
 """Settings that are the harness's own: a scenario's word on them would be lost, or open a port to others."""

@@ -16,6 +16,7 @@ from reference_service.domain import Defence
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
@@ -27,11 +28,11 @@ from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
 from unstuck.targets.reference import roles
+from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
-from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.simulated.logs import SimLog
 from unstuck.targets.reference.simulated.look import SimLook
 from unstuck.targets.reference.simulated.ports import (
@@ -287,6 +288,7 @@ class RunningSimulated:
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
             metrics=Metrics(),
+            rates=Rates.of(settings),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
@@ -347,7 +349,7 @@ def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]
     return GivenSettings.model_validate(
         {
             **dict(chosen),
-            "tokens": {TOKEN: TENANT},
+            "tokens": {TOKEN: TENANT},  # routes are called with the tenant: none is looked up
             "database_url": "sqlite://",
             "sink_url": "http://sink",
             "defences_off": ",".join(defences_off),
