@@ -113,6 +113,10 @@ class Defence(StrEnum):
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
+    QUEUE_LIMIT = "queue_limit"
+    RATE_LIMIT = "rate_limit"
+    RETRY_AFTER = "retry_after"
+    TENANT_FAIRNESS = "tenant_fairness"
     OBJECT_CHECK = "object_check"
     CLAIM_ONLY_QUEUED = "claim_only_queued"
     CLAIM_ONLY_VERIFIED = "claim_only_verified"
@@ -175,6 +179,7 @@ class Job:
     published_at: float | None  # when its event was last handed to the queue
     triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
     not_before: float | None = None  # the next attempt begins no sooner; None: at once
+    trace: str | None = None  # of the client's request; None: made by a version that knew of none
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

@@ -17,6 +17,7 @@ from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
@@ -305,6 +306,7 @@ class RunningSimulated:
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
             metrics=Metrics(),
+            rates=Rates.of(settings),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
@@ -365,7 +367,7 @@ def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]
     return GivenSettings.model_validate(
         {
             **dict(chosen),
-            "tokens": {TOKEN: TENANT},
+            "tokens": {TOKEN: TENANT},  # routes are called with the tenant: none is looked up
             "database_url": "sqlite://",
             "sink_url": "http://sink",
             "defences_off": ",".join(defences_off),
