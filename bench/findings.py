@@ -1,8 +1,9 @@
 """`python -m bench findings`: every ready-made target under its scenarios, and what became of the jobs.
 
 Prints a line for each run as it ends. With `--explore --write`, what these very runs showed is kept in
-docs/findings/seen.json, unless one of them came to no verdict, and from that are made docs/findings.md, the tables of docs/targets/<name>.md, and
-that of docs/explore.md; explanations that no run bears out, and broken promises without one, are reported.
+docs/findings/seen.json, unless one of them came to no verdict, and from that are made docs/findings.md, the
+tables of docs/targets/<name>.md, and that of docs/explore.md; explanations that no run bears out, and broken
+promises without one, are reported.
 """
 
 # ruff: noqa: T201  its output is what it is for

@@ -128,7 +128,8 @@ def _look_at_module(
     try:
         ended = subprocess.run(
             [python, "-c", FIND, module.partition(".")[0]],
-            cwd=folder, env=around, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MODULE_WITHIN_S,
+            cwd=folder, env=around, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=MODULE_WITHIN_S,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         notes.bad(f"{role.name}: {python} does not run ({error})", "Mend `python` in the target file.")
@@ -144,7 +145,8 @@ def _look_at_module(
 
 
 def _look_at_node(file: TargetFile, notes: Notes) -> None:
-    """Packages of a package.json that node_modules lacks, where a role runs Node: it says so at the begin of a long trace."""
+    """Packages of a package.json that node_modules lacks, where a role runs Node: it says so at the begin of
+    a long trace."""
     run_it = [role for role in file.roles.values() if Path(role.command[0]).name in RUN_NODE]
     for folder in dict.fromkeys(file.folder / role.folder for role in run_it):
         try:
