@@ -58,7 +58,7 @@ def test_a_place_in_the_log_is_found_again(log: Path) -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(5, 187), (150, 3)])
 def test_a_predecessors_line_makes_nobody_ready(before: int, after: int, log: Path) -> None:
-    """1. one says that it is ready, and ends  2. the next one starts  3. its log is cut down while it does."""
+    """1. one says that it is ready, and ends  2. the next one starts  3. its log is cut while it does."""
     log.write_bytes(lines(0, before) + b"ready\n" + lines(0, after))
     started_at = log.stat().st_size
     probe = LineProbe(str(log), started_at, "ready")

@@ -18,7 +18,7 @@ CHECK_EVERY_NS = 250_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """How a log was cut: `dropped` bytes are missing by now; its end was moved from `tail_from` to `tail_at`."""
+    """How a log was cut: `dropped` bytes are missing by now; its end moved from `tail_from` to `tail_at`."""
 
     dropped: int
     head_bytes: int
