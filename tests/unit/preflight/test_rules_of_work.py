@@ -357,6 +357,18 @@ def test_what_makes_a_worker_stop_in_any_case_is_found() -> None:
             "c.yaml",
             "services: {worker: {image: x, command: java -Xmx1g A, mem_limit: '${LIMIT}'}}\n",
         ),
+        *(
+            ("US017", "c.yaml", f"services: {{worker: {{image: x, mem_limit: 1g, {heap}}}}}\n")
+            for heap in (
+                "command: 'java -Xmx${HEAP} A'",
+                "environment: {JAVA_OPTS: '-Xmx${HEAP}m -Xms1g'}",
+                "environment: {NODE_OPTIONS: '--max-old-space-size=$HEAP'}",
+            )
+        ),
+        *(
+            ("US015", "c.yaml", f"services: {{worker: {{image: x, command: celery -A a worker, {init}}}}}\n")
+            for init in ("init: '${INIT}'", "extends: other")
+        ),
         ("US018", "x.sh", "gcloud run services update worker --min-instances=1\n"),
         ("US018", "x.sh", 'gcloud run deploy worker --no-cpu-throttling --min-instances="$MIN"\n'),
         ("US018", "s.yaml", CLOUD_RUN.format(throttled="'false'", least="${MIN}")),
