@@ -134,9 +134,8 @@ def test_a_bad_toxic_is_refused_where_it_stands(rest: str, told: str) -> None:
 
 def test_a_toxic_is_written_as_it_was_read() -> None:
     """Without what is as it would be anyway."""
-    scenario = written(
-        "toxic: {link: worker.queue, type: latency, attributes: {latency: 300, jitter: 50}, toxicity: 0.5, for_s: 5}"
-    )
+    latency = "type: latency, attributes: {latency: 300, jitter: 50}"
+    scenario = written(f"toxic: {{link: worker.queue, {latency}, toxicity: 0.5, for_s: 5}}")
     text = dump(scenario)
     assert "attributes: {jitter: 50, latency: 300}" in text
     [again] = loads(text, Path("again.yaml"), catalogue()).scenarios
