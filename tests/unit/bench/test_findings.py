@@ -157,7 +157,7 @@ def test_a_run_that_ended_before_its_last_case_is_told(
         (folder / "verdict.json").write_text(json.dumps(said), encoding="utf-8")
         return subprocess.CompletedProcess(words, code, "", "it fell over")
 
-    monkeypatch.setattr(findings.subprocess, "run", run)
+    monkeypatch.setattr("bench.findings.subprocess.run", run)
     found = findings._run(tmp_path, ("huey", "defaults", "baseline"))
     assert [one.verdict for one in found] == verdicts
     assert found[-1].told == ("it fell over" if code == 4 else None)
