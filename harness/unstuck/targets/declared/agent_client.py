@@ -22,11 +22,13 @@ PROGRAM = Path(__file__).with_name("agent.py")
 
 
 class CallError(Exception):
-    """A call of the target file failed. `maybe`: it may have been carried out all the same."""
+    """A call of the target file failed. `maybe`: it may have been carried out all the same; `status`: of the
+    HTTP answer that said so."""
 
-    def __init__(self, text: str, *, maybe: bool) -> None:
+    def __init__(self, text: str, *, maybe: bool, status: int | None = None) -> None:
         super().__init__(text)
         self.maybe = maybe
+        self.status = status
 
 
 class Agent:

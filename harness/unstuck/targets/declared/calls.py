@@ -149,7 +149,9 @@ class Caller:
         if not 200 <= answer.status < 300:
             said = _one_line(text)[:200]
             raise CallError(
-                f"{call.method} {url}: answered {answer.status} {said}", maybe=answer.status >= 500
+                f"{call.method} {url}: answered {answer.status} {said}",
+                maybe=answer.status >= 500,
+                status=answer.status,
             )
         return text
 

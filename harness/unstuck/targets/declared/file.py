@@ -180,7 +180,7 @@ class JobSource:
     """One call for each job, with `{job}` in it; an answer that has no state says nothing."""
 
     call: Call
-    state: str | None = None  # a JSONPath; None: the answer is the state
+    state: str | None = None  # a JSONPath, or a field (of rows: of the first); None: the answer is the state
     reason: str | None = None
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -16,6 +16,7 @@ from unstuck.targets.declared.tracker import NOWHERE, Seen
 
 LONG_ID = 8  # characters
 REASON_MAX = 200  # the same
+NOT_FOUND = 404
 OURS: Mapping[str, str | None] = {state: state for state in CANONICAL_STATES}  # of a source without a map
 LOOK = """
 local function members(key)
@@ -136,18 +137,29 @@ class Sources:
         try:
             answer = self._caller.perform(source.call, {"job": job}, self._timeout_s)
         except CallError as error:
-            if "answered 404" in str(error):
+            if error.status == NOT_FOUND:
                 return NOWHERE
             raise
-        try:
-            raw = find(source.state, answer)
-            reason = None if source.reason is None else find(source.reason, answer)
-        except ValueError:
-            raw = reason = None
+        if isinstance(answer, str) and not answer.strip():
+            return NOWHERE
+        raw = _in_answer(source.state, answer)
+        reason = None if source.reason is None else _in_answer(source.reason, answer)
         if isinstance(raw, str):
             raw = raw.strip()
         found = seen_of(None if raw == "" else raw, source.states, source.says_held)
         return replace(found, reason=_reason(reason))
+
+
+def _in_answer(path: str | None, answer: Any) -> Any:
+    """What is said of one job; of rows, as a statement answers, a column of the first. Raises `CallError`."""
+    try:
+        if path is not None and not path.startswith("$"):
+            answer = _parsed(answer)
+            if isinstance(answer, list):
+                answer = answer[0] if answer else None
+        return find(path, answer)
+    except ValueError as error:
+        raise CallError(f"a source's answer is not JSON ({error}): {_shown(answer)}", maybe=False) from None
 
 
 def _of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:

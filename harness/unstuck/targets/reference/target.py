@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +25,7 @@ from unstuck.targets.reference.observer import MANUAL_UPDATE, OPERATOR, Observer
 from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
+from unstuck.targets.starting import start_all
 from unstuck.targets.testpoints import PointServer
 from unstuck.worlds.port import ProcessSpec, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
@@ -165,18 +165,7 @@ class RunningReference(Linked):
         for name, role in roles.names(self._scenario):
             options = self._scenario.roles.get(role)
             self._specs.append(self._spec(name, role, options.version if options else None))
-        tasks = [
-            self._world.scheduler.spawn(f"start {spec.name}", partial(self._world.start, spec))
-            for spec in self._specs
-        ]
-        errors: list[Exception] = []
-        for task in tasks:  # all of them, so that none goes on starting while we take everything down
-            try:
-                task.join()
-            except Exception as error:  # noqa: BLE001  the first is raised when nobody starts any more
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        start_all(self._world, self._specs)
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         if action == "initiate_upload":
