@@ -11,6 +11,7 @@ from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence
 from reference_service.logs import LineLog
+from reference_service.metrics import Metrics
 from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
 from reference_service.ports import Points, Runtime, StageInput, StageOutput, Stages
@@ -56,6 +57,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         stages=_stages(role),
         points=points,
         log=LineLog(role=role, instance=settings.instance),
+        metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database
 
@@ -118,12 +120,22 @@ def run_looping(settings: Settings, role: str) -> int:
         memory_limit_bytes=settings.memory_limit_bytes,
     )
     try:
+        if settings.metrics_port:
+            _expose(service, runtime)
         _require_schema(service, database)
         loops[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
     finally:
         runtime.close()
         database.close()
     return 0
+
+
+def _expose(service: Service, runtime: ForkRuntime) -> None:
+    """Answers `GET /metrics` and `/livez` while the role waits. Raises `BadSettings`."""
+    from reference_service.exposition import Exposition  # noqa: PLC0415  only a role that is asked for it
+
+    exposition = Exposition(service.settings, service.metrics.render)
+    runtime.attend(exposition.fileno(), exposition.answer, service.clock)
 
 
 def run_vision(settings: Settings) -> int:

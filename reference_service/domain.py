@@ -111,6 +111,8 @@ class Defence(StrEnum):
     BOUNDED_MEMORY = "bounded_memory"
     EVENT_RECONCILIATION = "event_reconciliation"
     OUTBOX = "outbox"
+    ALERTS = "alerts"
+    ALERTS_FROM_OUTSIDE = "alerts_from_outside"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STABLE_EFFECT_KEY = "stable_effect_key"
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from reference_service.logs import StandardLog
+from reference_service.metrics import Metrics
 from reference_service.ports import (
     ChildEnd,
     Clock,
@@ -196,6 +197,10 @@ class MemoryQueue:
     def delete(self, message: Message) -> None:
         self._check()
         self._held.pop(message.receipt, None)
+
+    def depth(self) -> int:
+        self._check()
+        return len(self._held)
 
     def bodies(self) -> list[Mapping[str, Any]]:
         """What is in it, visible or not."""
@@ -379,6 +384,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
         stages=stages,
         points=points,
         log=StandardLog(),
+        metrics=Metrics(),
     )
     return MemoryWorld(
         service=service,

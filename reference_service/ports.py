@@ -127,6 +127,10 @@ class Queue(Protocol):
 
     def delete(self, message: Message) -> None: ...
 
+    def depth(self) -> int:
+        """Messages in it, visible or not, as far as the queue knows. Raises `Unavailable`."""
+        ...
+
 
 class Vision(Protocol):
     def caption(self, jpeg: bytes) -> str:

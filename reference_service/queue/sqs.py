@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -19,6 +19,10 @@ T = TypeVar("T")
 ANSWER_S = 5.0
 MOST = 10  # SQS gives no more at a time
 STALE_RECEIPT = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue"})
+DEPTHS: tuple[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], ...] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+)
 VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under the database's lease
 
 
@@ -61,6 +65,13 @@ class SqsQueue:
                     raise
 
         self._call(remove)
+
+    def depth(self) -> int:
+        """About: SQS counts late."""
+        answer = self._call(
+            lambda sqs, url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*DEPTHS])["Attributes"]
+        )
+        return sum(int(answer[name]) for name in DEPTHS)
 
     def close(self) -> None:
         """Ends its connections; the next call makes new ones."""

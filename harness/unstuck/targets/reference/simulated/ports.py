@@ -109,6 +109,12 @@ class SimQueue:
         self._shared.held.delete(message)
         self._travel()
 
+    def depth(self) -> int:
+        self._travel()
+        depth = self._shared.held.depth()
+        self._travel()
+        return depth
+
 
 class Ledger:
     """The downstream system's own book: the first report of a key is applied."""
