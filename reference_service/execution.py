@@ -179,6 +179,7 @@ class _Attempt:
         self._artefacts[stage] = folder
         self._facts[stage] = output.facts
         service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
+        self._stopper.measure(stage)
         self._reach("worker.stage.finished", stage)
 
     def _fetch_source(self) -> Path:
@@ -221,6 +222,7 @@ class _Attempt:
             lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
+        self._stopper.measure(STAGES[-1])
         self._persist(lambda: self._report(sorted(files)))
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix

@@ -16,7 +16,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from reference_service.discards import collect
-from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, is_job_id
+from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, Reason, is_job_id
 from reference_service.execution import execute
 from reference_service.judgement import attempts_max, is_used_up, judge
 from reference_service.metrics import Journal
@@ -352,17 +352,25 @@ class Worker:
                 job,
                 result_prefix=str(result["result_prefix"]),
                 peak_rss_bytes=end.peak_rss_bytes,
+                stage_peaks=end.stage_peaks,
             )
         if outcome == "lease_lost":
             return None
         if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
-            handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
+            handed_back = _attempt_end(end, Outcome.HANDED_BACK)
             return work.requeue(service.store, job, handed_back)
         if outcome is None and running.unrenewed:  # as the sweeper would
             limit = attempts_max(service)
             return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
-        reason = judge(end, timed_out=running.timed_out)
-        failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
+        evidence = service.defended(Defence.KILL_EVIDENCE)
+        reason = judge(end, timed_out=running.timed_out, by_evidence=evidence)
+        failed = _attempt_end(end, Outcome.FAILED, reason)
         if reason in PERMANENT or is_used_up(service, job):
             return work.fail(service.store, job, failed)
         return work.requeue(service.store, job, failed)
+
+
+def _attempt_end(end: ChildEnd, outcome: Outcome, reason: Reason | None = None) -> AttemptEnd:
+    return AttemptEnd(
+        outcome=outcome, reason=reason, peak_rss_bytes=end.peak_rss_bytes, stage_peaks=end.stage_peaks
+    )

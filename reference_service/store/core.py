@@ -68,6 +68,7 @@ class AttemptEnd:
     outcome: Outcome
     reason: Reason | None = None
     peak_rss_bytes: int | None = None
+    stage_peaks: Mapping[str, int] | None = None  # stage -> the most bytes that were resident in it
 
 
 COLUMNS = tuple(column.name for column in jobs.c)
@@ -87,6 +88,7 @@ END_ATTEMPT = (
         outcome=bindparam("b_outcome"),
         reason=bindparam("b_reason"),
         peak_rss_bytes=bindparam("b_peak"),
+        stage_peaks=bindparam("b_stage_peaks"),
     )
 )
 LOCK_JOB = select(*jobs.c).where(jobs.c.id == bindparam("b_job")).with_for_update()
@@ -161,6 +163,7 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
             "b_outcome": end.outcome,
             "b_reason": end.reason,
             "b_peak": end.peak_rss_bytes,
+            "b_stage_peaks": json.dumps(dict(end.stage_peaks)) if end.stage_peaks else None,
         },
     )
 

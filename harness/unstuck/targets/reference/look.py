@@ -6,6 +6,7 @@ service.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,12 @@ from unstuck.targets.port import Emit
 RESULT_FILE = "stitched.mp4"
 HELD = {"active": "lease", "awaiting_upload": "upload"}  # by its own row, for somebody to move on
 READERS = 4  # API reads at a time
+
+
+def stage_peaks(attempt: Mapping[Any, Any]) -> dict[str, Any]:
+    """What an attempt needed of memory by stage; nothing of a version that did not measure it."""
+    found = attempt.get("stage_peaks")
+    return {"stage_peaks": json.loads(found)} if found else {}
 
 
 class FinalLook:
@@ -61,7 +68,7 @@ class FinalLook:
             )  # fmt: skip
         for attempt in attempts:
             keys = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes")
-            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, keys))
+            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, keys), **stage_peaks(attempt))
         with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
             shown = list(pool.map(self._get_job, [job["id"] for job in jobs]))
         for job, api in zip(jobs, shown, strict=True):
