@@ -38,8 +38,13 @@ class FakeChild:
         elif self.end is None:
             result = self._work(self)
             self.end = ChildEnd(
-                exit_code=0, signal=None, result=result, peak_rss_bytes=2048, oom_kills=0, stage_peaks=self._peaks
-            )  # fmt: skip
+                exit_code=0,
+                signal=None,
+                result=result,
+                peak_rss_bytes=2048,
+                oom_kills=0,
+                stage_peaks=self._peaks,
+            )
 
 
 class FakeRuntime:

@@ -11,11 +11,13 @@ import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from reference_service.fake_runtime import FakeChild, FakeRuntime  # noqa: F401  fakes are found here
+from reference_service.fake_runtime import FakeChild as FakeChild  # noqa: PLC0414  also found here
+from reference_service.fake_runtime import FakeRuntime as FakeRuntime  # noqa: PLC0414  same
 from reference_service.logs import StandardLog
 from reference_service.metrics import Metrics
 from reference_service.ports import (
@@ -29,6 +31,7 @@ from reference_service.ports import (
     Unavailable,
     UploadPart,
 )
+from reference_service.pulled import Pulled
 from reference_service.service import Service
 from reference_service.settings import Settings
 from reference_service.store import SqlDatabase, Store, schema
@@ -167,7 +170,7 @@ class _Held:
     visible_at: float
 
 
-class MemoryQueue:
+class MemoryQueue(Pulled):
     """In order, unlike the real ones; a received message comes again unless deleted in `visibility_s`."""
 
     def __init__(self, clock: Clock, visibility_s: float = 10.0) -> None:
@@ -241,7 +244,6 @@ class FixedVision:
 
 class FakeStages:
     """Each stage takes `frames` interruption points and leaves one file that depends on its input only.
-
     `failures` maps a stage to what it raises instead of working.
     """
 
@@ -252,14 +254,20 @@ class FakeStages:
 
     def run(self, stage: str, given: StageInput) -> StageOutput:
         self.ran.append((given.job, stage))
-        for _ in range(self._frames):
+        for number in range(given.position, self._frames):
             given.interrupt()
+            given.unit_done(number + 1, partial(_leave_part, given.folder))
         if stage in self.failures:
             raise self.failures[stage]
         name = "stitched.mp4" if stage == "stitch" else f"{stage}.json"
         text = f"{stage} of {hashlib.sha256(given.source.read_bytes()).hexdigest()}"
         (given.folder / name).write_text(text)
         return StageOutput(files=[name], facts={"frames": self._frames})
+
+
+def _leave_part(folder: Path) -> Sequence[str]:
+    (folder / "part").write_text("as far as it came")
+    return ["part"]
 
 
 class ScriptedPoints:
@@ -296,6 +304,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
     """A fresh one; `settings` override the defaults by name. `notify`: the bucket tells of uploads."""
     clock = ManualClock()
     values = {"database_url": "sqlite://", "sink_url": "http://sink", "allow_unsafe": True, **settings}
+    values.setdefault("retry_first_s", 0.001)  # tests wait for nothing
     given = Settings.model_validate(values)
     database = SqlDatabase(given.database_url, clock, busy_timeout_s=0.0)
     database.run(schema.lay)

@@ -13,8 +13,8 @@ SIGKILL = 9
 def judge(end: ChildEnd, *, timed_out: bool, by_evidence: bool = True) -> Reason:
     """Why a child that did not succeed ended; `memory_exceeded` only with evidence.
 
-    A watchdog and the kernel kill by the same signal. `by_evidence` off (`kill_evidence`): whatever was killed
-    counts as out of memory, as the logs of many a server guess.
+    A watchdog and the kernel kill by the same signal. `by_evidence` off (`kill_evidence`): whatever was
+    killed counts as out of memory, as the logs of many a server guess.
     """
     if end.result is not None and end.result.get("reason") is not None:
         return Reason(str(end.result["reason"]))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from unstuck.targets.declared.file import (
     CommandCall,
     DependencyOptions,
-    HttpCall,
     Observation,
     RowsSource,
     SqlCall,
@@ -18,7 +15,8 @@ from unstuck.targets.declared.file import (
     Timings,
 )
 
-DATABASE, API = "database", "api"
+DATABASE = "database"
+RESCUE = ("{python}", "-m", "reference_service", "retry-stuck", "--age-minutes", "0", "--job", "{job}")
 JOBS = """\
 select id as job, state, name, tenant,
        case state when 'queued' then 'queue' when 'active' then 'lease' end as held,
@@ -27,29 +25,22 @@ select id as job, state, name, tenant,
 from jobs where state in ('awaiting_upload', 'queued', 'active')"""
 
 
-def running_file(environment: Mapping[str, str] = os.environ) -> TargetFile:
-    """Its database is where REFERENCE_DATABASE_URL says (PostgreSQL), its API on REFERENCE_API_PORT.
+def running_file() -> TargetFile:
+    """Its database is where REFERENCE_DATABASE_URL says (PostgreSQL).
 
-    Its rescue is a sweep of its own, by REFERENCE_INTERNAL_TOKEN: that takes up every job that is due.
+    Its rescue is its own command, in the environment of who types ours: one recovery run, on record, which
+    looks for itself whether the job may be set going.
     """
-    address = f"127.0.0.1:{environment.get('REFERENCE_API_PORT') or 8080}"
-    token = environment.get("REFERENCE_INTERNAL_TOKEN", "")
     return TargetFile(
         name="reference",
         path=Path("reference"),
         folder=Path.cwd(),
-        dependencies={
-            DATABASE: DependencyOptions(kind="postgres"),
-            API: DependencyOptions(kind="command"),
-        },
+        dependencies={DATABASE: DependencyOptions(kind="postgres")},
         submit=Submission(call=CommandCall(command=("true",))),
         observe=Observation(
             sources=(RowsSource(call=SqlCall(dependency=DATABASE, statement=JOBS)),),
         ),
-        rescue=HttpCall(
-            url=f"{{{API}.url}}/internal/sweep",
-            headers={"Authorization": f"Bearer {token}"},
-        ),
+        rescue=CommandCall(command=RESCUE),
         timings=Timings(),
-        running={DATABASE: "$REFERENCE_DATABASE_URL", API: f"http://{address}"},
+        running={DATABASE: "$REFERENCE_DATABASE_URL"},
     )
