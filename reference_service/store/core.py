@@ -68,6 +68,7 @@ class AttemptEnd:
     outcome: Outcome
     reason: Reason | None = None
     peak_rss_bytes: int | None = None
+    stage_peaks: Mapping[str, int] | None = None  # stage -> the most bytes that were resident in it
     units: int | None = None  # that it has done; None: it did not live to say so
 
 
@@ -88,6 +89,7 @@ END_ATTEMPT = (
         outcome=bindparam("b_outcome"),
         reason=bindparam("b_reason"),
         peak_rss_bytes=bindparam("b_peak"),
+        stage_peaks=bindparam("b_stage_peaks"),
         units=func.coalesce(bindparam("b_units", type_=BigInteger()), attempts.c.units),
     )
 )
@@ -171,6 +173,7 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
             "b_outcome": end.outcome,
             "b_reason": end.reason,
             "b_peak": end.peak_rss_bytes,
+            "b_stage_peaks": json.dumps(dict(end.stage_peaks)) if end.stage_peaks else None,
             "b_units": end.units,
         },
     )

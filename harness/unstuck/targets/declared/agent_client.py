@@ -9,10 +9,10 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from unstuck.errors import TargetError
-from unstuck.worlds.port import ProcessSpec, Restart, World
+from unstuck.worlds.port import ProcessSpec, Restart
 from unstuck.yaml_source import shorten
 
 PROCESS = "client-1"
@@ -31,10 +31,18 @@ class CallError(Exception):
         self.status = status
 
 
+class Starter(Protocol):
+    """What starts the one process, and takes it away; a world does."""
+
+    def start(self, spec: ProcessSpec) -> Any: ...
+
+    def retire(self, name: str) -> Any: ...
+
+
 class Agent:
     """One process, started by `start`; `call` may be used from any thread."""
 
-    def __init__(self, world: World, *, python: str, folder: Path, log: Path) -> None:
+    def __init__(self, world: Starter, *, python: str, folder: Path, log: Path) -> None:
         self._world = world
         self._python = python
         self._folder = folder

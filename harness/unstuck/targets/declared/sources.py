@@ -89,7 +89,7 @@ class Sources:
         for read in self._readers:
             for job, found in read(jobs).items():
                 if job in seen:
-                    seen[job] = _merged(seen[job], found)
+                    seen[job] = merged(seen[job], found)
         return seen
 
     def _reader(self, source: Source) -> Callable[[Sequence[str]], Mapping[str, Seen]]:
@@ -117,20 +117,20 @@ class Sources:
             raise CallError(f"{source.dependency}: {error}", maybe=False) from None
         seen: dict[str, Seen] = {}
         for (look, job), values in zip(asked, answers, strict=True):
-            texts = [_text(value) for value in values if value is not None]
+            texts = [text_of(value) for value in values if value is not None]
             if job is None:
                 there = Seen(state=look.state, held=look.held)
                 for about in self._mentions[id(look)].of(texts, jobs):
-                    seen[about] = _merged(seen.get(about, NOWHERE), there)
+                    seen[about] = merged(seen.get(about, NOWHERE), there)
             elif (found := _found(look, texts)) is not None:
-                seen[job] = _merged(seen.get(job, NOWHERE), found)
+                seen[job] = merged(seen.get(job, NOWHERE), found)
         return seen
 
     # Calls
 
     def _rows(self, source: RowsSource) -> Mapping[str, Seen]:
-        rows = _rows_in(self._caller.perform(source.call, {}, self._timeout_s), source.rows)
-        found = [_of_row(source, row) for row in rows]
+        rows = rows_in(self._caller.perform(source.call, {}, self._timeout_s), source.rows)
+        found = [of_row(source, row) for row in rows]
         return dict(one for one in found if one is not None)
 
     def _job(self, source: JobSource, job: str) -> Seen:
@@ -162,7 +162,7 @@ def _in_answer(path: str | None, answer: Any) -> Any:
         raise CallError(f"a source's answer is not JSON ({error}): {_shown(answer)}", maybe=False) from None
 
 
-def _of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:
+def of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:
     """A job, and what its row says of it; None: it names no job."""
     job = find(source.job, row)
     if job is None:
@@ -260,7 +260,7 @@ def holds(text: str, job: str) -> bool:
     return False
 
 
-def _merged(first: Seen, second: Seen) -> Seen:
+def merged(first: Seen, second: Seen) -> Seen:
     """The first that knows decides; each of the two things for itself."""
     return Seen(
         state=first.state if first.state is not None else second.state,
@@ -281,7 +281,7 @@ def _looks_of(source: Source) -> tuple[Look, ...]:
     return source.looks if isinstance(source, RedisSource) else ()
 
 
-def _rows_in(answer: Any, path: str | None) -> list[Mapping[str, Any]]:
+def rows_in(answer: Any, path: str | None) -> list[Mapping[str, Any]]:
     """The rows of an answer, also of an object by job. Raises `CallError` as `list_in`."""
     found = _at(path, answer)
     if isinstance(found, Mapping):
@@ -326,5 +326,5 @@ def _parsed(answer: Any) -> Any:
     return json.loads(answer) if isinstance(answer, str) else answer
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
