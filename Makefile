@@ -1,13 +1,14 @@
 # make gate    every scenario of the policy against the reference service, the verdict, reports/latest/
 # make test    the whole test command
 # make check   lint, types, layers
+# make incidents  each incident, with the defences of its day off and with all of them on
 # make bench   figures; make soak: long; make prove: every defence switched off in turn
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: gate test check bench soak prove format clean
+.PHONY: gate test check incidents bench soak prove format clean
 .DEFAULT_GOAL := gate
 
 $(STAMP): pyproject.toml
@@ -40,6 +41,12 @@ test: $(STAMP)
 	  tests=$$! && \
 	  { $(MAKE) --no-print-directory check || { kill $$tests; wait $$tests; rm -rf "$$folder"; exit 1; }; } && \
 	  { wait $$tests || { echo "what the failing tests left: $$folder"; exit 1; }; } && \
+	  rm -rf "$$folder"
+
+incidents: $(STAMP)
+	@folder=$$(mktemp -d) && chmod 711 "$$folder" && \
+	  { $(BIN)/pytest -q -m incidents --basetemp "$$folder/tests" tests/incidents || \
+	    { echo "what the failing tests left: $$folder"; exit 1; }; } && \
 	  rm -rf "$$folder"
 
 bench: $(STAMP)

@@ -12,6 +12,7 @@ from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence, Delivery
 from reference_service.logs import LineLog
+from reference_service.metrics import Metrics
 from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
 from reference_service.ports import Points, Queue, Runtime, StageInput, StageOutput, Stages
@@ -59,6 +60,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         stages=_stages(role),
         points=points,
         log=LineLog(role=role, instance=settings.instance),
+        metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database
 
@@ -122,6 +124,8 @@ def run_looping(settings: Settings, role: str) -> int:
         memory_limit_bytes=settings.memory_limit_bytes,
     )
     try:
+        if settings.metrics_port:
+            _expose(service, runtime)
         _require_schema(service, database)
         if service.jobs_queue.address is not None:
             runtime.watch(service.jobs_queue.fileno())
@@ -130,6 +134,14 @@ def run_looping(settings: Settings, role: str) -> int:
         runtime.close()
         database.close()
     return 0
+
+
+def _expose(service: Service, runtime: ForkRuntime) -> None:
+    """Answers `GET /metrics` and `/livez` while the role waits. Raises `BadSettings`."""
+    from reference_service.exposition import Exposition  # noqa: PLC0415  only a role that is asked for it
+
+    exposition = Exposition(service.settings, service.metrics.render)
+    runtime.attend(exposition.fileno(), exposition.answer, service.clock)
 
 
 def run_vision(settings: Settings) -> int:

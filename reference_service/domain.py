@@ -123,6 +123,8 @@ class Defence(StrEnum):
     ACK_AFTER_CLAIM = "ack_after_claim"
     PUSH_REDELIVERY = "push_redelivery"
     ACK_DEADLINE = "ack_deadline"
+    ALERTS = "alerts"
+    ALERTS_FROM_OUTSIDE = "alerts_from_outside"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STABLE_EFFECT_KEY = "stable_effect_key"
 

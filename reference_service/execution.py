@@ -114,9 +114,12 @@ class _Attempt:
 
     def _persist(self, action: Callable[[], T]) -> T:
         service = self._service
-        return persist(
-            service.clock, service.randomness, action, within_s=PATIENCE_S, between=self._interrupt
-        )
+
+        def between() -> None:
+            service.metrics.count("reference_retries_total")
+            self._interrupt()
+
+        return persist(service.clock, service.randomness, action, within_s=PATIENCE_S, between=between)
 
     def _restore(self, checkpoint: Checkpoint) -> bool:
         """Fetches the stage's files; False when one of them is missing or not what was recorded.
@@ -155,6 +158,7 @@ class _Attempt:
         service, job = self._service, self._job
         source = self._fetch_source()
         self._start(stage)
+        began_at = service.clock.monotonic()
         folder = self._stage_folder(stage)
         given = StageInput(
             job=job.id,
@@ -174,6 +178,7 @@ class _Attempt:
             raise LeaseLost
         self._artefacts[stage] = folder
         self._facts[stage] = output.facts
+        service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
         self._reach("worker.stage.finished", stage)
 
     def _fetch_source(self) -> Path:

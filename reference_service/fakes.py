@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from reference_service.logs import StandardLog
+from reference_service.metrics import Metrics
 from reference_service.ports import (
     ChildEnd,
     Clock,
@@ -384,6 +385,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
         stages=stages,
         points=points,
         log=StandardLog(),
+        metrics=Metrics(),
     )
     return MemoryWorld(
         service=service,

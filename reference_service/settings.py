@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    metrics_port: int = Field(default=0, ge=0, le=65535)  # of a role without HTTP; 0: off
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
     # Bearer token for /internal/…; None: those routes are refused.
     internal_token: str | None = Field(default=None, min_length=1)
@@ -69,6 +70,14 @@ class Settings(BaseSettings):
     reconcile_after_s: Seconds = 120.0
     instance_dead_after_s: Seconds = 60.0  # no heartbeat of an instance for so long: dead
     relay_every_s: Seconds = 0.5
+    alerts_every_s: Seconds = 15.0  # between evaluations of the rules
+    alert_upload_age_s: Seconds = 300.0  # from here on an upload counts as waited for
+    alert_uploads: int = Field(default=5, ge=0)  # with more of those it fires
+    alert_failures_within_s: Seconds = 3600.0
+    alert_failures: int = Field(default=10, ge=0)
+    alert_orphan_age_s: Seconds = 300.0  # a job that nobody holds and that has not moved for so long
+    alert_orphans: int = Field(default=5, ge=0)
+    alert_sweeper_silent_s: Seconds = 120.0  # no sweeper was heard of for so long
     work_folder: str | None = None  # temporary files; None: the system's
     memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from reference_service.alerts import Watch
 from reference_service.discards import collect, collect_overdue
 from reference_service.domain import TERMINAL, Defence, State
 from reference_service.judgement import attempts_max
@@ -25,10 +26,12 @@ FAILURES_MAX = 3  # in one sweep: then it is the object store, and the rest of t
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
     """Sweeps every `sweep_every_s` until told to stop. Survives any `Unavailable`."""
     presence = Presence(service, runtime, "sweeper")
+    watch = Watch(service, "sweeper")  # idle, unless told to do what is the relay's
     on_ready()
     while not runtime.stopping:
         try:
             presence.beat_if_due()
+            watch.look_if_due()
         except Unavailable as error:
             service.log.warning("a dependency is away", error=str(error))
         counts = run_once(service, stopping=lambda: runtime.stopping)
@@ -62,6 +65,9 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
         except Unavailable as error:
             counts["unavailable"] += 1
             service.log.warning("a part of the sweep was left for the next", error=str(error))
+    service.metrics.count("reference_sweeps_total")
+    for what, count in counts.items():
+        service.metrics.count("reference_swept_total", count, what=what)
     return counts
 
 

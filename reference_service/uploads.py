@@ -70,6 +70,7 @@ def initiate(
     service.points.reach("api.initiate.committed", job=job.id)
     if not service.defended(Defence.CLAIM_ONLY_QUEUED):
         announce_id(service, job.id)
+    service.metrics.count("reference_uploads_total", what="initiated")
     service.log.info("upload initiated", job=job.id, tenant=tenant, size_bytes=size_bytes)
     return job, upload_target(service, job, multipart_parts or 0)
 
@@ -151,6 +152,7 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
     if queued is None:  # another completion, a cancel or the sweeper came first
         return _already(service, find(service, job.tenant, job.id))
     announce(service, queued)
+    service.metrics.count("reference_uploads_total", what="completed")
     service.log.info("upload complete", job=job.id, by=source, size_bytes=queued.size_bytes)
     return queued
 

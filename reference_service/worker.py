@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from reference_service.beating import Beating
 from reference_service.cleanup import give_back_dead
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, is_job_id
 from reference_service.execution import execute
 from reference_service.judgement import attempts_max, is_used_up, judge
+from reference_service.metrics import Journal
 from reference_service.ports import (
-    Child,
     ChildEnd,
     CommitUnknown,
     Message,
@@ -32,6 +31,7 @@ from reference_service.ports import (
 )
 from reference_service.presence import Presence
 from reference_service.retry import persist
+from reference_service.running import Beating, Running, note_end
 from reference_service.service import Service, announce
 from reference_service.store import AttemptEnd, lifecycle, recovery, work
 from reference_service.store.events import discard_stale
@@ -39,23 +39,6 @@ from reference_service.store.events import discard_stale
 POLL_S = 0.2  # between looks at the queue while some slots are busy
 STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
 TROUBLE_S = 0.5  # before the next try when a dependency is away
-
-
-@dataclass(slots=True, kw_only=True)
-class Running:
-    """A job in a child of ours. Times are on the monotonic clock."""
-
-    job: Job
-    child: Child
-    folder: Path
-    beat_due_at: float
-    lease_ends_at: float  # not later than the database has it
-    kill_at: float  # the watchdog
-    timed_out: bool = False
-    unrenewed: bool = False  # the lease ran out while the database was away: it was killed for that
-    lost: bool = False  # the database said that the job is no longer ours
-    settled: bool = False  # its job's next move has been made
-    stop_asked_at: float | None = None
 
 
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -218,6 +201,7 @@ class Worker:
             if held is None:  # it did not happen, or not yet: the event is kept, and comes again
                 raise
             return None if (held.id, held.token) in self._running else held
+        service.metrics.count("reference_claims_total", got="yes" if job else "no")
         service.log.info(
             "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
         )
@@ -231,7 +215,9 @@ class Worker:
 
         def attempt(stopper: Stopper) -> Mapping[str, Any]:
             given = stopper if isolated else Beating(service, self._presence, job, stopper)
-            return execute(service, job, given, folder)
+            journal = Journal()
+            report = execute(replace(service, metrics=journal), job, given, folder)
+            return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
         child = start(f"{job.id}-{job.attempt}", attempt)
@@ -255,6 +241,7 @@ class Worker:
         running.beat_due_at = now + settings.heartbeat_s
         running.lease_ends_at = now + settings.lease_s
         if not ours:
+            self._service.metrics.count("reference_leases_lost_total")
             self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
             running.lost = True
             running.child.kill()
@@ -325,10 +312,11 @@ class Worker:
     def _settle_if_ended(self, running: Running) -> None:
         end = running.child.end
         if end is not None:
-            self._settle(running, end)
+            moved = self._settle(running, end)
+            note_end(self._service.metrics, running, end, moved)
             running.settled = True
 
-    def _settle(self, running: Running, end: ChildEnd) -> None:
+    def _settle(self, running: Running, end: ChildEnd) -> Job | None:
         """Makes the job's next move. Safe to repeat: each move is conditional on our token."""
         shutil.rmtree(running.folder, ignore_errors=True)
         service, job = self._service, running.job
@@ -341,7 +329,7 @@ class Worker:
                 discard_stale(service.store, current, job.token)
                 collect(service, job.id)
             service.log.info("no longer ours", job=job.id, attempt=job.attempt)
-            return
+            return None
         service.points.reach("worker.finish.committed", job=job.id, attempt=job.attempt, state=moved.state)
         service.log.info(
             "attempt ended",
@@ -358,6 +346,7 @@ class Worker:
             collect(service, job.id)
         else:
             announce(service, moved)
+        return moved
 
     def _move_on(self, running: Running, end: ChildEnd) -> Job | None:
         service, job = self._service, running.job

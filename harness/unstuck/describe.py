@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, Protocol, runtime_checkable
 
 from unstuck.scenario import (
+    Before,
     Cancel,
     Complete,
     Fault,
@@ -52,7 +53,13 @@ def describe(scenario: Scenario) -> list[str]:
             f"With the defence {guard.defence} off, {guard.by} must fail{_case(guard.case)}."
             for guard in scenario.guards
         ),
+        *([] if scenario.before is None else [_before(scenario.before)]),
     ]
+
+
+def _before(before: Before) -> str:
+    off, fails = ", ".join(before.defences_off), " and ".join(before.fails)
+    return f"As on the day of its incident, with {off} off, {fails} must fail in the base case."
 
 
 def _upload(upload: Upload) -> str:

@@ -38,6 +38,8 @@ transition  as the harness's own database trigger saw a job's row change (source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
             starts, from 1), pid?, said? (the number that the system counts)
+alert       firing | quiet: a rule of the service was evaluated for the first time, or has changed: alert
+            (its name), value, threshold. From the harness's own trigger on the service's record
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
@@ -280,6 +282,7 @@ _NEEDED: Mapping[tuple[str, str | None], tuple[tuple[str, tuple[type, ...]], ...
     ("effect", None): (("key", _TEXT), ("attempt", _WHOLE), ("token", _WHOLE), ("applied", _FLAG)),
     **{("attempt", phase): (("attempt", _WHOLE),) for phase in ("begin", "end")},
     ("outcome", None): (("state", _TEXT_OR_NONE), ("held", _TEXT_OR_NONE)),
+    **{("alert", phase): (("alert", _TEXT),) for phase in ("firing", "quiet")},
     ("clock", "stepped"): (("by_s", (int, float)),),
     **{("op", phase): _AN_OP for phase in ("invoke", "ok", "fail", "info")},
     **{("fault", phase): _A_FAULT for phase in ("armed", "fired", "landed", "healed", "missed")},

@@ -211,6 +211,19 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The service on the day of an incident, and by what it shows; `unstuck reproduce` holds us to it.
+
+    With all of `defences_off` off, each property of `fails` must fail in the base case. `happened`: the
+    incident in a sentence or two; empty: not told.
+    """
+
+    defences_off: tuple[str, ...]
+    fails: tuple[str, ...]
+    happened: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleOptions:
     """What a scenario changes of a role. None: the target's own."""
 
@@ -237,6 +250,7 @@ class Scenario:
     promise: Promise = "effectively_once"
     incident: str | None = None
     guards: tuple[Guard, ...] = ()
+    before: Before | None = None  # of a scenario that reproduces its incident
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # of every role
     roles: Mapping[str, RoleOptions] = field(default_factory=dict)
     case: Mapping[str, Any] = field(default_factory=dict)

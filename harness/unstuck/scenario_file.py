@@ -14,15 +14,16 @@ from typing import cast, get_args
 from unstuck import yaml_source
 from unstuck.cases import Case, Grid, matches
 from unstuck.catalogue import Catalogue
-from unstuck.errors import ScenarioError, did_you_mean
+from unstuck.errors import ScenarioError
+from unstuck.loading.defences import read_before, read_guards
 from unstuck.loading.expectations import read_expect, read_roles, read_settings
 from unstuck.loading.faults import read_faults
 from unstuck.loading.fields import one_of, typed
 from unstuck.loading.spot import Spot
 from unstuck.loading.steps import read_workload
-from unstuck.loading.template import Template, read_selection, read_template, word
+from unstuck.loading.template import Template, read_template, word
 from unstuck.loading.vocabulary import Vocabulary
-from unstuck.scenario import Guard, Promise, Scenario
+from unstuck.scenario import Before, Guard, Promise, Scenario
 
 BUDGET_S = 60.0
 
@@ -79,6 +80,7 @@ class _Head:
     summary: str
     incident: str | None
     guards: tuple[Guard, ...]
+    before: Before | None
 
 
 def _assemble(root: yaml_source.Node, text: str, path: Path, catalogue: Catalogue) -> ScenarioFile:
@@ -100,25 +102,9 @@ def _read_head(template: Template, catalogue: Catalogue) -> _Head:
         name=word(keys["name"]),
         summary=summary,
         incident=word(keys["incident"]) if "incident" in keys else None,
-        guards=_read_guards(keys["guards"], template.grid, catalogue) if "guards" in keys else (),
+        guards=read_guards(keys["guards"], template.grid, catalogue) if "guards" in keys else (),
+        before=read_before(keys["before"], catalogue) if "before" in keys else None,
     )
-
-
-def _read_guards(spot: Spot, grid: Grid, catalogue: Catalogue) -> tuple[Guard, ...]:
-    guards = []
-    for defence, guard in spot.entries().items():
-        if defence not in catalogue.defences:
-            hint = did_you_mean(defence, catalogue.defences)
-            raise spot.key_error(guard, defence, f"is not a defence of this target.{hint}")
-        entries = guard.entries({"by", "case"})
-        if "by" not in entries:
-            raise guard.error("lacks 'by'. Name the property that must fail without this defence.")
-        by = entries["by"].scalar()
-        if not isinstance(by, str) or by not in catalogue.properties:
-            raise entries["by"].unknown("a property", catalogue.properties)
-        case = read_selection(entries["case"], grid) if "case" in entries else {}
-        guards.append(Guard(defence=defence, by=by, case=case))
-    return tuple(guards)
 
 
 def _read_case(
@@ -150,6 +136,7 @@ def _read_case(
         promise=promise,
         incident=head.incident,
         guards=head.guards,
+        before=head.before,
         settings=settings,
         roles=read_roles(body["roles"], words, settings) if "roles" in body else {},
         case=case,

@@ -34,7 +34,7 @@ INDENT: Final = "  "
 _PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+$-]*( [A-Za-z0-9_./+$-]+)*", re.ASCII)
 _SENTENCE = re.compile(r"[A-Za-z][\w ,.;()'/+-]*", re.ASCII)  # plain in block style: no `: `, no ` #`
 _STEP_NAMES: Final = {kind: name for name, kind in STEPS.items()}
-_BLOCKS: Final = frozenset({"roles", "workload", "faults", "expect", "guards"})
+_BLOCKS: Final = frozenset({"roles", "workload", "faults", "expect", "before", "guards"})
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
@@ -70,6 +70,9 @@ def _top(scenario: Scenario) -> dict[str, Plain]:
     if scenario.faults:
         top["faults"] = [_fault(fault) for fault in scenario.faults]
     top["expect"] = _plain(scenario.expect)
+    # It is about the base case, and only of a file with one case is it known here that this is it.
+    if scenario.before is not None and not scenario.case:
+        top["before"] = _plain(scenario.before)
     guards = [guard for guard in scenario.guards if matches(scenario.case, guard.case)]
     if guards:
         top["guards"] = {guard.defence: _guard(guard) for guard in guards}

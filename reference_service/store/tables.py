@@ -160,3 +160,17 @@ discards = Table(
     Column("created_at", Double, nullable=False),
     Index("discards_by_job", "job"),
 )
+
+# When each alert fired, and when it was quiet again: the newest number of a name is in force.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", String(64), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # firing | quiet
+    Column("value", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("evaluated_at", Double, nullable=False),
+    PrimaryKeyConstraint("name", "number"),
+)

@@ -12,9 +12,9 @@ from sqlalchemy import Insert, create_engine
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
-from reference_service.store import core, events, lifecycle, recovery, schema, work
+from reference_service.store import alerting, core, events, lifecycle, recovery, schema, work
 
-MODULES = (core, events, lifecycle, recovery, schema, work)
+MODULES = (alerting, core, events, lifecycle, recovery, schema, work)
 
 
 def warm_up() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from unstuck.campaign import ProcessStage
+from unstuck.cli.inputs import incident_of
 from unstuck.scenario_file import ScenarioFile, load
 from unstuck.targets.reference import catalogue
 
@@ -19,9 +20,10 @@ JOBS = max(2, os.cpu_count() or 2)
 
 
 def scenario_files() -> list[ScenarioFile]:
-    """Every scenario of the project, loaded with the real names."""
+    """Every scenario of every day, loaded with the real names; those of incidents: `tests/incidents`."""
     names = catalogue()
-    return [load(path, names) for path in sorted((ROOT / "scenarios").rglob("*.yaml"))]
+    paths = sorted((ROOT / "scenarios").rglob("*.yaml"))
+    return [load(path, names) for path in paths if incident_of(path) is None]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 from reference_service.api import Draining, make_app
 from reference_service.domain import LEGAL_MOVES, STAGES, TERMINAL, Defence, State
+from reference_service.metrics import METRICS
 from reference_service.settings import Settings
 from tests.tooling.repository import ROOT, blocks, pages, table, text
 from unstuck.cli import options
@@ -156,6 +157,14 @@ def test_the_settings_are_as_the_code_has_them() -> None:
     assert rows == {f"REFERENCE_{name.upper()}": default(name) for name in Settings.model_fields}
 
 
+def test_the_metrics_are_as_the_code_has_them() -> None:
+    """Each with its kind, labels and help."""
+    rows = [[cell.replace("`", "") for cell in row] for row in table(SERVICE, "Metrics")]
+    assert rows == [
+        [metric.name, metric.kind, ", ".join(metric.labels) or "-", metric.help] for metric in METRICS
+    ]
+
+
 def default(name: str) -> str:
     field = Settings.model_fields[name]
     if field.is_required():
@@ -167,14 +176,14 @@ def default(name: str) -> str:
 def test_the_defences_are_as_the_scenarios_guard_them() -> None:
     """Each defence with the scenario that guards it, and the property by which."""
     guards = {
-        guard.defence: (file.name, guard.by)
+        (guard.defence, file.name, guard.by)
         for path in (ROOT / "scenarios").rglob("*.yaml")
         for file in (load(path, catalogue()),)
         for guard in file.base_case().guards
     }
     rows = {row[0].strip("`"): (row[2].strip("`"), row[3].strip("`")) for row in table(SERVICE, "Defences")}
     assert list(rows) == [str(defence) for defence in Defence]
-    assert rows == guards
+    assert {(defence, *row) for defence, row in rows.items()} <= guards
 
 
 def test_the_routes_are_as_the_api_has_them() -> None:

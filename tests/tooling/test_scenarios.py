@@ -11,6 +11,7 @@ import pytest
 from reference_service.domain import Defence
 from tests.tooling.repository import ROOT
 from unstuck.checks import property_names
+from unstuck.cli.inputs import incident_of
 from unstuck.describe import describe
 from unstuck.plan import make_plan
 from unstuck.scenario_file import ScenarioFile, load
@@ -59,9 +60,28 @@ def test_every_scenario_with_faults_guards_a_defence_or_says_who_does() -> None:
 
 
 def test_every_defence_has_a_guard() -> None:
-    """Each defence of the reference service is claimed by one scenario, so that `prove` tries each once."""
-    claimed = Counter(guard.defence for file in files().values() for guard in file.base_case().guards)
-    assert claimed == Counter({str(defence): 1 for defence in Defence})
+    """Each defence of the reference service is claimed by one scenario of every day, or by an incident's."""
+    loaded = files().values()
+    claimed = Counter(
+        guard.defence
+        for file in loaded
+        if incident_of(file.path) is None
+        for guard in file.base_case().guards
+    )
+    assert max(claimed.values()) == 1, (
+        "the gate's scenarios guard each defence once, so that tests stay quick"
+    )
+    in_incidents = {guard.defence for file in loaded for guard in file.base_case().guards}
+    assert {*claimed, *in_incidents} == {str(defence) for defence in Defence}
+
+
+def test_every_incident_has_one_scenario_that_reproduces_it() -> None:
+    """It has the incident's own name; each other file in its folder is about the same incident."""
+    for folder in sorted((ROOT / "scenarios" / "incidents").iterdir()):
+        loaded = {path.stem: files()[path.stem].base_case() for path in folder.glob("*.yaml")}
+        assert folder.name in loaded, f"{folder.name} lacks the scenario that reproduces it"
+        assert loaded[folder.name].before is not None
+        assert {scenario.incident for scenario in loaded.values()} == {folder.name}
 
 
 def test_every_guard_names_a_property_and_a_case() -> None:

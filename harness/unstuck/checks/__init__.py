@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.checks import (
+    alerts,
     attempts_bounded,
     completion_idempotent,
     drains_cleanly,
@@ -53,6 +54,7 @@ PROPERTIES: tuple[Property, ...] = (
     outcomes,
     failure_explained,
     roles_recover,
+    alerts,
 )
 
 

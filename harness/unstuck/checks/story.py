@@ -44,6 +44,7 @@ class Story:
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
+        self.alerts: dict[str, list[Event]] = {}  # rule -> its changes, from its first evaluation on
         self.down: list[Event] = []  # roles that were not up when the recovery budget had to begin
         self.doubts: list[str] = []  # what was seen that nobody can read: nothing is proved then
         self._open: dict[str | int, Op] = {}
@@ -98,6 +99,7 @@ class Story:
             ("said", "row"): lambda event: setattr(self._of(event), "said_row", event),
             **{("fault", p): self._take_fault for p in ("armed", "fired", "landed", "healed", "missed")},
             **{("run", p): self._take_run for p in ("start", "budget", "follow", "end")},
+            **{("alert", phase): self._take_alert for phase in ("firing", "quiet")},
             ("clock", "stepped"): lambda event: self.run.steps_s.append(float(event.data["by_s"])),
             **{("point", p): self._take_point for p in ("reached", "released")},
             ("attempt", "begin"): lambda event: self._of(event).begins.append(event),
@@ -171,6 +173,9 @@ class Story:
     def _take_point(self, event: Event) -> None:
         if event.process is not None:
             self.process(event.process).points.append(event)
+
+    def _take_alert(self, event: Event) -> None:
+        self.alerts.setdefault(event.data["alert"], []).append(event)
 
     def _take_doubt(self, event: Event) -> None:
         known = {"job": event.job, "state": "", "answer": "", "problem": "", "line": ""}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from unstuck.cases import spell
 from unstuck.cli.choosing import ChosenTarget
@@ -56,10 +57,18 @@ def explain_sheet(file: ScenarioFile, case: Scenario) -> Sheet:
     return sheet
 
 
-def list_sheet(files: Sequence[ScenarioFile]) -> Sheet:
-    """A paragraph for each scenario."""
+def list_sheet(
+    files: Sequence[ScenarioFile], incident_of: Callable[[Path], str | None] = lambda _: None
+) -> Sheet:
+    """A paragraph for each scenario; those of an incident below its name, in the order given."""
     sheet = Sheet()
+    incident: str | None = None
     for file in files:
+        own = incident_of(file.path)
+        if own is not None and own != incident:
+            incident = own
+            sheet.blank()
+            sheet.line(Span(f"Incident {own}", "bold"), ", which the default gate leaves out:")
         base, count = file.base_case(), len(file.all_cases())
         pairwise = f", {len(file.pairwise_cases())} pairwise" if count > 1 else ""
         sheet.blank()

@@ -18,6 +18,7 @@ from unstuck.cli.inputs import (
     Named,
     choose_cases,
     find_scenarios,
+    incident_of,
     jobs_by_default,
     load_all,
 )
@@ -170,7 +171,7 @@ def _named(words: Sequence[str], policy: Policy, known: Mapping[str, Path]) -> l
     if policy.files:
         base = policy.source.parent if policy.source else None
         return find_scenarios(policy.files, base=base, known=known)
-    return [Named(path=path, selection={}) for path in known.values()]
+    return [Named(path=path, selection={}) for path in known.values() if incident_of(path) is None]
 
 
 def _reason(case: Scenario, exclusions: Sequence[Exclusion]) -> str | None:

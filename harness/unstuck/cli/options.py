@@ -108,7 +108,7 @@ policy, in pyproject.toml (all of it optional):
   reports = "reports"
   baseline = "baseline.json"       # recovery times of earlier gates
   [tool.unstuck.gate]
-  files = ["scenarios/*.yaml"]     # default: the bundled scenarios
+  files = ["scenarios/*.yaml"]     # default: the bundled scenarios, without incidents
   cases_max = 40
   time_budget_s = 120
   jobs = 2

@@ -32,7 +32,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Which cases a gate runs and how. None: not said. `files` empty: the bundled scenarios."""
+    """Which cases a gate runs and how. None: not said. `files` empty: the bundled ones, but no incident's."""
 
     files: tuple[str, ...] = ()
     exclude: tuple[Exclusion, ...] = ()

@@ -14,6 +14,7 @@ from unstuck.cli.inputs import (
     Named,
     choose_cases,
     find_scenarios,
+    incident_of,
     load_all,
     parse_selections,
 )
@@ -42,7 +43,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
         return ExitCode.PASS
     files = load_all(named, target.catalogue())
     if not explaining:
-        show(list_sheet(list(files.values())))
+        show(list_sheet(list(files.values()), incident_of))
         return ExitCode.PASS
     for one in named:
         file = files[one.path]

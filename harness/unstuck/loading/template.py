@@ -19,7 +19,7 @@ CASES_MAX = 1_000
 REPLACED = ("workload", "faults", "budget_s", "promise")
 MERGED: Final[Mapping[str, int]] = {"expect": 1, "settings": 1, "roles": 3}
 VARYING = (*REPLACED, *MERGED)
-FIXED = ("name", "summary", "incident", "guards", "matrix", "alternatives", "adjust")
+FIXED = ("name", "summary", "incident", "before", "guards", "matrix", "alternatives", "adjust")
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,39}")

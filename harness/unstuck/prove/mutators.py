@@ -16,6 +16,7 @@ from unstuck.checks.story import JobStory
 from unstuck.checks.victims import victims
 from unstuck.history import Event, History
 from unstuck.prove.editing import Edit
+from unstuck.prove.alert_mutators import cry_wolf, ring_on, silence
 from unstuck.prove.process_mutators import (
     crash_for_good,
     exit_dirtily,
@@ -374,5 +375,8 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("end otherwise", "outcomes", _end_otherwise),
         ("fail without a word", "failure_explained", _fail_silently),
         ("crash for good", "roles_recover", crash_for_good),
+        ("silence an alert", "alerts", silence),
+        ("cry wolf", "alerts", cry_wolf),
+        ("ring on", "alerts", ring_on),
     )
 )

@@ -158,11 +158,16 @@ def _tell_said(event: Event, data: dict[str, Any]) -> str:
     return _with(f"the service says ({event.phase})", data)
 
 
+def _tell_alert(event: Event, data: dict[str, Any]) -> str:
+    return _with(f"alert {data.pop('alert', '?')} {'fires' if event.phase == 'firing' else 'is quiet'}", data)
+
+
 _EVENTS: Final[Mapping[str, Callable[[Event, dict[str, Any]], str]]] = {
     "transition": _tell_move,
     "stage": _tell_stage,
     "op": _tell_op,
     "effect": _tell_effect,
+    "alert": _tell_alert,
     "fault": _tell_fault,
     "process": _tell_process,
     "outcome": _tell_outcome,

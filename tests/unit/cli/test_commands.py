@@ -17,7 +17,7 @@ import unstuck.campaign
 from tests.unit.cli.fake_campaign import FakeCampaign
 from unstuck import rundir
 from unstuck.cli import main
-from unstuck.cli.inputs import bundled
+from unstuck.cli.inputs import bundled, incident_of
 from unstuck.cli.interrupt import stopping
 from unstuck.errors import ExitCode, UsageError
 
@@ -212,10 +212,12 @@ def test_the_gate_runs_what_the_policy_says(
 
 
 def test_the_gate_takes_base_cases_first(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With less room than scenarios have cases, no scenario is left out."""
+    """With less room than scenarios have cases, none is left out but those of incidents."""
     campaign = faked(monkeypatch)
-    main(["gate", "--cases-max", str(len(bundled()))])
-    assert sorted(case.name for case in campaign.cases) == sorted(bundled())
+    every_day = [name for name, path in bundled().items() if incident_of(path) is None]
+    main(["gate", "--cases-max", str(len(every_day))])
+    assert sorted(case.name for case in campaign.cases) == sorted(every_day)
+    assert len(every_day) < len(bundled())
 
 
 @pytest.mark.parametrize(

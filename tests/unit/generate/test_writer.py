@@ -59,6 +59,15 @@ def test_every_case_of_a_shipped_file_comes_back(path: Path) -> None:
         assert {guard.defence for guard in back.guards} <= {guard.defence for guard in case.guards}
 
 
+def test_the_day_of_an_incident_comes_back() -> None:
+    """What was missing, what it broke and what happened, of a file with one case."""
+    path = FILES[0].parent / "incidents" / "deployment-resilience" / "deployment-resilience.yaml"
+    base = load(path, CATALOGUE).base_case()
+    assert base.before is not None
+    assert read(dump(replace(base, case={}))).before == base.before
+    assert read(dump(replace(base, case={"stage": "scenes"}))).before is None
+
+
 @settings(steady, max_examples=100)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.split()))
 def test_whatever_a_summary_says_comes_back(summary: str) -> None:

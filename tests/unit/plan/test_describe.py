@@ -53,6 +53,15 @@ def test_what_differs_from_the_target_is_said() -> None:
     ]
 
 
+def test_the_day_of_an_incident_is_said() -> None:
+    """What was missing, and what has to show it."""
+    before = "before: {defences_off: [lease_recovery, upload_expiry], fails: [no_job_lost, outcomes]}\n"
+    assert sentences(LEAST + before)[-1] == (
+        "As on the day of its incident, with lease_recovery, upload_expiry off, no_job_lost and outcomes "
+        "must fail in the base case."
+    )
+
+
 @pytest.mark.parametrize(
     ("upload", "sentence"),
     [

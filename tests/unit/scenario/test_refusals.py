@@ -218,6 +218,13 @@ def test_a_mistake_in_a_trigger_is_refused(text: str, message: str) -> None:
     pytest.param(HEAD + WORK + EXPECT + "guards: {lease_recovery: {by: no_job_los}}\n", "s.yaml:5: guards.lease_recovery.by='no_job_los' is not a property. Did you mean 'no_job_lost'?", id="guard_by"),
     pytest.param(HEAD + WORK + EXPECT + "guards: {lease_recovery: {}}\n", "s.yaml:5: guards.lease_recovery lacks 'by'. Name the property that must fail without this defence.", id="guard_noby"),
     pytest.param(HEAD + WORK + EXPECT + "guards: {lease_recovery: {by: no_job_lost, case: {stage: scenes}}}\n", "s.yaml:5: guards.lease_recovery.case: 'stage' is not a parameter of this scenario. It has none.", id="guard_case"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {defences_off: [drain_on_sigtrm], fails: [no_job_lost]}\n", "s.yaml:5: before.defences_off[0]='drain_on_sigtrm' is not a defence of this target. Did you mean 'drain_on_sigterm'?", id="before_defence"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {defences_off: [lease_recovery], fails: [no_job_los]}\n", "s.yaml:5: before.fails[0]='no_job_los' is not a property. Did you mean 'no_job_lost'?", id="before_fails"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {defences_off: [lease_recovery]}\n", "s.yaml:5: before lacks 'fails'. Write `{defences_off: [a, b], fails: [a_property]}`.", id="before_nofails"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {defences_off: [], fails: [no_job_lost]}\n", "s.yaml:5: before.defences_off is empty. Name a defence of this target.", id="before_empty"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {defences_off: [lease_recovery, lease_recovery], fails: [no_job_lost]}\n", "s.yaml:5: before.defences_off[1]='lease_recovery' is in the list already. Keep one.", id="before_twice"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {defences_of: [lease_recovery], fails: [no_job_lost]}\n", "s.yaml:5: before: 'defences_of' is not a key here. Did you mean 'defences_off'?", id="before_key"),
+    pytest.param(HEAD + WORK + EXPECT + "before: {happened: 3, defences_off: [lease_recovery], fails: [no_job_lost]}\n", "s.yaml:5: before.happened=3 is a whole number. Write a text.", id="before_happened"),
 ])
 def test_a_mistake_in_what_is_expected_is_refused(text: str, message: str) -> None:
     """Unknown properties, parameters, settings, roles and defences are refused."""

@@ -14,6 +14,7 @@ from tests.unit.scenario.catalogue_for_tests import CATALOGUE, Exotic, Kill, Not
 from unstuck.catalogue import Catalogue
 from unstuck.errors import ScenarioError
 from unstuck.scenario import (
+    Before,
     Cancel,
     Complete,
     Condition,
@@ -240,6 +241,18 @@ def test_guards_name_defence_property_and_case() -> None:
         Guard(defence="lease_recovery", by="no_job_lost", case={"b": 2}),
         Guard(defence="upload_expiry", by="outcomes", case={}),
     )
+
+
+def test_before_names_what_was_missing_and_what_it_broke() -> None:
+    """It is the same for every case of the file; what happened is told in one line."""
+    text = LEAST + (
+        "before:\n  happened: Two\n    lines.\n"
+        "  defences_off: [lease_recovery, upload_expiry]\n  fails: [no_job_lost]\n"
+    )
+    assert read(text).base_case().before == Before(
+        defences_off=("lease_recovery", "upload_expiry"), fails=("no_job_lost",), happened="Two lines."
+    )
+    assert read(LEAST).base_case().before is None
 
 
 VARIED = """

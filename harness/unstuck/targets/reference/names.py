@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
+from reference_service.alerts import RULES
 from reference_service.domain import STAGES, Defence
 from reference_service.media import VIDEOS
 from reference_service.settings import GivenSettings, Settings
@@ -70,6 +71,7 @@ def catalogue() -> Catalogue:
         ),
         videos=frozenset(VIDEOS),
         defences=frozenset(str(defence) for defence in Defence),
+        alerts=frozenset(rule.name for rule in RULES),
         settings={
             name: _plain(field.annotation)
             for name, field in Settings.model_fields.items()

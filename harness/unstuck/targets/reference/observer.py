@@ -49,8 +49,37 @@ END $see$;
 
 DROP TRIGGER IF EXISTS unstuck_see ON jobs;
 CREATE TRIGGER unstuck_see AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION unstuck.see();
+
+CREATE OR REPLACE FUNCTION unstuck.see_alert() RETURNS trigger LANGUAGE plpgsql AS $see$
+DECLARE
+    seen bigint;
+    facts json;
+BEGIN
+    seen := nextval('unstuck.seen_number_seq');
+    facts := json_build_object(
+        'number', seen, 'kind', 'alert', 'at_s', extract(epoch FROM clock_timestamp()),
+        'alert', NEW.name, 'state', NEW.state, 'value', NEW.value, 'threshold', NEW.threshold);
+    INSERT INTO unstuck.seen (number, facts) VALUES (seen, facts);
+    PERFORM pg_notify('unstuck_seen', facts::text);
+    RETURN NEW;
+END $see$;
+
+DO $$ BEGIN
+    IF to_regclass('alerts') IS NOT NULL THEN  -- a version of the service before it had alerts has none
+        DROP TRIGGER IF EXISTS unstuck_see_alert ON alerts;
+        CREATE TRIGGER unstuck_see_alert AFTER INSERT ON alerts
+            FOR EACH ROW EXECUTE FUNCTION unstuck.see_alert();
+    END IF;
+END $$;
 """
 """Idempotent. What it costs: one insert and one notification for each change of state or stage."""
+
+
+UNEVALUATED = """
+SELECT count(*) FROM (SELECT max(evaluated_at) AS looked FROM alerts) AS last
+WHERE looked IS NULL OR looked <= (SELECT max(updated_at) FROM jobs)
+"""
+"""1 until the rules were evaluated after the last move of any job; the same words on both databases."""
 
 
 class Observer:
@@ -110,6 +139,11 @@ class Observer:
             if number in self._seen:
                 return
             self._seen.add(number)
+        at_ns = int(float(facts["at_s"]) * 1e9) + self._epoch_ns
+        if facts["kind"] == "alert":
+            about = {key: facts[key] for key in ("alert", "value", "threshold")}
+            self._emit("alert", str(facts["state"]), at_ns=at_ns, **about)
+            return
         data = {
             key: facts[key]
             for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant")
@@ -121,7 +155,7 @@ class Observer:
         self._emit(
             facts["kind"],
             job=facts["job"],
-            at_ns=int(float(facts["at_s"]) * 1e9) + self._epoch_ns,
+            at_ns=at_ns,
             tag=tag_of(str(facts["name"])),
             **data,
         )

@@ -22,7 +22,7 @@ from unstuck.targets.reference import roles
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
-from unstuck.targets.reference.observer import Observer
+from unstuck.targets.reference.observer import UNEVALUATED, Observer
 from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
@@ -198,10 +198,14 @@ class RunningReference(Linked):
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events. Raises `HarnessError` when we are blind."""
+        """Nothing waits in the outbox or in the queue of events, and alerts that are judged know of the last
+        job's end. Raises `HarnessError` when we are blind.
+        """
         self._check_ourselves()
         with psycopg.connect(self._places.database_url, autocommit=True) as connection:
             row = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
+            if "alerts" in self._scenario.expect and connection.execute(UNEVALUATED).fetchone() != (0,):
+                return False
         return row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
 
     def _has_event(self, job: str) -> bool:

@@ -28,6 +28,8 @@ TRIGGERS = (
     f"""CREATE TRIGGER unstuck_stage AFTER UPDATE ON jobs
         WHEN NOT {_MOVED} AND NEW.stage IS NOT OLD.stage BEGIN
         SELECT unstuck_see('stage', NEW.id, OLD.state, NEW.state, {_NEW}); END""",
+    """CREATE TRIGGER unstuck_alert AFTER INSERT ON alerts BEGIN
+        SELECT unstuck_see('alert', NEW.name, NEW.state, NEW.value, NEW.threshold); END""",
 )
 """As `targets.reference.observer` has them on PostgreSQL; what they see counts when it is committed."""
 
@@ -95,6 +97,9 @@ class MemoryDatabase:
     def _tell(self) -> None:
         seen, self._seen = self._seen, []
         for kind, job, before, after, *rest in seen:
+            if kind == "alert":
+                self._emit(kind, before, alert=job, value=after, threshold=rest[0])
+                continue
             data = {key: value for key, value in zip(FACTS, rest, strict=False) if value is not None}
             if kind == "transition":
                 data = {"from": before, "to": after, **data}

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from reference_service import push, relay, sweeper, worker
 from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
+from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
@@ -27,6 +28,7 @@ from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
 from unstuck.targets.reference import roles
+from unstuck.targets.reference.observer import UNEVALUATED
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
@@ -210,8 +212,12 @@ class RunningSimulated:
         self._no_links(f"{rule_id}: no message {nth or ''} to {then}")
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events."""
+        """Nothing waits in the outbox or in the queue of events, and alerts that are judged know of the last
+        job's end.
+        """
         waiting: int = self._database.run(lambda c: c.execute(WAITING).scalar_one())
+        if "alerts" in self._scenario.expect:
+            waiting += self._database.run(lambda c: c.execute(text(UNEVALUATED)).scalar_one())
         return waiting == 0 and not self._jobs_queue.held.bodies()
 
     def look(self) -> None:
@@ -294,6 +300,7 @@ class RunningSimulated:
             stages=SimStages(self._clock, split(seed, "work", name, starts)),
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
+            metrics=Metrics(),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
