@@ -82,6 +82,10 @@ class Hand(Protocol):
         """Tells the process that stands at the place what to do; False when nobody stands there."""
         ...
 
+    def stay(self) -> bool:
+        """Deals the blow, and keeps who stands at the place there until it is healed; False when nobody does."""
+        ...
+
     def gone(self) -> bool:
         """True when the process that stood at the place has ended."""
         ...

@@ -265,6 +265,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "duplicate_message": lambda _: "deliver that message twice",
     "drop_message": lambda _: "swallow that message and all behind it on its connection",
     "error_message": lambda v: f"answer that message with an error ({v['code'] or v['status']})",
+    "hang_here": lambda v: f"keep the process at that place for {span(v['for_s'])}, or until it is let go",
     "hold_message": lambda v: f"hold that message for {span(v['for_s'])}, or until it is let go",
     "heal": lambda v: f"end fault {v['fault']} here",
     "kill": _kill,
