@@ -1,56 +1,61 @@
-"""`python -m reference_service ROLE`, configured by the environment; `ROLES` are what it can be.
+"""`python -m reference_service ROLE|COMMAND`, configured by the environment.
 
-`python -m reference_service COMMAND …`: what an operator asks or tells the service once, see `COMMANDS`.
+`ROLES` are what a process can be, `COMMANDS` what an operator can ask for.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reference_service.service import Service
 
 ROLES = ("api", "worker", "sweeper", "relay", "push", "vision", "sink", "migrate", "init")
 COMMANDS: Mapping[str, str] = {
-    # command -> the module whose `main(command, arguments)` carries it out
-    "diagnose": "reference_service.operations",
-    "reset-stuck": "reference_service.operations",
+    "diagnose": "reference_service.operations:diagnose",
+    "reset-stuck": "reference_service.operations:reset_stuck",
 }
+"""Command -> `module:function`: the function reads the arguments (argparse: exit code 2 for bad ones) and
+returns what is to be done with the service, which returns the exit code."""
 FLAGS = frozenset({"--resources", "--no-notification"})
 USAGE = (
-    f"usage: python -m reference_service {'|'.join(ROLES)} [--resources [--no-notification]], "
-    f"or {'|'.join(COMMANDS)} [--help]"
+    f"usage: python -m reference_service {'|'.join(ROLES)} [--resources [--no-notification]]\n"
+    f"       python -m reference_service {'|'.join(COMMANDS)} --help"
 )
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one role to its end, or a command. 0: it stopped, or did, as told; 1: a dependency is away;
-    2: bad usage or settings.
+    """Runs one role, or one command, to its end.
+
+    0: it stopped as told, or was done; 1: a dependency is away, or a command could not do it; 2: bad usage
+    or settings.
     """
-    role, flags = (argv[0], argv[1:]) if argv else ("", [])
-    fits = not flags or (role == "init" and FLAGS.issuperset(flags))
-    if role not in COMMANDS and not (role in ROLES and fits):
+    name, rest = (argv[0], argv[1:]) if argv else ("", [])
+    command = _command(name, rest) if name in COMMANDS else None
+    if command is None and (name not in ROLES or (rest and (name != "init" or not FLAGS.issuperset(rest)))):
         sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")
         return 2
-    from reference_service.ports import Unavailable  # noqa: PLC0415  heavy: not before the usage is known to be right
-    from reference_service.settings import BadSettings  # noqa: PLC0415  same
+    from reference_service import app  # noqa: PLC0415  heavy: not before the usage is known to be right
+    from reference_service.ports import Unavailable  # noqa: PLC0415  same
+    from reference_service.settings import BadSettings, read_settings  # noqa: PLC0415  same
 
     try:
-        if role in COMMANDS:
-            return int(import_module(COMMANDS[role]).main(role, flags))
-        return _live(role, flags)
+        return app.run_command(read_settings(), command) if command else app.run(read_settings(), name, rest)
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except Unavailable as error:
-        sys.stderr.write(f"{role}: {error}\n")
+        sys.stderr.write(f"{name}: {error}\n")
         return 1
 
 
-def _live(role: str, flags: Sequence[str]) -> int:
-    from reference_service import app  # noqa: PLC0415  heavy: not before the usage is known to be right
-    from reference_service.settings import read_settings  # noqa: PLC0415  same
-
-    return app.run(read_settings(), role, flags)
+def _command(name: str, arguments: Sequence[str]) -> Callable[[Service], int]:
+    module, _, function = COMMANDS[name].partition(":")
+    read: Callable[[Sequence[str]], Callable[[Service], int]] = getattr(import_module(module), function)
+    return read(arguments)
 
 
 if __name__ == "__main__":

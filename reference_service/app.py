@@ -136,6 +136,16 @@ def run_looping(settings: Settings, role: str) -> int:
     return 0
 
 
+def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
+    """Something that an operator asks for, and its exit code. Raises `BadSettings`, `Unavailable`."""
+    service, database = build(settings, "command")
+    try:
+        _require_schema(service, database)
+        return command(service)
+    finally:
+        database.close()
+
+
 def _expose(service: Service, runtime: ForkRuntime) -> None:
     """Answers `GET /metrics` and `/livez` while the role waits. Raises `BadSettings`."""
     from reference_service.exposition import Exposition  # noqa: PLC0415  only a role that is asked for it
