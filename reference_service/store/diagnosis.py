@@ -10,10 +10,11 @@ from sqlalchemy import and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
-from reference_service.store.core import Store, job_of
+from reference_service.store.core import COLUMNS, Store, job_of
 from reference_service.store.tables import attempts, database_now, instances, jobs, outbox
 
 BATCH = 100
+WIDTH = len(COLUMNS)  # of a job; what is asked beside it comes behind
 NOW = select(database_now())
 _ITS_ATTEMPT = and_(attempts.c.job == jobs.c.id, attempts.c.attempt == jobs.c.attempt)
 _ITS_INSTANCE = and_(instances.c.id == attempts.c.instance, instances.c.boot_id == attempts.c.boot_id)
@@ -127,7 +128,7 @@ def _unheld(row: Any) -> Unheld:
         why = f"the lease of {row.x_instance} is over"
     else:
         why = f"{row.x_instance} is gone, last heard of {row.x_now - row.x_heard_at:.0f} s ago"
-    return Unheld(job=job_of(row), why=why, age_s=_ago(row.x_now, row.updated_at), lease_over=over)
+    return Unheld(job=job_of(row[:WIDTH]), why=why, age_s=_ago(row.x_now, row.updated_at), lease_over=over)
 
 
 def unheard(store: Store, *, after_s: float) -> Sequence[Unheld]:
@@ -143,7 +144,7 @@ def late(store: Store) -> Sequence[Unheld]:
 def _waiting(store: Store, statement: Any, values: Mapping[str, Any], why: str) -> Sequence[Unheld]:
     def work(connection: Connection) -> Sequence[Unheld]:
         return [
-            Unheld(job=job_of(row), why=why, age_s=_ago(row.x_now, row.updated_at))
+            Unheld(job=job_of(row[:WIDTH]), why=why, age_s=_ago(row.x_now, row.updated_at))
             for row in connection.execute(statement, values)
         ]
 
