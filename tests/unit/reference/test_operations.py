@@ -186,7 +186,7 @@ def test_what_goes_wrong_is_one_line(tmp_path: Path, words: Sequence[str], code:
         "REFERENCE_DATABASE_URL": f"sqlite:///{tmp_path / 'empty.db'}",
         "REFERENCE_SINK_URL": "http://127.0.0.1:9",
     }
-    done = subprocess.run(  # noqa: S603  our own program
+    done = subprocess.run(
         [sys.executable, "-m", "reference_service", *words],
         capture_output=True,
         text=True,
