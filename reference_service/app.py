@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from reference_service import aws, provision, push, relay, sweeper, worker
+from reference_service import aws, provision, push, relay, scheduler, sweeper, worker
 from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence, Delivery
@@ -88,8 +89,8 @@ def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
         return run_vision(settings)
     if role == "sink":
         return run_sink(settings)
-    if role == "migrate":
-        return run_migrate(settings)
+    if role in {"migrate", "alerts"}:
+        return run_migrate(settings) if role == "migrate" else run_alerts(settings)
     if role == "init":
         return run_init(settings, flags)
     return run_looping(settings, role)
@@ -110,10 +111,11 @@ def run_api(settings: Settings) -> int:
 
 
 def run_looping(settings: Settings, role: str) -> int:
-    """A worker, sweeper, relay or push until told to stop. Raises `BadSettings`, `Unavailable`."""
+    """A worker, sweeper, scheduler, relay or push until told to stop. Raises `BadSettings`, `Unavailable`."""
     loops: Mapping[str, Callable[[Service, Runtime, Callable[[], None]], None]] = {
         "worker": worker.loop,
         "sweeper": sweeper.loop,
+        "scheduler": scheduler.loop,
         "relay": relay.loop,
         "push": partial(push.loop, endpoints=HttpEndpoints(settings.internal_token)),
     }
@@ -183,6 +185,27 @@ def run_migrate(settings: Settings) -> int:
         print(database.run(migrate), flush=True)  # noqa: T201  for whoever deploys
     finally:
         database.close()
+    return 0
+
+
+def run_alerts(settings: Settings) -> int:
+    """What is in force and what each rule measures, as JSON. Raises `Unavailable`."""
+    from reference_service import alerts  # noqa: PLC0415  no role's start waits for it
+
+    service, database = build(settings, "alerts")
+    try:
+        _require_schema(service, database)
+        print(json.dumps(alerts.report(service), indent=2), flush=True)  # noqa: T201  for whoever asked
+    finally:
+        database.close()
+    return 0
+
+
+def run_rules() -> int:
+    """The rules in Prometheus' format, with the thresholds of this environment. Raises `BadSettings`."""
+    from reference_service.alert_rules import rule_file, settings_for_rules  # noqa: PLC0415  only for this
+
+    print(rule_file(settings_for_rules()), end="", flush=True)  # noqa: T201  for whoever deploys
     return 0
 
 

@@ -64,10 +64,6 @@ class ForkRuntime:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 512)
 
-    def watch(self, fd: int) -> None:
-        """`wait` also returns when `fd` can be read."""
-        self._poll.register(fd, select.POLLIN)
-
     def attend(self, fd: int, answer: Callable[[], None], clock: Clock) -> None:
         """While it waits: calls `answer`, which does not block, whenever `fd` can be read. One `fd` only."""
         self._attended = (fd, answer, clock)
@@ -86,6 +82,10 @@ class ForkRuntime:
                 answer()
             if others or not ready:
                 return others
+
+    def watch(self, fd: int) -> None:
+        """`wait` also returns when `fd` can be read."""
+        self._poll.register(fd, select.POLLIN)
 
     def spawn(self, name: str, work: Work) -> ForkedChild:
         read, write = os.pipe()

@@ -16,13 +16,10 @@ from tempfile import gettempdir
 from typing import Any
 
 from reference_service.cleanup import give_back_dead
-from reference_service.discards import collect
-from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, is_job_id
+from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
-from reference_service.judgement import attempts_max, is_used_up, judge
 from reference_service.metrics import Journal
 from reference_service.ports import (
-    ChildEnd,
     CommitUnknown,
     Message,
     Runtime,
@@ -32,9 +29,11 @@ from reference_service.ports import (
 from reference_service.presence import Presence
 from reference_service.retry import persist
 from reference_service.running import Beating, Running, note_end
-from reference_service.service import Service, announce
-from reference_service.store import AttemptEnd, lifecycle, recovery, work
-from reference_service.store.events import discard_stale
+from reference_service.service import Service
+from reference_service.settling import settle
+from reference_service.store import work
+from reference_service.timeouts import first_timeout_s, stage_timeout_s
+from reference_service.unverified import refuses_unverified
 
 POLL_S = 0.2  # between looks at the queue while some slots are busy
 STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
@@ -194,6 +193,7 @@ class Worker:
                 job_id,
                 self._claimant,
                 lease_s=service.settings.lease_s,
+                also_unverified=not refuses_unverified(service),
                 also_awaiting_upload=not service.defended(Defence.CLAIM_ONLY_QUEUED),
             )
         except CommitUnknown:
@@ -227,7 +227,7 @@ class Worker:
             folder=folder,
             beat_due_at=asked_at + settings.heartbeat_s,
             lease_ends_at=asked_at + settings.lease_s,
-            kill_at=service.clock.monotonic() + settings.job_timeout_s,
+            kill_at=service.clock.monotonic() + first_timeout_s(service, job),
         )
 
     # -- while they run
@@ -237,14 +237,23 @@ class Worker:
         if running.lost or running.unrenewed or now < running.beat_due_at or running.child.end is not None:
             return
         rss_bytes = running.child.rss_bytes()
-        ours = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
+        held = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
         running.beat_due_at = now + settings.heartbeat_s
         running.lease_ends_at = now + settings.lease_s
-        if not ours:
+        if held is not None:
+            self._note_stage(running, held.stage)
+        else:
             self._service.metrics.count("reference_leases_lost_total")
             self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
             running.lost = True
             running.child.kill()
+
+    def _note_stage(self, running: Running, stage: str | None) -> None:
+        """A stage has its time from when we hear of it: at most a heartbeat later than it began."""
+        if stage != running.stage and self._service.defended(Defence.TIMEOUT_BY_SIZE):
+            running.stage = stage
+            timeout_s = stage_timeout_s(self._service, running.job, stage)
+            running.kill_at = self._service.clock.monotonic() + timeout_s
 
     def _watch(self) -> None:
         """Kills what has lived too long, and what would work on when others may have its job.
@@ -312,63 +321,6 @@ class Worker:
     def _settle_if_ended(self, running: Running) -> None:
         end = running.child.end
         if end is not None:
-            moved = self._settle(running, end)
+            moved = settle(self._service, running, end)
             note_end(self._service.metrics, running, end, moved)
             running.settled = True
-
-    def _settle(self, running: Running, end: ChildEnd) -> Job | None:
-        """Makes the job's next move. Safe to repeat: each move is conditional on our token."""
-        shutil.rmtree(running.folder, ignore_errors=True)
-        service, job = self._service, running.job
-        moved = None if running.lost else self._move_on(running, end)
-        if moved is None:
-            # Somebody else has moved the job (or a commit whose answer was lost did). Our child may have
-            # stored more since, and nobody else would remove that.
-            current = lifecycle.get_job(service.store, job.id)
-            if current is not None:
-                discard_stale(service.store, current, job.token)
-                collect(service, job.id)
-            service.log.info("no longer ours", job=job.id, attempt=job.attempt)
-            return None
-        service.points.reach("worker.finish.committed", job=job.id, attempt=job.attempt, state=moved.state)
-        service.log.info(
-            "attempt ended",
-            job=job.id,
-            attempt=job.attempt,
-            state=moved.state,
-            reason=moved.reason,
-            signal=end.signal,
-            exit_code=end.exit_code,
-            peak_rss_bytes=end.peak_rss_bytes,
-            error=(end.result or {}).get("error"),
-        )
-        if moved.state in TERMINAL:
-            collect(service, job.id)
-        else:
-            announce(service, moved)
-        return moved
-
-    def _move_on(self, running: Running, end: ChildEnd) -> Job | None:
-        service, job = self._service, running.job
-        result = end.result or {}
-        outcome = result.get("outcome")
-        if outcome == "succeeded":
-            return work.succeed(
-                service.store,
-                job,
-                result_prefix=str(result["result_prefix"]),
-                peak_rss_bytes=end.peak_rss_bytes,
-            )
-        if outcome == "lease_lost":
-            return None
-        if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
-            handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
-            return work.requeue(service.store, job, handed_back)
-        if outcome is None and running.unrenewed:  # as the sweeper would
-            limit = attempts_max(service)
-            return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
-        reason = judge(end, timed_out=running.timed_out)
-        failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
-        if reason in PERMANENT or is_used_up(service, job):
-            return work.fail(service.store, job, failed)
-        return work.requeue(service.store, job, failed)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
@@ -35,7 +35,10 @@ class Discard:
 
 UNPUBLISHED = (
     select(outbox.c.id, outbox.c.job, outbox.c.body)
-    .where(outbox.c.published_at.is_(None))
+    .where(
+        outbox.c.published_at.is_(None),
+        or_(outbox.c.not_before.is_(None), outbox.c.not_before <= database_now()),
+    )
     .order_by(outbox.c.id)
     .limit(bindparam("b_limit"))
 )
@@ -85,7 +88,7 @@ STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
 
 
 def unpublished(store: Store, *, limit: int) -> Sequence[OutboxEvent]:
-    """Events that nobody has handed to the queue yet, in the order in which they were written."""
+    """Events that are due and that nobody has handed to the queue yet, as they were written."""
 
     def work(connection: Connection) -> Sequence[OutboxEvent]:
         rows = connection.execute(UNPUBLISHED, {"b_limit": limit}).all()

@@ -25,6 +25,11 @@ POINTS = frozenset(
         "api.retry.committed",
         "push.deliver.accepted",
         "push.deliver.before_post",
+        "recovery.begun",
+        "recovery.complete.before_commit",
+        "recovery.complete.committed",
+        "recovery.job.committed",
+        "recovery.job.listed",
         "relay.complete.before_commit",
         "relay.complete.committed",
         "relay.publish.before_send",
@@ -39,6 +44,7 @@ POINTS = frozenset(
         "worker.publish.before_effect",
         "worker.stage.finished",
         "worker.stage.started",
+        "worker.unit.done",
     }
 )
 """Test points of the service; its name says where each stands."""
@@ -64,6 +70,7 @@ def catalogue() -> Catalogue:
         at_point=frozenset(name for name, module in FAULTS.items() if "points" in module.NEEDS),
         properties=property_parameters(),
         roles=frozenset(roles.REPLICAS),
+        resting=frozenset(role for role, count in roles.REPLICAS.items() if count == 0),
         stages=STAGES,
         points=POINTS,
         links=frozenset(

@@ -133,17 +133,26 @@ class Ledger:
 
 
 class SimVision:
-    """`ports.Vision`: answers as long as `up` says that somebody is there to answer."""
+    """`ports.Vision`: answers as long as `up` says that somebody is there to answer.
 
-    def __init__(self, up: Callable[[], bool], travel: Callable[[], None]) -> None:
+    What finds nobody is recorded as a link would: as `refused`.
+    """
+
+    def __init__(
+        self, up: Callable[[], bool], travel: Callable[[], None], *, process: str, emit: Emit
+    ) -> None:
         self._up = up
         self._travel = travel
+        self._process = process
+        self._emit = emit
 
     def caption(self, jpeg: bytes) -> str:
         self._travel()
         there = self._up()
         self._travel()
         if not there:
+            link = f"{self._process}.vision"
+            self._emit("message", "refused", process=self._process, link=link, facts={})
             raise Unavailable("vision: connection refused")
         return f"{len(jpeg)} bytes of something"
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 
 from sqlalchemy import text
 
-from reference_service import push, relay, sweeper, worker
+from reference_service import push, relay, scheduler, sweeper, worker
 from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
@@ -27,8 +27,8 @@ from unstuck.plan import Plan
 from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
-from unstuck.targets.reference import roles
-from unstuck.targets.reference.observer import UNEVALUATED
+from unstuck.targets.reference import operators, roles
+from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
@@ -54,6 +54,7 @@ from unstuck.worlds.sim import Incarnation, SimProcess, SimWorld
 LOOPS: Mapping[str, Callable[[Service, Runtime], None]] = {
     "worker": worker.loop,
     "sweeper": sweeper.loop,
+    "scheduler": scheduler.loop,
     "relay": relay.loop,
 }  # `push` needs to know the workers' doors, too
 FIRST_EVENT = text("SELECT body FROM outbox WHERE job = :job ORDER BY id LIMIT 1")
@@ -64,7 +65,7 @@ class SimulatedTarget:
     """The reference service for sim worlds. Serves many runs; its databases are used again."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "artefacts"})
+    capabilities = frozenset({"points", "notifications", "artefacts", "recovery", "manual_update"})
     facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
@@ -194,6 +195,10 @@ class RunningSimulated:
             return {"configured": []}
         if action == "corrupt_artefacts":
             return {"keys": self._corrupt(f"artefacts/{parameters['job']}/", f"/{parameters['stage']}/")}
+        if action in operators.ACTIONS:
+            return operators.operate(action, self._client.operate, self._emit)
+        if action == "manual_update":
+            return {"jobs": self._database.update_by_hand(**parameters)}
         raise UnstuckError(f"the simulated service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
@@ -212,13 +217,12 @@ class RunningSimulated:
         self._no_links(f"{rule_id}: no message {nth or ''} to {then}")
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events, and alerts that are judged know of the last
-        job's end.
-        """
+        """Nothing waits in the outbox or in the queue of events, and alerts that are judged have settled."""
         waiting: int = self._database.run(lambda c: c.execute(WAITING).scalar_one())
-        if "alerts" in self._scenario.expect:
-            waiting += self._database.run(lambda c: c.execute(text(UNEVALUATED)).scalar_one())
-        return waiting == 0 and not self._jobs_queue.held.bodies()
+        alerts = alerts_settled(
+            self._scenario.expect, lambda query: self._database.run(lambda c: c.execute(text(query)).all())
+        )
+        return alerts and waiting == 0 and not self._jobs_queue.held.bodies()
 
     def look(self) -> None:
         SimLook(
@@ -295,7 +299,7 @@ class RunningSimulated:
             objects=cast("Objects", Remote(self._objects, travel)),
             jobs_queue=SimQueue(self._jobs_queue, travel),
             uploads_queue=SimQueue(self._uploads_queue, travel),
-            vision=SimVision(self._vision_is_up, travel),
+            vision=SimVision(self._vision_is_up, travel, process=name, emit=self._emit),
             sink=cast("Sink", Remote(self._ledger, travel)),
             stages=SimStages(self._clock, split(seed, "work", name, starts)),
             points=self._points,
