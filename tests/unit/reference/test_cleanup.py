@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from reference_service import worker
 from reference_service.cleanup import give_back_dead
 from reference_service.domain import Job, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.service import Service
+from reference_service.store import recovery
 from tests.unit.reference.drive import claimed, get, moves, rows, state_of
 
 
@@ -21,7 +22,7 @@ def as_instance(world: MemoryWorld, name: str) -> Service:
     return replace(world.service, settings=settings)
 
 
-def held(folder: str, **settings: object) -> tuple[MemoryWorld, Job]:
+def held(folder: str, **settings: Any) -> tuple[MemoryWorld, Job]:
     """A live worker `local` holds a job, with a lease that outlasts the test."""
     world = memory_world(work_folder=folder, instance_dead_after_s=20, lease_s=500, **settings)
     _, job = claimed(world, FakeRuntime(world.clock, "boot-1"))
@@ -61,7 +62,7 @@ def test_two_that_clean_up_at_once_give_back_once(folder: str, monkeypatch: pyte
     world, job = held(folder)
     world.clock.advance(30)
     service, runtime = as_instance(world, "another"), FakeRuntime(world.clock, "boot-2")
-    seen = worker.recovery.dead_attempts(service.store, instance="x", boot_id="x", dead_after_s=20)
+    seen = recovery.dead_attempts(service.store, instance="x", boot_id="x", dead_after_s=20)
     monkeypatch.setattr("reference_service.cleanup.recovery.dead_attempts", lambda *_a, **_k: seen)
     assert [give_back_dead(service, runtime), give_back_dead(service, runtime)] == [1, 0]
     assert moves(world, job).count(("active", "queued")) == 1

@@ -103,10 +103,8 @@ def test_more_than_one_batch_is_given_back(folder: str, capsys: pytest.CaptureFi
     _, job = claimed(world, FakeRuntime(world.clock, "boot-1"))
     columns = ", ".join(name for name in rows(world, "jobs")[0] if name != "id")
     copy = f"INSERT INTO jobs (id, {columns}) SELECT :id, {columns} FROM jobs WHERE id = :of"
-    for number in range(190):
-        world.database.run(
-            lambda c, number=number: c.execute(text(copy), {"id": f"copy-{number}", "of": job.id})
-        )
+    copies = [{"id": f"copy-{number}", "of": job.id} for number in range(190)]
+    world.database.run(lambda c: c.execute(text(copy), copies))
     world.clock.advance(600)
     assert reset(world, capsys) == [("active", "requeued")] * 191
     assert reset(world, capsys) == []
