@@ -8,6 +8,9 @@
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
     POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    …    /internal/recovery…         the recovery sweep: see `recovery_routes`; the same token
+    GET  /internal/status, /alerts   see `internal`
+    GET  /metrics                    in Prometheus' format; no token, as the two below
     GET  /livez, /readyz             no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
@@ -23,14 +26,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from reference_service import sweeper, uploads
 from reference_service.domain import State
+from reference_service.figures import read_figures
+from reference_service.internal import add_internal, check_token
+from reference_service.metrics import CONTENT_TYPE
 from reference_service.ports import Unavailable
+from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
 from reference_service.uploads import Refused
@@ -38,6 +45,7 @@ from reference_service.views import cursor_of, job_view, parse_cursor, upload_vi
 
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 64 * 1024  # every body is a few short fields
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})  # a label has no value that a client makes up
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -82,7 +90,7 @@ def make_app(service: Service, draining: Draining) -> App:
     """The ASGI application."""
     app, bound = _ready.pop() if _ready else _make_routes()
     bound.service, bound.draining = service, draining
-    return _Gate(app, draining)
+    return _Gate(app, bound)
 
 
 def warm_up() -> None:
@@ -97,6 +105,8 @@ def _make_routes() -> tuple[FastAPI, _Bound]:
     tenant_of = _authentication(bound)
     _add_reads(app, bound, tenant_of)
     _add_writes(app, bound, tenant_of)
+    add_internal(app, lambda: bound.service, _bearer)
+    add_recovery(app, lambda: bound.service, _bearer)
     return app, bound
 
 
@@ -187,11 +197,7 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
 
     @app.post("/internal/sweep")
     def sweep(authorization: Annotated[str | None, Header()] = None) -> JSONResponse:
-        expected = bound.service.settings.internal_token
-        if expected is None:
-            raise Refused(status=403, message="REFERENCE_INTERNAL_TOKEN is not set: sweeps by HTTP are off")
-        if not secrets.compare_digest(expected.encode(), _bearer(authorization).encode()):
-            raise Refused(status=401, message="Authorization: the internal bearer token is needed")
+        check_token(bound.service, _bearer(authorization))
         return JSONResponse({"counts": dict(sweeper.run_once(bound.service))})
 
 
@@ -199,6 +205,12 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
     @app.get("/livez")
     def livez() -> JSONResponse:
         return JSONResponse({"live": True})
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """What this process noted, and the whole service's figures, read now."""
+        body = bound.service.metrics.render(read_figures(bound.service))
+        return Response(body, media_type=CONTENT_TYPE)
 
     @app.get("/readyz")
     def readyz() -> JSONResponse:
@@ -248,20 +260,29 @@ class _Gate:
     A body without a length would have to be read to be measured: it is refused, too.
     """
 
-    def __init__(self, inner: App, draining: Draining) -> None:
+    def __init__(self, inner: App, bound: _Bound) -> None:
         self._inner = inner
-        self._draining = draining
+        self._bound = bound
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        metrics = self._bound.service.metrics
+
+        async def counted(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                metrics.count("reference_requests_total", method=method, status=status)
+            await send(message)
+
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._inner(scope, receive, send)
+            await self._inner(scope, receive, counted)
         else:
             refusal.headers["Connection"] = "close"
-            await refusal(scope, receive, send)
+            await refusal(scope, receive, counted)
 
     def _judge(self, scope: Scope) -> JSONResponse | None:
-        if self._draining.on and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+        if self._bound.draining.on and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
             text = "draining: this instance is stopping, try again"
             return _error(503, text, retry_after_s=RETRY_AFTER_S)
         headers = dict(scope["headers"])

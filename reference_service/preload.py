@@ -9,6 +9,7 @@ import encodings.idna
 
 import anyio._backends._asyncio
 import httptools
+import prometheus_client
 import psycopg
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite.pysqlite
@@ -24,6 +25,15 @@ import reference_service.serving
 import reference_service.stages
 from reference_service.app import warm_up
 
-__all__ = ["anyio", "encodings", "httptools", "psycopg", "reference_service", "sqlalchemy", "uvicorn"]
+__all__ = [
+    "anyio",
+    "encodings",
+    "httptools",
+    "prometheus_client",
+    "psycopg",
+    "reference_service",
+    "sqlalchemy",
+    "uvicorn",
+]
 
 warm_up()

@@ -1,4 +1,5 @@
-"""The relay: hands the outbox to the queue, and takes the object store's word that an upload is there.
+"""The relay: hands the outbox to the queue, takes the object store's word that an upload is there, and
+watches over the rest (`alerts`).
 
 At least once: an event is sent first and marked then, so a crash between the two sends it again.
 """
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
+from reference_service.alerts import Watch
 from reference_service.ports import Message, Runtime, Unavailable
 from reference_service.presence import Presence
 from reference_service.retry import pauses
@@ -25,12 +27,19 @@ def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lamb
     """Relays every `relay_every_s` until told to stop; slower while a dependency is away."""
     presence = Presence(service, runtime, "relay")
     notifications = _Notifications(service)
+    watch = Watch(service, "relay")
     every_s = service.settings.relay_every_s
     trouble = None
+    parts = (
+        presence.beat_if_due,
+        watch.look_if_due,
+        lambda: publish(service),
+        notifications.take_if_due,
+    )
     on_ready()
     while not runtime.stopping:
         healthy = True
-        for part in (presence.beat_if_due, lambda: publish(service), notifications.take_if_due):
+        for part in parts:
             healthy = _survive(service, part) and healthy
         if healthy:
             trouble = None
@@ -72,6 +81,7 @@ def publish(service: Service) -> int:
         service.jobs_queue.send(event.body)
         service.points.reach("relay.publish.sent", job=event.job)
         events.mark_published(service.store, event)
+        service.metrics.count("reference_events_sent_total")
     return len(waiting)
 
 
@@ -82,6 +92,7 @@ def take_notifications(service: Service) -> int:
         for key in created_keys(message):
             _complete_key(service, key)
         service.uploads_queue.delete(message)
+        service.metrics.count("reference_notifications_total")
     return len(messages)
 
 

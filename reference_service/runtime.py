@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any
 
 from reference_service.memory import address_space_bytes, find_oom_counter, read_oom_kills, resident_bytes
-from reference_service.ports import ChildEnd, Stopper
+from reference_service.ports import ChildEnd, Clock, Stopper
 
 PR_SET_PDEATHSIG = 1
 OOM_SCORE_OF_CHILD = 500  # rather a child, whose job can be judged and tried again, than the worker
@@ -47,6 +47,7 @@ class ForkRuntime:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._poll.register(self._wake_read, select.POLLIN)
+        self._attended: tuple[int, Callable[[], None], Clock] | None = None
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop if drain_on_sigterm else signal.SIG_DFL)
@@ -58,10 +59,33 @@ class ForkRuntime:
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:
             return
-        ready = self._poll.poll(max(0.0, timeout_s) * 1000)
+        ready = self._poll_for(timeout_s)
         if any(fd == self._wake_read for fd, _ in ready):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 512)
+
+    def attend(self, fd: int, answer: Callable[[], None], clock: Clock) -> None:
+        """While it waits: calls `answer`, which does not block, whenever `fd` can be read. One `fd` only."""
+        self._attended = (fd, answer, clock)
+        self._poll.register(fd, select.POLLIN)
+
+    def _poll_for(self, timeout_s: float) -> list[tuple[int, int]]:
+        """Goes on waiting behind an answer: whoever asks for figures must not hurry the role."""
+        if self._attended is None:
+            return self._poll.poll(max(0.0, timeout_s) * 1000)
+        fd, answer, clock = self._attended
+        until = clock.monotonic() + timeout_s
+        while True:
+            ready = self._poll.poll(max(0.0, until - clock.monotonic()) * 1000)
+            others = [one for one in ready if one[0] != fd]
+            if len(others) < len(ready):
+                answer()
+            if others or not ready:
+                return others
+
+    def watch(self, fd: int) -> None:
+        """`wait` also returns when `fd` can be read."""
+        self._poll.register(fd, select.POLLIN)
 
     def spawn(self, name: str, work: Work) -> ForkedChild:
         read, write = os.pipe()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from reference_service.domain import Defence, Job
 from reference_service.logs import Log
+from reference_service.metrics import Metrics
 from reference_service.ports import (
     Clock,
     Objects,
@@ -38,6 +39,7 @@ class Service:
     stages: Stages
     points: Points
     log: Log
+    metrics: Metrics
 
     def defended(self, defence: Defence) -> bool:
         return self.settings.defended(defence)

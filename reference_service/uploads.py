@@ -13,6 +13,7 @@ from reference_service.service import Service, announce, announce_id
 from reference_service.store import lifecycle
 from reference_service.store.events import discard_object
 from reference_service.store.lifecycle import NewJob
+from reference_service.unverified import is_unverified, verify
 
 MULTIPART_URL_S = 24 * 3600
 
@@ -70,6 +71,7 @@ def initiate(
     service.points.reach("api.initiate.committed", job=job.id)
     if not service.defended(Defence.CLAIM_ONLY_QUEUED):
         announce_id(service, job.id)
+    service.metrics.count("reference_uploads_total", what="initiated")
     service.log.info("upload initiated", job=job.id, tenant=tenant, size_bytes=size_bytes)
     return job, upload_target(service, job, multipart_parts or 0)
 
@@ -129,7 +131,8 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
     """
     if not service.defended(Defence.COMPLETE_IDEMPOTENCY):
         return _complete_again(service, job, source)
-    if job.state is not State.AWAITING_UPLOAD:
+    by_hand = is_unverified(service, job)
+    if job.state is not State.AWAITING_UPLOAD and not by_hand:
         return _already(service, job)
     facts = verified_object(service, job)
     if facts is None and service.defended(Defence.OBJECT_CHECK):
@@ -141,6 +144,8 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
         if problem is not None:
             return _fail_mismatch(service, job, problem)
     service.points.reach(f"{source}.complete.before_commit", job=job.id)
+    if by_hand and facts is not None:
+        return verify(service, job, facts) or _already(service, find(service, job.tenant, job.id))
     queued = lifecycle.mark_uploaded(
         service.store,
         job.id,
@@ -151,6 +156,7 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
     if queued is None:  # another completion, a cancel or the sweeper came first
         return _already(service, find(service, job.tenant, job.id))
     announce(service, queued)
+    service.metrics.count("reference_uploads_total", what="completed")
     service.log.info("upload complete", job=job.id, by=source, size_bytes=queued.size_bytes)
     return queued
 
@@ -179,6 +185,10 @@ def mismatch(job: Job, facts: ObjectFacts, etag: str | None = None) -> str | Non
 
 def _fail_mismatch(service: Service, job: Job, problem: str) -> Job:
     failed = lifecycle.fail_upload(service.store, job.id, Reason.UPLOAD_MISMATCH)
+    if failed is None and is_unverified(
+        service, job
+    ):  # put back by the next sweep, it fails by the next call
+        raise Refused(status=422, message=f"job={job.id!r}: {problem}")
     if failed is None:
         return _already(service, find(service, job.tenant, job.id))
     collect(service, job.id)

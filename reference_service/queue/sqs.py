@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
 from reference_service.aws import AwsAccess, OwnClient, error_code
 from reference_service.ports import Message, Unavailable
+from reference_service.pulled import Pulled
+from reference_service.queue.bodies import read_body
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -19,10 +21,14 @@ T = TypeVar("T")
 ANSWER_S = 5.0
 MOST = 10  # SQS gives no more at a time
 STALE_RECEIPT = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue"})
+DEPTHS: tuple[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], ...] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+)
 VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under the database's lease
 
 
-class SqsQueue:
+class SqsQueue(Pulled):
     """One queue by name. A body that is no JSON object comes as `{"raw": text}`."""
 
     def __init__(self, name: str, access: AwsAccess, *, longest_wait_s: float = 1.0) -> None:
@@ -46,7 +52,7 @@ class SqsQueue:
             )
         )
         return [
-            Message(id=one["MessageId"], receipt=one["ReceiptHandle"], body=_body(one["Body"]))
+            Message(id=one["MessageId"], receipt=one["ReceiptHandle"], body=read_body(one["Body"]))
             for one in answer.get("Messages", ())
         ]
 
@@ -61,6 +67,13 @@ class SqsQueue:
                     raise
 
         self._call(remove)
+
+    def depth(self) -> int:
+        """About: SQS counts late."""
+        answer = self._call(
+            lambda sqs, url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*DEPTHS])["Attributes"]
+        )
+        return sum(int(answer[name]) for name in DEPTHS)
 
     def close(self) -> None:
         """Ends its connections; the next call makes new ones."""
@@ -84,11 +97,3 @@ def read_s(longest_wait_s: float) -> float:
     Short, since nobody renews a worker's leases while it waits for an answer that does not come.
     """
     return ANSWER_S + math.ceil(longest_wait_s)
-
-
-def _body(text: str) -> Mapping[str, Any]:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {"raw": text}
-    return body if isinstance(body, dict) else {"raw": text}

@@ -222,8 +222,17 @@ def history_of(lives: list[Life]) -> History:
         reason = {"reason": REASONS[ending]} if ending in REASONS else {}
         demands[ending] = {"exactly": count, "state": STATES.get(ending, ending), **reason}
     expect = {"every_job_terminal": {"within_s": 20}, "no_job_lost": {}, "outcomes": demands}
+    expect["alerts"] = {"fires": ["uploads_waiting"], "quiet": ["orphans"], "ends": ["uploads_waiting"]}
     player.add(0, "run", "start", expect=expect, budget_s=20.0, promise="effectively_once")
     player.add(0, "process", "start", process="worker-0", role="worker", pid=3)
+    for at_ms, phase, rule in (
+        (5, "quiet", "orphans"),
+        (5, "firing", "uploads_waiting"),
+        (9, "quiet", "uploads_waiting"),
+    ):
+        player.add(at_ms, "alert", phase, alert=rule, value=1.0, threshold=0.0)
+    player.add(9, "sweep", "begin", run=1, trigger="schedule", actor="scheduler-1")
+    player.add(9, "sweep", "end", run=1, trigger="schedule", actor="scheduler-1", state="done", triggered=0)
     jobs = [_Job(player, life, nth) for nth, life in enumerate(lives)]
     for job in jobs:
         job.play()

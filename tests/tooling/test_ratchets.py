@@ -67,6 +67,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "api.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
     "aws.py": ("clients of S3 and SQS", {"boto3", "botocore", "urllib3"}),
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
+    "exposition.py": ("answers of a role without HTTP", {"socket"}),
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),

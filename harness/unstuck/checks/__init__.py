@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unstuck.checks import (
+    alerts,
     attempts_bounded,
+    calls_in_vain,
     completion_idempotent,
     drains_cleanly,
     effects,
@@ -17,8 +19,10 @@ from unstuck.checks import (
     no_live_job_rescued,
     no_premature_claim,
     outcomes,
+    recovery_runs,
     recovery_within,
     result_intact,
+    rework_within,
     roles_recover,
     status_truthful,
     terminal_is_final,
@@ -46,13 +50,17 @@ PROPERTIES: tuple[Property, ...] = (
     completion_idempotent,
     drains_cleanly,
     recovery_within,
+    rework_within,
     attempts_bounded,
+    calls_in_vain,
     memory_within,
     status_truthful,
     no_live_job_rescued,
     outcomes,
     failure_explained,
     roles_recover,
+    recovery_runs,
+    alerts,
 )
 
 

@@ -21,12 +21,15 @@ from unstuck.faults import (
     hold_message,
     kill,
     link_down,
+    manual_update,
     notifications_off,
     pause,
+    pause_recovery,
     rolling_replace,
     swallow,
     terminate,
     toxic,
+    trigger_recovery,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -48,12 +51,15 @@ FAULTS: dict[str, ModuleType] = {
         hold_message,
         kill,
         link_down,
+        manual_update,
         notifications_off,
         pause,
+        pause_recovery,
         rolling_replace,
         swallow,
         terminate,
         toxic,
+        trigger_recovery,
     )
 }
 """Every fault by its name in scenarios."""

@@ -122,6 +122,8 @@ class Vocabulary:
     def _names(self) -> Mapping[str, tuple[str, Collection[str]]]:
         catalogue = self.catalogue
         return {
+            # Of `alerts`: fires, quiet, ends.
+            **dict.fromkeys(("fire", "quiet", "end"), ("an alert of this target", catalogue.alerts)),
             "delivery": ("a way of counting effects", DELIVERIES),
             "job": ("a tag of the workload", {ANY_JOB, *self.tags}),
             "mode": ("a way of delivery", DELIVERIES),
@@ -132,4 +134,5 @@ class Vocabulary:
             "stage": ("a stage", catalogue.stages),
             "state": ("a state", CANONICAL_STATES),
             "video": ("a video", catalogue.videos),
+            "wa": ("a state", CANONICAL_STATES),  # `was`
         }

@@ -1,0 +1,67 @@
+"""`GET /metrics` and `GET /livez` of a role without an HTTP server: answered between two of its steps.
+
+No thread, since a worker forks; so an answer waits while the role does. Nothing a client does holds the role
+up for more than `PATIENCE_S`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+
+from reference_service.metrics import CONTENT_TYPE
+from reference_service.settings import BadSettings, Settings
+
+PATIENCE_S = 0.1  # for a request that was begun
+REQUEST_BYTES_MAX = 4096
+
+
+class Exposition:
+    """Listens from the start; `answer` serves one client."""
+
+    def __init__(self, settings: Settings, render: Callable[[], bytes]) -> None:
+        """Raises `BadSettings` when the port is taken."""
+        self._render = render
+        try:
+            self._listener = socket.create_server((settings.api_host, settings.metrics_port), backlog=8)
+        except OSError as error:
+            raise BadSettings(
+                f"REFERENCE_METRICS_PORT={settings.metrics_port}: cannot listen on {settings.api_host}: "
+                f"{error.strerror}; choose a free one"
+            ) from None
+        self._listener.settimeout(0.0)
+
+    def fileno(self) -> int:
+        return self._listener.fileno()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def answer(self) -> None:
+        """Serves whoever connected first; returns at once when nobody did. Raises nothing."""
+        with contextlib.suppress(OSError):  # a client that went away, or did not ask in time
+            connection, _ = self._listener.accept()
+            with connection:
+                connection.settimeout(PATIENCE_S)
+                connection.sendall(self._answer_to(connection.recv(REQUEST_BYTES_MAX)))
+
+    def _answer_to(self, request: bytes) -> bytes:
+        target = request.split(b" ", 2)[1:2]
+        if target == [b"/metrics"]:
+            return _response("200 OK", CONTENT_TYPE, self._render())
+        if target == [b"/livez"]:
+            return _response("200 OK", "application/json", b'{"live":true}')
+        return _response("404 Not Found", "application/json", b'{"error":"GET /metrics or /livez"}')
+
+
+def _response(status: str, kind: str, body: bytes) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode() + body
