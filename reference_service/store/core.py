@@ -9,12 +9,12 @@ and, once the job has ended, its artefacts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import UpdateBase
 
 from reference_service.domain import STAGES, TERMINAL, Defence, Job, Outcome, Reason, State
@@ -205,7 +205,7 @@ def _discard(connection: Connection, job: Job, source: State | None) -> None:
         add_discard(connection, job.id, "object", job.upload_key)
 
 
-def job_of(row: Row[Any]) -> Job:
+def job_of(row: Sequence[Any]) -> Job:
     """A row of `jobs`, its columns in the table's order, as the domain's `Job`."""
     values = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])
