@@ -24,6 +24,7 @@ class Running:
     beat_due_at: float
     lease_ends_at: float  # not later than the database has it
     kill_at: float  # the watchdog
+    stage: str | None = None  # as of the last heartbeat
     timed_out: bool = False
     unrenewed: bool = False  # the lease ran out while the database was away: it was killed for that
     lost: bool = False  # the database said that the job is no longer ours

@@ -13,7 +13,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from reference_service.domain import Defence
+from reference_service.domain import Defence, Delivery
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -58,9 +58,25 @@ class Settings(BaseSettings):
     heartbeat_s: Seconds = 15.0
     drain_grace_s: float = Field(default=20.0, ge=0)  # for the job to finish, before it is handed back
     attempts_max: int = Field(default=3, ge=1)
-    job_timeout_s: Seconds = 3600.0
+    patience_s: Seconds = 20.0  # how long one call tries to reach a dependency before the attempt fails
+    retry_tokens: int = Field(default=20, ge=1)  # retries that an attempt may spend; ten successes earn one
+    retry_first_s: Seconds = 5.0  # before the second attempt at most; doubles with each
+    retry_longest_s: Seconds = 300.0
+    breaker_failures: int = Field(default=5, ge=1)  # of the vision API in a row: then it is left alone
+    breaker_open_s: Seconds = 30.0  # before somebody looks whether it is back
+    job_timeout_s: Seconds = 3600.0  # of an attempt; only with `timeout_by_size` off
+    stage_timeout_s: Seconds = 60.0  # of each stage, and by its weight for each MiB on top
+    stage_timeout_s_per_mib: float = Field(default=10.0, ge=0)
+    stage_timeout_max_s: Seconds = 6 * 3600.0
+    checkpoint_units: int = Field(default=25, ge=1)  # frames or items of a stage between two checkpoints
+    checkpoint_s: Seconds = 15.0  # or so long, whichever comes first
     slots: int = Field(default=2, ge=1, le=64)  # jobs at a time in one worker
     receive_wait_s: float = Field(default=1.0, ge=0, le=20)
+    delivery: Delivery = Delivery.PULL
+    inbox_host: str = "127.0.0.1"  # where a worker listens for events that are pushed
+    inbox_port: int = Field(default=0, ge=0, le=65535)  # 0: any that is free
+    inbox_url: str | None = None  # what the role `push` reaches it by; None: by these two
+    ack_deadline_s: Seconds = 5.0  # for a worker to answer an event; then another one gets it
     sweep_every_s: Seconds = 15.0
     reconcile_after_s: Seconds = 120.0
     recovery_schedule: str = "*/15 * * * *"  # cron, in UTC; a sixth field is seconds
@@ -137,10 +153,13 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
-def read_settings() -> Settings:
-    """The settings of this process. Raises `BadSettings` with one line a user can act on."""
+def read_settings(**given: str) -> Settings:
+    """The settings of this process; what is `given` comes before its environment.
+
+    Raises `BadSettings` with one line a user can act on.
+    """
     try:
-        return Settings()  # type: ignore[call-arg]  # the environment has the rest
+        return Settings(**given)  # type: ignore[arg-type]  # the environment has the rest
     except SettingsError as error:  # not even JSON, where JSON is wanted
         name = str(error).partition('"')[2].partition('"')[0]
         raise BadSettings(f"REFERENCE_{name.upper()}: no JSON; see docs/reference-service.md") from None

@@ -33,7 +33,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             terminal when it struck), struck_at_ns?, jobs? and processes? (lists of whom it hit);
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
-            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?
+            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?,
+            by? (`operator`: a fault's own statement moved it, past the service)
             Of a declared target: sampled (true: what lies between two looks was not seen), source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
@@ -46,7 +47,7 @@ sweep       begin | end: a recovery sweep of the service, from the harness's own
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
-            reason?, peak_rss_bytes?) | api (a job as its API shows it: state, stage?) |
+            reason?, peak_rss_bytes?, units?) | api (a job as its API shows it: state, stage?) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |

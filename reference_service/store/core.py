@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -68,6 +68,7 @@ class AttemptEnd:
     outcome: Outcome
     reason: Reason | None = None
     peak_rss_bytes: int | None = None
+    units: int | None = None  # that it has done; None: it did not live to say so
 
 
 COLUMNS = tuple(column.name for column in jobs.c)
@@ -87,6 +88,7 @@ END_ATTEMPT = (
         outcome=bindparam("b_outcome"),
         reason=bindparam("b_reason"),
         peak_rss_bytes=bindparam("b_peak"),
+        units=func.coalesce(bindparam("b_units", type_=BigInteger()), attempts.c.units),
     )
 )
 LOCK_JOB = select(*jobs.c).where(jobs.c.id == bindparam("b_job")).with_for_update()
@@ -128,7 +130,7 @@ def move(
         if job.stage == STAGES[-1] and job.state is not State.SUCCEEDED:
             add_discard(connection, job.id, "prefix", outputs_prefix(job.id, writer))
     if job.state is State.QUEUED and store.outbox:
-        add_event(connection, job.id)
+        add_event(connection, job.id, not_before=job.not_before)
     if job.state in TERMINAL:
         _discard(connection, job, source)
     return job
@@ -146,9 +148,10 @@ def current_state(connection: Connection, job_id: str) -> State | None:
     return None if job is None else job.state
 
 
-def add_event(connection: Connection, job_id: str) -> None:
-    """Says that the job waits; the relay publishes it after the commit."""
-    connection.execute(ADD_EVENT, {"job": job_id, "body": json.dumps({"job": job_id})})
+def add_event(connection: Connection, job_id: str, *, not_before: float | None = None) -> None:
+    """Says that the job waits; the relay publishes it after the commit, and `not_before` (None: at once)."""
+    row = {"job": job_id, "body": json.dumps({"job": job_id}), "not_before": not_before}
+    connection.execute(ADD_EVENT, row)
 
 
 def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
@@ -161,6 +164,7 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
             "b_outcome": end.outcome,
             "b_reason": end.reason,
             "b_peak": end.peak_rss_bytes,
+            "b_units": end.units,
         },
     )
 

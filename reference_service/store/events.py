@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
@@ -35,7 +35,10 @@ class Discard:
 
 UNPUBLISHED = (
     select(outbox.c.id, outbox.c.job, outbox.c.body)
-    .where(outbox.c.published_at.is_(None))
+    .where(
+        outbox.c.published_at.is_(None),
+        or_(outbox.c.not_before.is_(None), outbox.c.not_before <= database_now()),
+    )
     .order_by(outbox.c.id)
     .limit(bindparam("b_limit"))
 )
@@ -64,6 +67,15 @@ BEATS = select(instances.c.boot_id, instances.c.heartbeat_at).where(
     instances.c.stopped_at.is_(None),
     instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
 )
+ADDRESSES = (
+    select(instances.c.address)
+    .where(
+        instances.c.address.is_not(None),
+        instances.c.stopped_at.is_(None),
+        instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
+    )
+    .order_by(instances.c.started_at.desc(), instances.c.id)
+)
 PURGE_INSTANCES = delete(instances).where(
     instances.c.heartbeat_at < database_now() - bindparam("b_age_s"),
     ~exists().where(
@@ -76,7 +88,7 @@ STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
 
 
 def unpublished(store: Store, *, limit: int) -> Sequence[OutboxEvent]:
-    """Events that nobody has handed to the queue yet, in the order in which they were written."""
+    """Events that are due and that nobody has handed to the queue yet, as they were written."""
 
     def work(connection: Connection) -> Sequence[OutboxEvent]:
         rows = connection.execute(UNPUBLISHED, {"b_limit": limit}).all()
@@ -148,12 +160,14 @@ def drop_discard(store: Store, discard: Discard) -> None:
     store.single(work)
 
 
-def register_instance(store: Store, *, instance: str, role: str, boot_id: str, pid: int) -> None:
-    """Idempotent for one boot id."""
+def register_instance(
+    store: Store, *, instance: str, role: str, boot_id: str, pid: int, address: str | None = None
+) -> None:
+    """Idempotent for one boot id. `address`: where events are pushed to it."""
 
     def work(connection: Connection) -> None:
         if connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id}).first() is None:
-            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid}
+            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid, "address": address}
             connection.execute(REGISTER, row)
 
     store.run(work)
@@ -179,6 +193,11 @@ def beats_of_others(
     """Last heartbeats, by boot id, of other processes under this name that were heard of `within_s`."""
     values = {"b_instance": instance, "b_role": role, "b_boot": boot_id, "b_within_s": within_s}
     return store.single(lambda c: {row.boot_id: row.heartbeat_at for row in c.execute(BEATS, values)})
+
+
+def addresses(store: Store, *, within_s: float) -> Sequence[str]:
+    """Where events are pushed to: instances that were heard of `within_s`, the newest first."""
+    return store.single(lambda c: list(c.execute(ADDRESSES, {"b_within_s": within_s}).scalars()))
 
 
 def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:

@@ -72,6 +72,7 @@ jobs = Table(
     Column("updated_at", Double, nullable=False),
     Column("published_at", Double),
     Column("triggered_by", String(32)),  # recovery: a recovery sweep last set it going
+    Column("not_before", Double),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
     Index("jobs_by_retry", "retry_of"),
@@ -91,6 +92,7 @@ attempts = Table(
     Column("outcome", String(32)),
     Column("reason", String(64)),
     Column("peak_rss_bytes", BigInteger),
+    Column("units", BigInteger),  # frames and items that it has done, as far as it has said so
     PrimaryKeyConstraint("job", "attempt"),
     Index("attempts_by_end", "ended_at"),
 )
@@ -105,6 +107,7 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
+    Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
 )
 
@@ -115,10 +118,19 @@ checkpoints = Table(
     Column("stage", String(32), nullable=False),
     Column("artefacts", Text, nullable=False),  # JSON: file name -> {"key", "sha256", "bytes"}
     Column("facts", Text, nullable=False),  # JSON: what the stage wants on record
-    Column("position", BigInteger, nullable=False),  # inside the stage; 0: the stage is complete
+    Column("position", BigInteger, nullable=False),  # units done of `<stage>:part`; 0: the stage is complete
     Column("token", BigInteger, nullable=False),
     Column("at", Double, nullable=False),
     PrimaryKeyConstraint("job", "stage"),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("dependency", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("failed_at", Double),  # the last of them
+    Column("retry_at", Double),  # null: closed
 )
 
 transitions = Table(
@@ -143,6 +155,7 @@ outbox = Table(
     Column("body", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("published_at", Double),
+    Column("not_before", Double),  # not handed to the queue sooner; None: at once
     Index("outbox_by_publication", "published_at", "id"),
     Index("outbox_by_job", "job"),
 )

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from reference_service.store import (
     alerting,
+    breakers,
     core,
     events,
     lifecycle,
@@ -24,7 +25,7 @@ from reference_service.store import (
     work,
 )
 
-MODULES = (alerting, core, events, lifecycle, recovery, recovery_runs, schema, stuck, work)
+MODULES = (alerting, breakers, core, events, lifecycle, recovery, recovery_runs, schema, stuck, work)
 
 
 def warm_up() -> None:

@@ -15,8 +15,8 @@ from unstuck.checks import attempts_bounded
 from unstuck.checks.story import JobStory
 from unstuck.checks.victims import victims
 from unstuck.history import Event, History
-from unstuck.prove.editing import Edit
 from unstuck.prove.alert_mutators import cry_wolf, ring_on, silence
+from unstuck.prove.editing import Edit
 from unstuck.prove.process_mutators import (
     crash_for_good,
     exit_dirtily,

@@ -260,6 +260,11 @@ def _toxic(values: Mapping[str, Any]) -> str:
     return f"{what} {values['stream']} on the link {values['link']} for {span(values['for_s'])}{share}"
 
 
+def _update_by_hand(values: Mapping[str, Any]) -> str:
+    jobs = "the job" if values["which"] == "here" else f"every job ({values['job']})"
+    return f"UPDATE by hand: make {jobs} {values['state']} that is {values['was']}"
+
+
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
     "clock": _clock,
@@ -272,10 +277,12 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "duplicate_message": lambda _: "deliver that message twice",
     "drop_message": lambda _: "swallow that message and all behind it on its connection",
     "error_message": lambda v: f"answer that message with an error ({v['code'] or v['status']})",
+    "hang_here": lambda v: f"keep the process at that place for {span(v['for_s'])}, or until it is let go",
     "hold_message": lambda v: f"hold that message for {span(v['for_s'])}, or until it is let go",
     "heal": lambda v: f"end fault {v['fault']} here",
     "kill": _kill,
     "link_down": lambda v: f"cut the link {v['link']} for {span(v['for_s'])}",
+    "manual_update": _update_by_hand,
     "notifications_off": lambda _: "switch the bucket's notifications off",
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "pause_recovery": lambda v: f"pause the service's recovery sweeps for {span(v['for_s'])}",

@@ -20,6 +20,7 @@ from unstuck.targets.port import Emit
 
 RESULT_FILE = "stitched.mp4"
 HELD = {"active": "lease", "awaiting_upload": "upload"}  # by its own row, for somebody to move on
+ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes", "units")
 READERS = 4  # API reads at a time
 
 
@@ -60,8 +61,7 @@ class FinalLook:
                 attempt=move["attempt"], token=move["token"], actor=move["actor"],
             )  # fmt: skip
         for attempt in attempts:
-            keys = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes")
-            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, keys))
+            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS))
         with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
             shown = list(pool.map(self._get_job, [job["id"] for job in jobs]))
         for job, api in zip(jobs, shown, strict=True):

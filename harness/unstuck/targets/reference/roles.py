@@ -15,10 +15,19 @@ from unstuck.worlds.port import ProcessSpec
 ENTRY = "reference_service.__main__:main"
 MIB = 1024 * 1024
 
-REPLICAS: Mapping[str, int] = {"vision": 1, "api": 1, "worker": 2, "sweeper": 1, "scheduler": 0, "relay": 1}
+REPLICAS: Mapping[str, int] = {
+    "vision": 1,
+    "api": 1,
+    "worker": 2,
+    "sweeper": 1,
+    "scheduler": 0,
+    "relay": 1,
+    "push": 0,
+}
 """Roles in the order in which they start, and how many of each unless a scenario says otherwise.
 
 A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule.
+With the setting `delivery: push` there is one `push`.
 """
 
 REACHES: Mapping[str, tuple[str, ...]] = {
@@ -28,6 +37,7 @@ REACHES: Mapping[str, tuple[str, ...]] = {
     "sweeper": ("database", "objects", "queue"),
     "scheduler": ("database", "objects", "queue"),
     "relay": ("database", "objects", "queue"),
+    "push": ("database", "queue"),
 }
 """Which dependencies a role talks to; each of these connections is a link."""
 
@@ -46,9 +56,14 @@ SETTINGS: Mapping[str, str | int | float | bool] = {
     "heartbeat_s": 0.5,
     "drain_grace_s": 3.0,
     "attempts_max": 3,
+    "retry_first_s": 0.2,
+    "retry_longest_s": 2.0,
+    "breaker_open_s": 1.0,
     "job_timeout_s": 20.0,
+    "stage_timeout_s": 20.0,
     "slots": 2,
     "receive_wait_s": 0.5,
+    "ack_deadline_s": 1.0,
     "sweep_every_s": 0.5,
     "reconcile_after_s": 3.0,
     "recovery_stuck_after_s": 2.0,
@@ -82,6 +97,8 @@ def names(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _replicas(scenario: Scenario, role: str, usual: int) -> int:
     chosen = scenario.roles.get(role, RoleOptions()).replicas
+    if role == "push" and scenario.settings.get("delivery") == "push":
+        usual = 1
     return usual if chosen is None else chosen
 
 

@@ -13,7 +13,7 @@ from unstuck.targets.reference.look import HELD, RESULT_FILE
 from unstuck.targets.reference.simulated.database import MemoryDatabase
 from unstuck.targets.reference.simulated.stages import DURATION_S, STREAMS, examine
 
-ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes")
+ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes", "units")
 ROW_KEYS = ("state", "reason", "attempt", "token", "result_prefix", "charged")
 JOBS = text("SELECT * FROM jobs ORDER BY created_at, id")
 MOVES = text("SELECT * FROM transitions ORDER BY id")
