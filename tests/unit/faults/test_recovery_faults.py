@@ -69,6 +69,9 @@ def test_what_an_operator_was_answered(
         asked.append(path)
         return reply
 
-    answer = operate(action, ask, lambda _kind, phase=None, **_: events.append(phase))
+    def emit(kind: str, phase: str | None = None, **_: Any) -> None:
+        events.append(phase)
+
+    answer = operate(action, ask, emit)
     assert {key: value for key, value in answer.items() if value is not None or key == "said"} == told
     assert (events, len(asked)) == (seen, 1)
