@@ -78,6 +78,26 @@ RULES: tuple[Rule, ...] = (
         window=None,
         metric='reference_alert_value{{rule="sweeper_silent"}}',
     ),
+    Rule(
+        name="recovery_silent",
+        says="no recovery sweep has begun by schedule or by HTTP (seconds)",
+        do="start the scheduler again, and look why it stopped: its log, `recovery runs`",
+        severity="page",
+        value=alerting.recovery_silence(),
+        threshold="alert_recovery_silent_s",
+        window=None,
+        metric='reference_alert_value{{rule="recovery_silent"}}',
+    ),
+    Rule(
+        name="recovery_paused",
+        says="recovery sweeps are paused (seconds)",
+        do="`recovery resume`, unless whoever paused them still needs it",
+        severity="ticket",
+        value=alerting.recovery_pause(),
+        threshold="alert_recovery_paused_s",
+        window=None,
+        metric='reference_alert_value{{rule="recovery_paused"}}',
+    ),
 )
 
 

@@ -95,11 +95,20 @@ class Outcome(StrEnum):
     LOST = "lost"  # its lease expired, or its instance was found dead
 
 
+class Delivery(StrEnum):
+    """How events come to the workers: they ask the queue, or the role `push` brings them by HTTP."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
 class Defence(StrEnum):
     """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    REFUSE_WHILE_DRAINING = "refuse_while_draining"
     STARTUP_CLEANUP = "startup_cleanup"
+    CAREFUL_CLEANUP = "careful_cleanup"
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
@@ -114,9 +123,20 @@ class Defence(StrEnum):
     CHILD_ISOLATION = "child_isolation"
     BOUNDED_MEMORY = "bounded_memory"
     EVENT_RECONCILIATION = "event_reconciliation"
+    RECOVERY_SWEEP = "recovery_sweep"
+    RECOVERY_SINGLE_FLIGHT = "recovery_single_flight"
+    RECOVERY_LEASE_EXPIRY = "recovery_lease_expiry"
+    RECOVERY_RACE_PROTECTION = "recovery_race_protection"
+    RECOVERY_RECENT_COMPLETION = "recovery_recent_completion"
+    RECOVERY_ASKS_PER_JOB = "recovery_asks_per_job"
+    RECOVERY_UPLOAD_CHECK = "recovery_upload_check"
+    RECOVERY_PAUSE_PERSISTENCE = "recovery_pause_persistence"
     OUTBOX = "outbox"
     ALERTS = "alerts"
     ALERTS_FROM_OUTSIDE = "alerts_from_outside"
+    ACK_AFTER_CLAIM = "ack_after_claim"
+    PUSH_REDELIVERY = "push_redelivery"
+    ACK_DEADLINE = "ack_deadline"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STAGE_CHECKPOINTS = "stage_checkpoints"
     CHECKPOINT_CLEANUP = "checkpoint_cleanup"
@@ -151,6 +171,7 @@ class Job:
     created_at: float
     updated_at: float
     published_at: float | None  # when its event was last handed to the queue
+    triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
     not_before: float | None = None  # the next attempt begins no sooner; None: at once
 
 

@@ -31,6 +31,7 @@ from reference_service.ports import (
     Unavailable,
     UploadPart,
 )
+from reference_service.pulled import Pulled
 from reference_service.service import Service
 from reference_service.settings import Settings
 from reference_service.store import SqlDatabase, Store, schema
@@ -169,7 +170,7 @@ class _Held:
     visible_at: float
 
 
-class MemoryQueue:
+class MemoryQueue(Pulled):
     """In order, unlike the real ones; a received message comes again unless deleted in `visibility_s`."""
 
     def __init__(self, clock: Clock, visibility_s: float = 10.0) -> None:

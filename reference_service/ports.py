@@ -127,8 +127,39 @@ class Queue(Protocol):
 
     def delete(self, message: Message) -> None: ...
 
+    def give_back(self, message: Message) -> None:
+        """For one that was received and is not taken: another instance may have it now."""
+        ...
+
     def depth(self) -> int:
         """Messages in it, visible or not, as far as the queue knows. Raises `Unavailable`."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """Where its messages are pushed to this process; None: they are pulled."""
+        ...
+
+    def fileno(self) -> int:
+        """Of what can be read when something was pushed. Raises `OSError` where messages are pulled."""
+        ...
+
+    def refuse(self) -> None:
+        """Sends what is being pushed to this process on to another one; nothing to do where it is pulled.
+
+        Raises nothing: whoever pushes goes on until it is answered.
+        """
+        ...
+
+
+class Endpoints(Protocol):
+    """The workers, as the role `push` reaches them."""
+
+    def post(self, address: str, body: Mapping[str, Any], *, within_s: float | None) -> bool:
+        """True: it was taken. False: refused, as by one that drains or has no slot free.
+
+        Raises `Unavailable` when no answer came within that time (None: it is waited for without end).
+        """
         ...
 
 

@@ -15,7 +15,9 @@ LATE_S = 2.0  # at most one period: by so much a heartbeat may come late, while 
 class Presence:
     """Registers at the first beat; a database that does not answer is met again at the next."""
 
-    def __init__(self, service: Service, runtime: Runtime, role: str) -> None:
+    def __init__(self, service: Service, runtime: Runtime, role: str, address: str | None = None) -> None:
+        """`address`: where events are pushed to it."""
+        self._address = address
         self._service = service
         self._runtime = runtime
         self._role = role
@@ -44,6 +46,7 @@ class Presence:
                 role=self._role,
                 boot_id=self._runtime.boot_id,
                 pid=self._runtime.pid,
+                address=self._address,
             )
             self._registered = True
 

@@ -83,6 +83,10 @@ class ForkRuntime:
             if others or not ready:
                 return others
 
+    def watch(self, fd: int) -> None:
+        """`wait` also returns when `fd` can be read."""
+        self._poll.register(fd, select.POLLIN)
+
     def spawn(self, name: str, work: Work) -> ForkedChild:
         read, write = os.pipe()
         sys.stdout.flush()

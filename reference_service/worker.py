@@ -8,13 +8,14 @@ lease runs out and the sweeper does.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+from reference_service.cleanup import give_back_dead
 from reference_service.discards import collect
 from reference_service.domain import TERMINAL, Defence, Job, is_job_id
 from reference_service.execution import execute
@@ -59,7 +60,8 @@ class Worker:
     def __init__(self, service: Service, runtime: Runtime) -> None:
         self._service = service
         self._runtime = runtime
-        self._presence = Presence(service, runtime, "worker")
+        self._address = service.jobs_queue.address
+        self._presence = Presence(service, runtime, "worker", self._address)
         self._claimant = work.Claimant(
             instance=service.settings.instance, boot_id=runtime.boot_id, pid=runtime.pid
         )
@@ -80,9 +82,9 @@ class Worker:
         Raises `BadSettings` when that life has not ended.
         """
         service, settings = self._service, self._service.settings
-        steps = [self._presence.claim_name, self._remove_files]
+        steps: list[Callable[[], None]] = [self._presence.claim_name, self._remove_files]
         if service.defended(Defence.STARTUP_CLEANUP):
-            steps.append(self._recover_dead)
+            steps.append(self._give_back_dead)
         try:
             for step in steps:
                 persist(
@@ -95,6 +97,9 @@ class Worker:
         except Unavailable as error:
             service.log.warning("started without a look at the attempts log", error=str(error))
 
+    def _give_back_dead(self) -> None:
+        give_back_dead(self._service, self._runtime)
+
     def _remove_files(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
 
@@ -105,26 +110,6 @@ class Worker:
     def stop(self) -> None:
         self._remove_files()
         self._presence.say_goodbye()
-
-    def _recover_dead(self) -> None:
-        """Gives back what dead instances held, as the attempts log has it; idempotent."""
-        service, settings = self._service, self._service.settings
-        found = recovery.dead_attempts(
-            service.store,
-            instance=settings.instance,
-            boot_id=self._runtime.boot_id,
-            dead_after_s=settings.instance_dead_after_s,
-        )
-        for job in found:
-            moved = recovery.give_back(
-                service.store, job, attempts_max=attempts_max(service), only_expired=False
-            )
-            if moved is not None:
-                service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
-                if moved.state in TERMINAL:
-                    collect(service, job.id)
-                else:
-                    announce(service, moved)
 
     def step(self) -> None:
         """Never raises `Unavailable`: what could not be done is tried again in a later step."""
@@ -144,8 +129,10 @@ class Worker:
         self._watch()
         if self._runtime.stopping:
             self._drain()
-        elif not trouble:
-            trouble = not self._take_jobs()
+        else:
+            trouble = trouble or not self._take_jobs()
+            if trouble or len(self._running) >= self._service.settings.slots:
+                self._service.jobs_queue.refuse()
         self._wait(trouble=trouble)
 
     # -- taking jobs
@@ -154,9 +141,9 @@ class Worker:
         """Receives for the free slots and claims; False when the queue or the database is away."""
         settings, now = self._service.settings, self._service.clock.monotonic()
         free = settings.slots - len(self._running)
-        if free <= 0 or (self._running and now < self._poll_at):
+        if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
-        wait_s = 0.0 if self._running else settings.receive_wait_s
+        wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
             self._poll_at = self._service.clock.monotonic() + (0.0 if messages else POLL_S)
@@ -168,23 +155,36 @@ class Worker:
         return True
 
     def _take(self, message: Message) -> None:
-        queue = self._service.jobs_queue
-        if self._runtime.stopping:
-            # Received while SIGTERM came: not ours to claim any more. Deleting alone would leave the job
-            # to the sweeper, keeping it hides it until the queue's visibility timeout.
-            queue.send(message.body)
+        queue, job_id = self._service.jobs_queue, message.body.get("job")
+        acked = not self._service.defended(Defence.ACK_AFTER_CLAIM)
+        if acked:
             queue.delete(message)
+        self._service.points.reach("worker.event.received", job=str(job_id) if is_job_id(job_id) else None)
+        if self._runtime.stopping:  # SIGTERM came meanwhile: not ours to claim any more
+            self._decline([message])
             return
         asked_at = self._service.clock.monotonic()
-        job_id = message.body.get("job")
         job = self._claim(str(job_id)) if is_job_id(job_id) else None
         try:
             if job is not None:
                 self._service.points.reach("worker.claim.committed", job=job.id, attempt=job.attempt)
-            queue.delete(message)  # after the commit: until then nobody else knows of the job
+            if not acked:
+                queue.delete(message)  # after the commit: until then nobody else knows of the job
         finally:
             if job is not None:
                 self._start_child(job, asked_at)
+
+    def _decline(self, messages: Sequence[Message]) -> None:
+        """For events that come while this worker stops: another one gets them.
+
+        `refuse_while_draining` off takes them all the same, as a server does that puts what it accepts on a
+        list of its own: they die with this process.
+        """
+        for message in messages:
+            if self._service.defended(Defence.REFUSE_WHILE_DRAINING):
+                self._service.jobs_queue.give_back(message)
+            else:
+                self._service.jobs_queue.delete(message)
 
     def _claim(self, job_id: str) -> Job | None:
         service = self._service
@@ -278,6 +278,10 @@ class Worker:
         if self._drain_until is None:
             self._drain_until = now + self._service.settings.drain_grace_s
             self._service.log.info("draining", running=len(self._running))
+        if self._service.defended(Defence.REFUSE_WHILE_DRAINING):
+            self._service.jobs_queue.refuse()
+        elif self._address is not None:
+            self._decline(self._service.jobs_queue.receive(wait_s=0.0, most=self._service.settings.slots))
         if now < self._drain_until:
             return
         for running in self._running.values():
@@ -293,6 +297,8 @@ class Worker:
         if not self._running:
             if trouble:
                 self._runtime.wait(TROUBLE_S)
+            elif self._address is not None and not self._runtime.stopping:
+                self._runtime.wait(max(0.005, self._presence.due_at - now))
             elif not self._runtime.stopping and settings.receive_wait_s < POLL_S:
                 self._runtime.wait(POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0)
             return
@@ -305,7 +311,7 @@ class Worker:
                 due.append(running.stop_asked_at + STOP_PATIENCE_S)
         if self._drain_until is not None and now < self._drain_until:
             due.append(self._drain_until)
-        if not self._runtime.stopping and len(self._running) < settings.slots:
+        if not self._runtime.stopping and len(self._running) < settings.slots and self._address is None:
             due.append(self._poll_at)
         least_s = TROUBLE_S if trouble else 0.0
         self._runtime.wait(max(least_s, min(due) - now, 0.005))

@@ -40,6 +40,9 @@ attempt     begin | end: a job of a declared target said so itself, to the ledge
             starts, from 1), pid?, said? (the number that the system counts)
 alert       firing | quiet: a rule of the service was evaluated for the first time, or has changed: alert
             (its name), value, threshold. From the harness's own trigger on the service's record
+sweep       begin | end: a recovery sweep of the service, from the harness's own trigger on its record: run,
+            trigger, actor; end: state, found, triggered, skipped, failed | pause (an operator was answered
+            that recovery is paused) | resume (an operator is about to ask for it)
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
@@ -283,6 +286,7 @@ _NEEDED: Mapping[tuple[str, str | None], tuple[tuple[str, tuple[type, ...]], ...
     **{("attempt", phase): (("attempt", _WHOLE),) for phase in ("begin", "end")},
     ("outcome", None): (("state", _TEXT_OR_NONE), ("held", _TEXT_OR_NONE)),
     **{("alert", phase): (("alert", _TEXT),) for phase in ("firing", "quiet")},
+    **{("sweep", phase): (("run", _WHOLE),) for phase in ("begin", "end")},
     ("clock", "stepped"): (("by_s", (int, float)),),
     **{("op", phase): _AN_OP for phase in ("invoke", "ok", "fail", "info")},
     **{("fault", phase): _A_FAULT for phase in ("armed", "fired", "landed", "healed", "missed")},

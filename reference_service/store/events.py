@@ -67,6 +67,15 @@ BEATS = select(instances.c.boot_id, instances.c.heartbeat_at).where(
     instances.c.stopped_at.is_(None),
     instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
 )
+ADDRESSES = (
+    select(instances.c.address)
+    .where(
+        instances.c.address.is_not(None),
+        instances.c.stopped_at.is_(None),
+        instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
+    )
+    .order_by(instances.c.started_at.desc(), instances.c.id)
+)
 PURGE_INSTANCES = delete(instances).where(
     instances.c.heartbeat_at < database_now() - bindparam("b_age_s"),
     ~exists().where(
@@ -151,12 +160,14 @@ def drop_discard(store: Store, discard: Discard) -> None:
     store.single(work)
 
 
-def register_instance(store: Store, *, instance: str, role: str, boot_id: str, pid: int) -> None:
-    """Idempotent for one boot id."""
+def register_instance(
+    store: Store, *, instance: str, role: str, boot_id: str, pid: int, address: str | None = None
+) -> None:
+    """Idempotent for one boot id. `address`: where events are pushed to it."""
 
     def work(connection: Connection) -> None:
         if connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id}).first() is None:
-            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid}
+            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid, "address": address}
             connection.execute(REGISTER, row)
 
     store.run(work)
@@ -182,6 +193,11 @@ def beats_of_others(
     """Last heartbeats, by boot id, of other processes under this name that were heard of `within_s`."""
     values = {"b_instance": instance, "b_role": role, "b_boot": boot_id, "b_within_s": within_s}
     return store.single(lambda c: {row.boot_id: row.heartbeat_at for row in c.execute(BEATS, values)})
+
+
+def addresses(store: Store, *, within_s: float) -> Sequence[str]:
+    """Where events are pushed to: instances that were heard of `within_s`, the newest first."""
+    return store.single(lambda c: list(c.execute(ADDRESSES, {"b_within_s": within_s}).scalars()))
 
 
 def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:

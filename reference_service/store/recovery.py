@@ -46,6 +46,17 @@ DEAD_ATTEMPTS = (
     )
     .limit(BATCH)
 )
+# What a clean-up that asks for nobody's life would take for left behind.
+OPEN_ATTEMPTS = (
+    select(*jobs.c)
+    .join(attempts, and_(attempts.c.job == jobs.c.id, attempts.c.attempt == jobs.c.attempt))
+    .where(
+        jobs.c.state == State.ACTIVE,
+        attempts.c.ended_at.is_(None),
+        attempts.c.boot_id != bindparam("b_boot"),
+    )
+    .limit(BATCH)
+)
 ATTEMPT_REASON = select(attempts.c.reason).where(
     attempts.c.job == bindparam("b_job"), attempts.c.attempt == bindparam("b_attempt")
 )
@@ -135,6 +146,11 @@ def dead_attempts(store: Store, *, instance: str, boot_id: str, dead_after_s: fl
     """Active jobs whose attempt belongs to an instance that is dead, as seen from this new one."""
     values = {"b_instance": instance, "b_boot": boot_id, "b_dead_after_s": dead_after_s}
     return store.single(lambda connection: [job_of(row) for row in connection.execute(DEAD_ATTEMPTS, values)])
+
+
+def open_attempts(store: Store, *, boot_id: str) -> Sequence[Job]:
+    """Active jobs with an open attempt of anybody but this boot, dead or alive."""
+    return store.single(lambda c: [job_of(row) for row in c.execute(OPEN_ATTEMPTS, {"b_boot": boot_id})])
 
 
 def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired: bool) -> Job | None:

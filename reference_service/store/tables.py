@@ -71,6 +71,7 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("published_at", Double),
+    Column("triggered_by", String(32)),  # recovery: a recovery sweep last set it going
     Column("not_before", Double),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
@@ -106,6 +107,7 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
+    Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
 )
 
@@ -170,6 +172,48 @@ discards = Table(
     Column("upload_id", String(1024)),
     Column("created_at", Double, nullable=False),
     Index("discards_by_job", "job"),
+)
+
+# One row: who may sweep, until when, and whether anybody may.
+recovery_control = Table(
+    "recovery_control",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),  # grows with each run
+    Column("holder", String(255)),
+    Column("lease_expires_at", Double),
+    Column("paused_at", Double),
+    Column("paused_by", String(255)),
+)
+
+recovery_runs = Table(
+    "recovery_runs",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("trigger", String(32), nullable=False),  # schedule | http | cli
+    Column("actor", String(255), nullable=False),
+    Column("state", String(32), nullable=False),  # running | done | stopped | lost | abandoned
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("found", Integer, nullable=False),
+    Column("triggered", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Index("recovery_runs_by_start", "started_at"),
+)
+
+recovery_items = Table(
+    "recovery_items",
+    metadata,
+    Column("run", BigInteger, nullable=False),
+    Column("job", String(64), nullable=False),
+    Column("decision", String(32), nullable=False),  # triggered | skipped | failed
+    Column("reason", Text),  # why it was not triggered
+    Column("state", String(32), nullable=False),  # when it was found
+    Column("age_s", Double, nullable=False),  # from the job's creation
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("run", "job"),
+    Index("recovery_items_by_job", "job"),
 )
 
 # When each alert fired, and when it was quiet again: the newest number of a name is in force.

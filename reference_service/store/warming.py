@@ -19,11 +19,13 @@ from reference_service.store import (
     events,
     lifecycle,
     recovery,
+    recovery_runs,
     schema,
+    stuck,
     work,
 )
 
-MODULES = (alerting, breakers, core, events, lifecycle, recovery, schema, work)
+MODULES = (alerting, breakers, core, events, lifecycle, recovery, recovery_runs, schema, stuck, work)
 
 
 def warm_up() -> None:

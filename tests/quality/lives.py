@@ -231,6 +231,8 @@ def history_of(lives: list[Life]) -> History:
         (9, "quiet", "uploads_waiting"),
     ):
         player.add(at_ms, "alert", phase, alert=rule, value=1.0, threshold=0.0)
+    player.add(9, "sweep", "begin", run=1, trigger="schedule", actor="scheduler-1")
+    player.add(9, "sweep", "end", run=1, trigger="schedule", actor="scheduler-1", state="done", triggered=0)
     jobs = [_Job(player, life, nth) for nth, life in enumerate(lives)]
     for job in jobs:
         job.play()

@@ -19,6 +19,7 @@ from unstuck.checks import (
     no_live_job_rescued,
     no_premature_claim,
     outcomes,
+    recovery_runs,
     recovery_within,
     result_intact,
     rework_within,
@@ -58,6 +59,7 @@ PROPERTIES: tuple[Property, ...] = (
     outcomes,
     failure_explained,
     roles_recover,
+    recovery_runs,
     alerts,
 )
 

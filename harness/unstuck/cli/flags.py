@@ -23,14 +23,18 @@ def reports_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def running_flags(parser: argparse.ArgumentParser) -> None:
-    reports_flags(parser)
-    parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
     parser.add_argument(
         "--jobs",
         metavar="N",
         type=whole(1),
         help="runs side by side (default: two a processor, at most 4)",
     )
+    place_flags(parser)
+
+
+def place_flags(parser: argparse.ArgumentParser) -> None:
+    reports_flags(parser)
+    parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
     parser.add_argument(
         "--emulator",
         metavar="NAME",
@@ -134,6 +138,26 @@ def prove_flags(parser: argparse.ArgumentParser) -> None:
     )
     target_flags.declare_target(parser)
     running_flags(parser)
+
+
+def reproduce_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="an incident, or a scenario that says what was missing on its day (default: list them)",
+    )
+    parser.add_argument("--list", action="store_true", help="what happened in each incident, and what to run")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=whole(1),
+        help="so many jobs instead of the scenario's; the two runs then come one after the other",
+    )
+    parser.add_argument("--json", action="store_true", help="the result for programs, instead of the screen")
+    target_flags.declare_target(parser)
+    world_flags(parser)
+    place_flags(parser)
 
 
 def check_flags(parser: argparse.ArgumentParser) -> None:

@@ -133,6 +133,20 @@ examples:
   unstuck prove --defence lease_recovery
 Exit code 1: a defence was off and nothing noticed.""",
     ),
+    "reproduce": CommandHelp(
+        module="reproduce",
+        summary="Let an incident happen again as on its day, and then with every defence on: side by side.",
+        declare=flags.reproduce_flags,
+        more="""\
+examples:
+  unstuck reproduce --list                           each incident, what it was, what to run
+  unstuck reproduce deployment-resilience
+  unstuck reproduce deployment-resilience --jobs 191 at the size that it had
+  unstuck reproduce deployment-resilience --world sim
+  unstuck reproduce mine.yaml                        a file of yours with `before:`
+Exit code 0: it happened without the defences, and with them every promise was kept; 1: a promise was
+broken with every defence on; 3: it did not happen again, so that the green run proves nothing.""",
+    ),
     "explore": CommandHelp(
         module="explore",
         summary="Strike a job at each message that matters, one trial each, and tabulate what became of it.",
@@ -241,6 +255,7 @@ commands:
   run        run scenarios: the base case of each, or the cases that you choose
   gate       run what the policy in pyproject.toml says, for every change
   prove      switch each defence off, and show that its scenario notices
+  reproduce  let an incident happen again, without its defences and with them
   explore    strike one job at each message that matters, and tabulate what became of it
   check      judge a recorded run again, offline
   compare    say what changed from one recorded run, or gate, to another

@@ -16,16 +16,19 @@ from unstuck.faults import (
     drop_message,
     duplicate_message,
     error_message,
+    hang_here,
     heal,
     hold_message,
     kill,
     link_down,
     notifications_off,
     pause,
+    pause_recovery,
     rolling_replace,
     swallow,
     terminate,
     toxic,
+    trigger_recovery,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -42,16 +45,19 @@ FAULTS: dict[str, ModuleType] = {
         drop_message,
         duplicate_message,
         error_message,
+        hang_here,
         heal,
         hold_message,
         kill,
         link_down,
         notifications_off,
         pause,
+        pause_recovery,
         rolling_replace,
         swallow,
         terminate,
         toxic,
+        trigger_recovery,
     )
 }
 """Every fault by its name in scenarios."""

@@ -82,6 +82,10 @@ class Hand(Protocol):
         """Tells the process that stands at the place what to do; False when nobody stands there."""
         ...
 
+    def stay(self) -> bool:
+        """Deals the blow, and keeps who stands at the place there until it is healed; False when nobody does."""
+        ...
+
     def gone(self) -> bool:
         """True when the process that stood at the place has ended."""
         ...
@@ -132,7 +136,7 @@ class Hand(Protocol):
         ...
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
-        """An ability of the target itself (`notifications_off`); returns what was read back."""
+        """An ability of the target itself (`notifications_off`); returns what it answered."""
         ...
 
     def heal(self, fault: int) -> bool:

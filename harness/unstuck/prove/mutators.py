@@ -23,6 +23,7 @@ from unstuck.prove.process_mutators import (
     outgrow_memory,
     rescue_the_living,
 )
+from unstuck.prove.recovery_mutators import sweep_at_once
 from unstuck.scenario import CANONICAL_STATES, TERMINAL_STATES
 
 T = TypeVar("T")
@@ -375,6 +376,7 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("end otherwise", "outcomes", _end_otherwise),
         ("fail without a word", "failure_explained", _fail_silently),
         ("crash for good", "roles_recover", crash_for_good),
+        ("sweep at once", "recovery_runs", sweep_at_once),
         ("silence an alert", "alerts", silence),
         ("cry wolf", "alerts", cry_wolf),
         ("ring on", "alerts", ring_on),

@@ -26,8 +26,8 @@ FLAG_ROWS: Final = 3
 _SIGNS: Final[Mapping[str, str]] = {"succeeded": "✓", "failed": "✗", "cancelled": "⊘", "expired": "◷"}
 
 
-def timeline(summary: Summary, places: Places) -> Markup:
-    """The whole section's picture: what to show, the overview, the lanes."""
+def timeline(summary: Summary, places: Places, *, tools: bool = True) -> Markup:
+    """The whole section's picture: what to show, the overview, the lanes. `tools`: with what zooms it."""
     start_s, end_s = window(summary)
     jobs = ordered(summary.jobs)
     strokes = _strokes(summary)
@@ -43,7 +43,7 @@ def timeline(summary: Summary, places: Places) -> Markup:
     )
     return tag(
         "div",
-        _tools(summary),
+        _tools(summary) if tools else None,
         _legend(summary),
         tag("div", overview_svg(summary, start_s, end_s), class_="overview", hidden=None if jobs else ""),
         tag(

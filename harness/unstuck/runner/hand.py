@@ -37,6 +37,7 @@ class RunnerHand:
         self.world = engine.world
         self.scheduler = engine.scheduler
         self.memory: dict[str, Any] = {}
+        self.stays = False  # who stands at the place: until the blow is healed
         self.in_flight: int | None = None  # open jobs when the blow was dealt
         self.struck_at_ns: int | None = None
 
@@ -71,6 +72,11 @@ class RunnerHand:
             return False
         self.dealing()
         return self.release(directive)
+
+    def stay(self) -> bool:
+        self.dealing()
+        self.stays = self._waiting is not None
+        return self.stays
 
     def gone(self) -> bool:
         return self._point is None or self._point.gone()

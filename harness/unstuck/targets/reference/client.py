@@ -15,7 +15,7 @@ import urllib3
 
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit, Reply
-from unstuck.targets.reference.places import TOKEN
+from unstuck.targets.reference.places import INTERNAL_TOKEN, TOKEN
 
 TRY_AGAIN_S = 10.0
 TRY_EVERY_S = 0.05
@@ -60,6 +60,10 @@ class Client:
         """The job as the API shows it; None when it shows none."""
         reply = self._ask("GET", f"/jobs/{job}")
         return reply.data if reply.phase == "ok" else None
+
+    def operate(self, path: str) -> Reply:
+        """What an operator asks of the service, by one of its internal routes."""
+        return self._ask("POST", f"/internal/{path}", {})
 
     def close(self) -> None:
         """From now on nothing goes out: a port of this run may soon be another run's."""
@@ -140,7 +144,10 @@ class Client:
                 method,
                 url,
                 body=None if body is None else json.dumps(body).encode(),
-                headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+                headers={
+                    "Authorization": f"Bearer {INTERNAL_TOKEN if '/internal/' in url else TOKEN}",
+                    "Content-Type": "application/json",
+                },
             )
         except NEVER_SENT as error:
             return Reply(phase="fail", error=str(error)), True

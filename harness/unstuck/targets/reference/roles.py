@@ -9,21 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck.scenario import RoleOptions, Scenario
-from unstuck.targets.reference.places import REGION, TENANT, TOKEN, Places
+from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, TENANT, TOKEN, Places
 from unstuck.worlds.port import ProcessSpec
 
 ENTRY = "reference_service.__main__:main"
 MIB = 1024 * 1024
 
-REPLICAS: Mapping[str, int] = {"vision": 1, "api": 1, "worker": 2, "sweeper": 1, "relay": 1}
-"""Roles in the order in which they start, and how many of each unless a scenario says otherwise."""
+REPLICAS: Mapping[str, int] = {
+    "vision": 1,
+    "api": 1,
+    "worker": 2,
+    "sweeper": 1,
+    "scheduler": 0,
+    "relay": 1,
+    "push": 0,
+}
+"""Roles in the order in which they start, and how many of each unless a scenario says otherwise.
+
+A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule. With the
+setting `delivery: push` there is one `push`.
+"""
 
 REACHES: Mapping[str, tuple[str, ...]] = {
     "vision": (),
     "api": ("database", "objects", "queue"),
     "worker": ("database", "objects", "queue", "vision", "sink"),
     "sweeper": ("database", "objects", "queue"),
+    "scheduler": ("database", "objects", "queue"),
     "relay": ("database", "objects", "queue"),
+    "push": ("database", "queue"),
 }
 """Which dependencies a role talks to; each of these connections is a link."""
 
@@ -49,8 +63,12 @@ SETTINGS: Mapping[str, str | int | float | bool] = {
     "stage_timeout_s": 20.0,
     "slots": 2,
     "receive_wait_s": 0.5,
+    "ack_deadline_s": 1.0,
     "sweep_every_s": 0.5,
     "reconcile_after_s": 3.0,
+    "recovery_stuck_after_s": 2.0,
+    "recovery_quiet_s": 1.0,
+    "recovery_lease_s": 3.0,
     "instance_dead_after_s": 3.0,
     "relay_every_s": 0.1,
 }
@@ -79,6 +97,8 @@ def names(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _replicas(scenario: Scenario, role: str, usual: int) -> int:
     chosen = scenario.roles.get(role, RoleOptions()).replicas
+    if role == "push" and scenario.settings.get("delivery") == "push":
+        usual = 1
     return usual if chosen is None else chosen
 
 
@@ -148,6 +168,7 @@ def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
         "REFERENCE_UPLOADS_QUEUE": places.uploads_queue,
         "REFERENCE_AWS_REGION": REGION,
         "REFERENCE_TOKENS": json.dumps({TOKEN: TENANT}),
+        "REFERENCE_INTERNAL_TOKEN": INTERNAL_TOKEN,
         "REFERENCE_API_PORT": str(port),
         "REFERENCE_DATABASE_URL": _database_url(places, addresses),
         "REFERENCE_S3_ENDPOINT": _http(addresses, "objects"),

@@ -18,7 +18,7 @@ from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.targets.reference import roles
+from unstuck.targets.reference import operators, roles
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
@@ -52,7 +52,7 @@ class ReferenceTarget:
         `see_messages`: every message on the links is recorded, for who wants to walk through them.
         """
         self._see_messages = see_messages
-        abilities = {"points", "notifications", "links", "artefacts", "memory_limit"}
+        abilities = {"points", "notifications", "links", "artefacts", "memory_limit", "recovery"}
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
         self._dependencies = Dependencies(session, emulator, videos)
         self._versions = Versions(session.folder / "versions")
@@ -195,6 +195,8 @@ class RunningReference(Linked):
         if action == "corrupt_artefacts":
             prefix = f"artefacts/{parameters['job']}/"
             return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
+        if action in operators.ACTIONS:
+            return operators.operate(action, self._client.operate, self._emit)
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
     def quiet(self) -> bool:

@@ -51,6 +51,10 @@ class SimClient:
         reply = self._ask(api.get_job(job), reads=True)
         return reply.data if reply.phase == "ok" else None
 
+    def operate(self, path: str) -> Reply:
+        """What an operator asks of the service, by one of its internal routes."""
+        return self._ask(api.INTERNAL[path])
+
     def _initiate(self, values: Mapping[str, Any]) -> Reply:
         size_bytes = len(video(str(values["video"])))
         name = f"{values['tag']}/{values['client']}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from reference_service.fakes import EPOCH_S, MemoryQueue
 from reference_service.ports import Message, Unavailable
+from reference_service.pulled import Pulled
 from unstuck.targets.port import Emit, PointReached
 from unstuck.worlds.sim.incarnation import KILLED
 from unstuck.worlds.sim.scheduler import NS, Bell, GreenScheduler
@@ -78,7 +79,7 @@ class SharedQueue:
         self.bell = scheduler.bell(f"a message in {name}")
 
 
-class SimQueue:
+class SimQueue(Pulled):
     """`ports.Queue` of one process. A long poll is answered when a message comes, as SQS does."""
 
     def __init__(self, shared: SharedQueue, travel: Callable[[], None]) -> None:

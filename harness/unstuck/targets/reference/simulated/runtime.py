@@ -45,6 +45,11 @@ class SimRuntime:
         self.bell.until(lambda: self._woken or any(child.gone for child in self._children), timeout_s)
         self._woken = False
 
+    def wake(self) -> None:
+        """`wait` returns: something was pushed to this process."""
+        self._woken = True
+        self.bell.ring()
+
     def spawn(self, name: str, work: Work) -> SimChild:
         child = SimChild(self, self._world, self._world.fork(self._life), work)
         self._children.append(child)
