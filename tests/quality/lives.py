@@ -18,6 +18,7 @@ Ending = Literal["succeeded", "invalid", "used_up", "cancelled_early", "cancelle
 Hit = Literal["kill", "kill_after_effect", "pause", "drain"]
 
 MS = 1_000_000
+LEFT = {"left": {"rows": 0, "objects": 0}}
 MIB = 1024 * 1024
 STATES = {
     "invalid": "failed",
@@ -213,7 +214,7 @@ class _Job:
             "streams": ["v"],
         }
         facts: dict[str, Any] = {"result": result if self.state == "succeeded" else None}
-        self.player.add(at_ms, "outcome", None, self.name, state=self.state, held=None, **facts)
+        self.player.add(at_ms, "outcome", None, self.name, state=self.state, held=None, **LEFT, **facts)
 
 
 def history_of(lives: list[Life]) -> History:

@@ -29,6 +29,16 @@ def work_again(edit: Edit, rng: Random) -> bool:
     return True
 
 
+def leave_behind(edit: Edit, rng: Random) -> bool:
+    """A checkpoint of a job that has ended stays in the object store."""
+    ended = [job for job in edit.ended() if job.claims and job.outcome and "left" in job.outcome.data]
+    job = rng.choice(ended) if ended else None
+    if job is None or job.outcome is None:
+        return False
+    edit.change(job.outcome.number, left={"rows": 0, "objects": 1})
+    return True
+
+
 def ask_on(edit: Edit, rng: Random) -> bool:
     """Somebody who got no answer asks again, more often than allowed."""
     most = edit.expect(calls_in_vain.NAME).get("most")

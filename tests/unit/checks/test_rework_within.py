@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.unit.checks.draft import Draft
 from unstuck.checks import rework_within as subject
 from unstuck.checks.port import Verdict
@@ -14,7 +16,12 @@ def worked(*attempts: range, terminal: bool = True, reached: bool = True) -> Dra
     for number, units in enumerate(attempts, 1):
         draft.claimed("j-1", attempt=number, token=number)
         for unit in units:
-            facts = {"point": "worker.unit.done", "stage": "frames", "position": unit, "attempt": number}
+            facts: dict[str, Any] = {
+                "point": "worker.unit.done",
+                "stage": "frames",
+                "position": unit,
+                "attempt": number,
+            }
             draft.add("point", "reached" if reached else "released", job="j-1", process="w", **facts)
         if number < len(attempts):
             draft.move("j-1", "active>queued", attempt=number, token=number)

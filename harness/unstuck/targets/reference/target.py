@@ -228,6 +228,7 @@ class RunningReference(Linked):
             has_event=self._has_event,
             get_job=self._client.get_job,
             source_of=self._source_of,
+            artefacts_of=self._artefacts_of if "cleaned_up" in self._scenario.expect else None,
             scratch=self._scratch,
             emit=self._emit,
         ).take()
@@ -292,6 +293,9 @@ class RunningReference(Linked):
             ).fetchone()
         body = row[0] if row else json.dumps({"job": job})
         self._dependencies.sqs.send_message(QueueUrl=self._places.jobs_queue_url, MessageBody=body)
+
+    def _artefacts_of(self, job: str) -> int:
+        return self._dependencies.count(self._places.bucket, f"artefacts/{job}/")
 
     def _source_of(self, job: str) -> Path | None:
         client = self._jobs_of.get(job)
