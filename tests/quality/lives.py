@@ -18,7 +18,7 @@ Ending = Literal["succeeded", "invalid", "used_up", "cancelled_early", "cancelle
 Hit = Literal["kill", "kill_after_effect", "pause", "drain"]
 
 MS = 1_000_000
-LEFT = {"left": {"rows": 0, "objects": 0}}
+LEFT: dict[str, Any] = {"left": {"rows": 0, "objects": 0}}
 MIB = 1024 * 1024
 STATES = {
     "invalid": "failed",
