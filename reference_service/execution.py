@@ -264,6 +264,7 @@ class _Attempt:
     ) -> None:
         files = self._store_all(f"{stage}/{position}", folder, names, kept)
         kept.update(files)
+        self._service.metrics.count("reference_parts_kept_total", stage=stage)
         facts = {"made_of": self._made_of()}
         self._save(
             Checkpoint(stage=stage, artefacts=files, facts=facts, token=self._job.token, position=position)

@@ -105,6 +105,18 @@ METRICS = (
         kind="counter",
         help="calls that were tried again after a dependency did not answer",
     ),
+    Metric(
+        name="reference_parts_kept_total",
+        kind="counter",
+        help="checkpoints within a stage",
+        labels=("stage",),
+    ),
+    Metric(
+        name="reference_breaker_refusals_total",
+        kind="counter",
+        help="attempts that were handed back, since a dependency is left alone",
+        labels=("dependency",),
+    ),
     Metric(name="reference_leases_lost_total", kind="counter", help="attempts whose lease went"),
     Metric(
         name="reference_disk_used_bytes",

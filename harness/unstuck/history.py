@@ -53,7 +53,8 @@ said        what the service says of itself. phase = transitions (its own log: f
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
             `dead_letter` | `process` | null: nowhere), raw? (its own word), unmapped? (one that no
-            map has), reason?, result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+            map has), reason?, left? {rows, objects} (of its checkpoints, once it has ended), result?
+            {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,

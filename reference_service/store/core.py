@@ -35,12 +35,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """`outbox` and `fencing` are defences; `actor` is who the transitions are signed by."""
+    """`outbox`, `fencing` and `cleanup` are defences; `actor` is who the transitions are signed by."""
 
     database: Database
     actor: str
     outbox: bool = True
     fencing: bool = True
+    cleanup: bool = True
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Store:
@@ -50,6 +51,7 @@ class Store:
             actor=settings.instance,
             outbox=settings.defended(Defence.OUTBOX),
             fencing=settings.defended(Defence.FENCING),
+            cleanup=settings.defended(Defence.CHECKPOINT_CLEANUP),
         )
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -134,7 +136,7 @@ def move(
     if job.state is State.QUEUED and store.outbox:
         add_event(connection, job.id, job.trace, not_before=job.not_before)
     if job.state in TERMINAL:
-        _discard(connection, job, source)
+        _discard(connection, store, job, source)
     return job
 
 
@@ -195,8 +197,8 @@ def add_discard(
     connection.execute(ADD_DISCARD, {"job": job_id, "kind": kind, "key": key, "upload_id": upload_id})
 
 
-def _discard(connection: Connection, job: Job, source: State | None) -> None:
-    if job.attempt > 0:
+def _discard(connection: Connection, store: Store, job: Job, source: State | None) -> None:
+    if job.attempt > 0 and store.cleanup:
         connection.execute(DROP_CHECKPOINTS, {"b_job": job.id})
         add_discard(connection, job.id, "prefix", artefacts_prefix(job.id))
     if source is State.AWAITING_UPLOAD:

@@ -222,6 +222,7 @@ class RunningReference(Linked):
             has_event=self._has_event,
             get_job=self._client.get_job,
             source_of=self._source_of,
+            artefacts_of=self._artefacts_of if "cleaned_up" in self._scenario.expect else None,
             scratch=self._scratch,
             emit=self._emit,
         ).take()
@@ -293,6 +294,9 @@ class RunningReference(Linked):
         with psycopg.connect(url, autocommit=True, application_name=name) as connection:
             rows = connection.execute(MANUAL_UPDATE, (state, was, job, job, tag, tag)).fetchall()
         return [row[0] for row in rows]
+
+    def _artefacts_of(self, job: str) -> int:
+        return self._dependencies.count(self._places.bucket, f"artefacts/{job}/")
 
     def _source_of(self, job: str) -> Path | None:
         client = self._jobs_of.get(job)
