@@ -41,6 +41,9 @@ class Story:
         self.history = history
         self.run = RunStory()
         self.jobs: dict[str, JobStory] = {}
+        self.gone: dict[
+            str, JobStory
+        ] = {}  # jobs that a restored back-up does not know; no property judges them
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
@@ -61,7 +64,7 @@ class Story:
 
     def job(self, name: str) -> JobStory:
         """The story of a job, begun if it is new."""
-        story = self.jobs.get(name)
+        story = self.jobs.get(name) or self.gone.get(name)
         if story is None:
             story = self.jobs[name] = JobStory(name)
         return story
@@ -104,6 +107,7 @@ class Story:
             **{("point", p): self._take_point for p in ("reached", "released")},
             ("attempt", "begin"): lambda event: self._of(event).begins.append(event),
             ("evidence", "roles_down"): self.down.append,
+            ("evidence", "gone"): self._take_gone,
             **{("evidence", name): self._take_doubt for name in DOUBTS},
         }
 
@@ -176,6 +180,11 @@ class Story:
 
     def _take_alert(self, event: Event) -> None:
         self.alerts.setdefault(event.data["alert"], []).append(event)
+
+    def _take_gone(self, event: Event) -> None:
+        job = self.jobs.pop(event.job or "", None)
+        if job is not None:
+            self.gone[job.id] = job
 
     def _take_doubt(self, event: Event) -> None:
         known = {"job": event.job, "state": "", "answer": "", "problem": "", "line": ""}

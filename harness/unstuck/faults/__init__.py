@@ -6,6 +6,7 @@ from types import ModuleType
 
 from unstuck.faults import (
     allocate_here,
+    back_up,
     clock,
     complete_again,
     corrupt_artefacts,
@@ -22,8 +23,10 @@ from unstuck.faults import (
     kill,
     link_down,
     manual_update,
+    migrate,
     notifications_off,
     pause,
+    restore_backup,
     rolling_replace,
     swallow,
     terminate,
@@ -34,6 +37,7 @@ FAULTS: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
         allocate_here,
+        back_up,
         clock,
         complete_again,
         corrupt_artefacts,
@@ -50,8 +54,10 @@ FAULTS: dict[str, ModuleType] = {
         kill,
         link_down,
         manual_update,
+        migrate,
         notifications_off,
         pause,
+        restore_backup,
         rolling_replace,
         swallow,
         terminate,

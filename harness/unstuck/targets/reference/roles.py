@@ -125,7 +125,8 @@ def spec(
         role=role,
         entry=None if version_path else ENTRY,
         argv=() if version_path else (role,),
-        command=[sys.executable, "-m", "reference_service", role] if version_path else None,
+        # -P: else Python looks into the working directory first, and in a checkout finds today's code there.
+        command=[sys.executable, "-P", "-m", "reference_service", role] if version_path else None,
         version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),
