@@ -30,7 +30,8 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     hand.struck()
     if found["revision"] != found["wanted"]:
         raise Missed(f"revision={found['revision']}, not {found['wanted']}: {found['said']}")
-    return {"how": found["said"], "jobs": [], "before": found["before"], "revision": found["revision"]}
+    facts = {name: found[name] for name in ("before", "revision", "enums")}
+    return {"how": found["said"], "jobs": [], **facts}
 
 
 def heal(hand: Hand, parameters: Parameters) -> None:

@@ -4,7 +4,7 @@ Four runs on PostgreSQL, each an ordinary scenario with both versions in it, a l
 words that the new version may leave behind. What came of them is a checklist, each line with its evidence.
 """
 
+from unstuck.verify.checklist import Checklist, Line, LineState
+from unstuck.verify.verifying import Order, verify
 
-
-
-
+__all__ = ["Checklist", "Line", "LineState", "Order", "verify"]

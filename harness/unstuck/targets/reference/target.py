@@ -48,6 +48,7 @@ class ReferenceTarget:
         old_versions: bool = True,
         see_messages: bool = False,
         schema_of: str | None = None,
+        versions: Versions | None = None,
     ) -> None:
         """`schema_of`: the version whose own migration makes each run's database; None: this checkout's tables.
         `old_versions`: whether the world can run one that lies unpacked on this machine.
@@ -56,7 +57,7 @@ class ReferenceTarget:
         self._see_messages = see_messages
         abilities = {"points", "notifications", "links", "artefacts", "memory_limit", "manual_update"}
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
-        self._versions = Versions(session.folder / "versions")
+        self._versions = versions or Versions(session.folder / "versions")
         lay = None if schema_of is None else partial(self._lay, schema_of)
         self._dependencies = Dependencies(session, emulator, videos, lay)
 

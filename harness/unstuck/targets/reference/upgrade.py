@@ -43,6 +43,7 @@ SELECT column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position
 """
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
+ENUMS = "SELECT typname FROM pg_type WHERE typtype = 'e' ORDER BY typname"
 REVISION = "SELECT version_num FROM alembic_version"
 JOBS = "SELECT id, state, attempt, token, tenant, name FROM jobs"
 Moved = Callable[[str, Mapping[str, Any]], None]  # (job, what its move carries)
@@ -50,12 +51,17 @@ Moved = Callable[[str, Mapping[str, Any]], None]  # (job, what its move carries)
 
 def newest_revision(path: Path | None) -> str:
     """The newest revision that a version knows; None: this checkout. Raises `TargetError`."""
-    return _python(["-c", NEWEST], path, "sqlite://")
+    return python(["-c", NEWEST], path, "sqlite://")
 
 
 def migrate_up(url: str, path: Path | None) -> str:
     """The version's own migration, as a deploy runs it; what it said. Raises `TargetError`."""
-    return _python(["-m", "reference_service", "migrate"], path, url)
+    return python(["-m", "reference_service", "migrate"], path, url)
+
+
+def take_back(url: str, path: Path | None, revision: str) -> str:
+    """Down to an earlier revision, by the code of the version that knows the later ones."""
+    return python(["-c", TAKE_BACK, revision], path, url)
 
 
 def migrate(url: str, path: Path | None, *, down_to: str | None) -> dict[str, Any]:
@@ -67,10 +73,12 @@ def migrate(url: str, path: Path | None, *, down_to: str | None) -> dict[str, An
     if down_to is None:
         wanted, said = newest_revision(path), migrate_up(url, path)
     else:
-        wanted, said = down_to, _python(["-c", TAKE_BACK, down_to], path, url)
+        wanted, said = down_to, take_back(url, path, down_to)
     with psycopg.connect(_plain(url), autocommit=True) as connection:
         connection.execute(INSTALL)
-    return {"before": before, "revision": revision_of(url), "wanted": wanted, "said": said}
+        enums = [row[0] for row in connection.execute(ENUMS).fetchall()]
+    found = {"before": before, "revision": revision_of(url), "wanted": wanted, "said": said}
+    return {**found, "enums": enums}
 
 
 def revision_of(url: str) -> str | None:
@@ -117,7 +125,7 @@ def restore(
     found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     before, now = _jobs(url), revision_of(url)
     if now != found["revision"]:
-        _python(["-c", TAKE_BACK, str(found["revision"])], path, url)
+        take_back(url, path, str(found["revision"]))
     read_back = _load(url, folder, found)
     said = migrate(url, path, down_to=None)["said"]
     after = _jobs(url)
@@ -173,7 +181,7 @@ def _jobs(url: str) -> dict[str, dict[str, Any]]:
     return {row[0]: dict(zip(keys, row[1:], strict=True)) for row in rows}
 
 
-def _python(words: Sequence[str], path: Path | None, url: str) -> str:
+def python(words: Sequence[str], path: Path | None, url: str) -> str:
     """The last line that the version's own code says."""
     paths = str(path) if path else os.pathsep.join(one for one in sys.path if one)
     environment = {
@@ -189,11 +197,11 @@ def _python(words: Sequence[str], path: Path | None, url: str) -> str:
                 timeout=MIGRATE_TIMEOUT_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise TargetError(f"migration: no end within {MIGRATE_TIMEOUT_S:g} s") from None
+            raise TargetError(f"{' '.join(words[:2])}: no end within {MIGRATE_TIMEOUT_S:g} s") from None
     lines = (done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
     last = lines[-1] if lines else ""
     if done.returncode != 0:
-        raise TargetError(f"migration: {' '.join(words[-2:])} ended with {done.returncode}: {last}")
+        raise TargetError(f"{' '.join(words[:2])}: ended with {done.returncode}: {last}")
     return last
 
 

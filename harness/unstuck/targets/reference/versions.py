@@ -46,7 +46,7 @@ class Versions:
     """Builds each commit, or unpacks each wheel (a path that ends in `.whl`), once for a session. Safe to use from many threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()
         self._lock = threading.Lock()
         self._built: dict[str, Path] = {}
 
@@ -75,7 +75,9 @@ class Versions:
         if root is None:
             raise TargetError(f"version={commit!r}: needs a checkout of the service, with its history")
         source, target = self._folder / f"{commit}-source", self._folder / commit
-        archive = _run(["git", "-C", str(root), "archive", "--format=tar", commit, "--", ".", *LEFT_OUT], commit)
+        archive = _run(
+            ["git", "-C", str(root), "archive", "--format=tar", commit, "--", ".", *LEFT_OUT], commit
+        )
         with tarfile.open(fileobj=io.BytesIO(archive)) as tree:
             tree.extractall(source, filter="data")
         command = [
