@@ -66,7 +66,7 @@ message     what a link saw or did at a message that a rule names: matched | hel
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
             wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
-            (roles, after_s: they crash as often as they start), gone (`job`: the back-up that was restored does
+            (roles, after_s: they crash as often as they start), gone (`job`: a back-up was restored that does
             not know it); of a declared target: unmapped (state),
             no_id (answer), same_id, ledger (problem, line), blind (why), sighted, foreign_clock (said_ns)
 """

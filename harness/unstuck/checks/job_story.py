@@ -208,7 +208,7 @@ class JobStory:
 
     @property
     def kept_moves(self) -> list[Move]:
-        """The moves that the service's own log can still have: those since the last restore, by nobody's hand."""
+        """The moves that the service's own log can still have: since the last restore, by nobody's hand."""
         restored = [nth for nth, move in enumerate(self.moves) if move.restored]
         return [move for move in self.moves[restored[-1] if restored else 0 :] if not move.by_hand]
 

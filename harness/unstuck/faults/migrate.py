@@ -16,8 +16,8 @@ LASTING = False
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """`version`: whose migration runs, up to its newest revision. `down_to`: the version whose newest revision
-    the schema is taken back to, by the code of `version`. None: the one in this checkout.
+    """`version`: whose migration runs, up to its newest revision; None: the one in this checkout. `down_to`:
+    the version whose newest revision the schema is taken back to, by the code of `version`.
     """
 
     version: str | None = None

@@ -16,8 +16,8 @@ LASTING = False
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """`roles`: those that are stopped and started again, in this order. `version`: which starts then, on its own
-    schema; None: the one in this checkout. `grace_s`: from each stop signal to the kill.
+    """`roles`: those that are stopped and started again, in this order. `version`: which starts then, on its
+    own schema; None: the one in this checkout. `grace_s`: from each stop signal to the kill.
 
     Queue, objects and what the downstream system knows stay as they are.
     """

@@ -1,7 +1,8 @@
-"""Before a deploy of the reference service: is the new version safe to put beside, over and under the old one?
+"""Before a deploy of the reference service: does the new version bear the old one beside it, and after it?
 
-Four runs on PostgreSQL, each an ordinary scenario with both versions in it, a life on one SQLite file, and the
-words that the new version may leave behind. What came of them is a checklist, each line with its evidence.
+Four runs on PostgreSQL, each an ordinary scenario with both versions in it, a life on one SQLite file, and
+the words that the new version may leave behind. What came of them is a checklist, line by line with its
+evidence.
 """
 
 from unstuck.verify.checklist import Checklist, Line, LineState

@@ -1,4 +1,4 @@
-"""The lines of the checklist that a life on one SQLite file gives, and those on the words of the two versions."""
+"""The lines of the checklist that a life on one SQLite file gives, and the one on the versions' words."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from unstuck.verify.checklist import Line, LineState
 SQLITE = "SQLite"
 BOTH = "both"
 NO_PROCESSES = (
-    "two processes of different versions at once were not run: a SQLite file has one writer and one machine, and "
-    "each version had its turns instead"
+    "two processes of different versions at once were not run: a SQLite file has one writer and one machine, "
+    "and each version had its turns instead"
 )
 Wheel = Path | None  # an unpacked version; None: this checkout
 
@@ -28,7 +28,7 @@ def sqlite_lines(folder: Path, old: Wheel, new: Wheel, revisions: tuple[str, str
         ("migrate", "The file is migrated with jobs in every state", acts.migrate),
         ("side-by-side", "Old and new versions work on the file by turns, and each job ends", acts.by_turns),
         ("downgrade", "The schema is taken back, and the old version goes on", acts.take_back),
-        ("restore", "The older back-up is put back under the new version: no job sticks, none is doubled", acts.restore),
+        ("restore", "The older back-up is put back: no job sticks, none is doubled", acts.restore),
     )  # fmt: skip
     lines: list[Line] = []
     for id_, says, step in steps:
@@ -133,7 +133,8 @@ class _Acts:
         if stuck:
             raise _Broken(f"the {who} version left {', '.join(stuck)} open")
         applied, repeats = found["applied"], found["repeats"]
-        return f"{who}: {len(found['states'])} jobs ended, {applied} effects applied, {repeats} known by their key"
+        ended = f"{who}: {len(found['states'])} jobs ended"
+        return f"{ended}, {applied} effects applied, {repeats} known by their key"
 
 
 def _line(

@@ -41,7 +41,7 @@ SECOND: Mapping[str, str] = {
 BODIES: Mapping[str, str] = {
     "migrate-in-flight": """
 name: migrate-in-flight
-summary: A back-up is taken and the schema migrated under the old version, with its jobs in flight. Nobody restarts.
+summary: A back-up is taken and the schema migrated under the old version, with its jobs in flight.
 workload:
   - upload: {count: 4, video: tiny.mp4, every_s: 0.05}
   - upload: {count: 3, tag: after, video: tiny.mp4, steps: [initiate, {wait: {s: 8}}, put, complete]}
@@ -55,7 +55,7 @@ faults:
 """,
     "roll-forward": """
 name: roll-forward
-summary: On the migrated schema every role is replaced by the new version, one process at a time, with jobs in flight.
+summary: On the migrated schema every role is replaced by the new version, with jobs in flight.
 workload:
   - upload: {count: 4, video: tiny.mp4, every_s: 0.05}
   - upload: {count: 3, tag: after, video: tiny.mp4, steps: [initiate, {wait: {s: 12}}, put, complete]}
@@ -74,10 +74,15 @@ faults:
 """,
     "roll-back": """
 name: roll-back
-summary: The new version was there. Every role goes back to the old one with jobs in flight, and then the schema does.
+summary: The new version was there. The roles go back to the old one with jobs in flight, then the schema.
 workload:
   - upload: {count: 4, video: tiny.mp4, start_s: 10, every_s: 0.05}
-  - upload: {count: 3, tag: after, video: tiny.mp4, start_s: 10, steps: [initiate, {wait: {s: 12}}, put, complete]}
+  - upload:
+      count: 3
+      tag: after
+      video: tiny.mp4
+      start_s: 10
+      steps: [initiate, {wait: {s: 12}}, put, complete]
 faults:
   - when: start
     migrate: {version: NEW}
@@ -96,7 +101,7 @@ faults:
 """,
     "restore-older-backup": """
 name: restore-older-backup
-summary: A back-up that is older than schema, queue and objects is put back under the new version. No job sticks or doubles.
+summary: A back-up older than schema, queue and objects is put back under the new version.
 workload:
   - upload: {count: 4, video: tiny.mp4, every_s: 0.05}
   - upload: {count: 2, tag: awaiting, video: tiny.mp4, steps: [initiate, {wait: {s: 4}}, put, complete]}

@@ -1,10 +1,10 @@
 """One act of a life on a SQLite file, played by whichever version of the service is found first.
 
-Run as a program, `python -P sqlite_life.py ACT FILE STORE`, with a version of the service on PYTHONPATH: it uses
-only what every version has. Objects, time, and what the downstream system has heard are kept in STORE between acts;
-the queue is not, so that each act begins without any event.
+Run as a program, `python -P sqlite_life.py ACT FILE STORE`, with a version of the service on PYTHONPATH: it
+uses only what every version has. Objects, time, and what the downstream system has heard are kept in STORE
+between acts; the queue is not, so that each act begins without any event.
 
-    begin     jobs in every state that a worker leaves behind: ended, held by a worker that is gone, queued, awaiting
+    begin     jobs as a worker leaves them that is gone: ended, held, queued, awaiting their upload
     go-on     one more job, and all of them to their ends
     read      every row as the API shows it, and one sweep
     words     what this version may write into a row: states, reasons, outcomes

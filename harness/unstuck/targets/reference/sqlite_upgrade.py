@@ -54,7 +54,7 @@ class SqliteFile:
         shutil.copyfile(path, self.path)
 
     def plant(self, column: str, word: str) -> None:
-        """Makes another row of the first job that carries the word, as the other version might have left it."""
+        """Another row like the first job's, which carries the word, as the other version might leave it."""
         with closing(sqlite3.connect(self.path)) as connection:
             row = connection.execute("SELECT * FROM jobs ORDER BY created_at LIMIT 1")
             names = [one[0] for one in row.description]

@@ -50,9 +50,10 @@ class ReferenceTarget:
         schema_of: str | None = None,
         versions: Versions | None = None,
     ) -> None:
-        """`schema_of`: the version whose own migration makes each run's database; None: this checkout's tables.
-        `old_versions`: whether the world can run one that lies unpacked on this machine.
-        `see_messages`: every message on the links is recorded, for who wants to walk through them.
+        """`schema_of`: the version whose own migration makes each run's database; None: this checkout's
+        tables. `versions`: built already, for others, too. `old_versions`: whether the world can run one that
+        lies unpacked on this machine. `see_messages`: every message on the links is recorded, for who wants
+        to walk through them.
         """
         self._see_messages = see_messages
         abilities = {"points", "notifications", "links", "artefacts", "memory_limit", "manual_update"}

@@ -43,7 +43,9 @@ def is_known(commit: str) -> bool:
 
 
 class Versions:
-    """Builds each commit, or unpacks each wheel (a path that ends in `.whl`), once for a session. Safe to use from many threads."""
+    """Builds each commit once for a session, and unpacks each wheel (a path that ends in `.whl`).
+
+    Safe to use from many threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
