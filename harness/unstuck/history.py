@@ -34,7 +34,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
             from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?,
-            by? (`operator`: a fault's own statement moved it, past the service)
+            by? (`operator`: a fault's own statement moved it, past the service), restored? (true: it is as
+            a back-up has it)
             Of a declared target: sampled (true: what lies between two looks was not seen), source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
@@ -70,7 +71,8 @@ message     what a link saw or did at a message that a rule names: matched | hel
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
             wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
-            (roles, after_s: they crash as often as they start); of a declared target: unmapped (state),
+            (roles, after_s: they crash as often as they start), gone (`job`: a back-up was restored that does
+            not know it); of a declared target: unmapped (state),
             no_id (answer), same_id, ledger (problem, line), blind (why), sighted, foreign_clock (said_ns)
 """
 

@@ -147,6 +147,18 @@ examples:
 Exit code 0: it happened without the defences, and with them every promise was kept; 1: a promise
 was broken with every defence on; 3: it did not happen again, so that the green run proves nothing.""",
     ),
+    "verify": CommandHelp(
+        module="verify",
+        summary="Say whether a version of the reference service may be deployed over another, with evidence.",
+        declare=flags.verify_flags,
+        more="""\
+examples:
+  unstuck verify                             from what was deployed last to this checkout
+  unstuck verify --from v1.2 --to v1.3
+  unstuck verify --from old.whl --to new.whl --json
+  unstuck verify --database sqlite           without PostgreSQL: a minute instead of five
+Exit code 1: something broke; 3: something did not happen that had to. What cannot be done is told.""",
+    ),
     "explore": CommandHelp(
         module="explore",
         summary="Strike a job at each message that matters, one trial each, and tabulate what became of it.",
@@ -268,6 +280,7 @@ commands:
   gate         run what the policy in pyproject.toml says, for every change
   prove        switch each defence off, and show that its scenario notices
   reproduce    let an incident happen again, without its defences and with them
+  verify       may one version of the reference service be deployed over another? a checklist
   explore      strike one job at each message that matters, and tabulate what became of it
   check        judge a recorded run again, offline
   compare      say what changed from one recorded run, or gate, to another

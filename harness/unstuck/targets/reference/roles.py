@@ -158,7 +158,8 @@ def spec(
         role=role,
         entry=None if executed else ENTRY,
         argv=() if executed else (role,),
-        command=[sys.executable, "-m", "reference_service", role] if executed else None,
+        # -P: else Python looks into the working directory first, and in a checkout finds today's code there.
+        command=[sys.executable, "-P", "-m", "reference_service", role] if executed else None,
         version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),

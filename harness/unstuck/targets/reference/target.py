@@ -17,7 +17,7 @@ from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.targets.reference import operators, roles
+from unstuck.targets.reference import operators, roles, upgrade
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
@@ -47,9 +47,13 @@ class ReferenceTarget:
         videos: Path,
         old_versions: bool = True,
         see_messages: bool = False,
+        schema_of: str | None = None,
+        versions: Versions | None = None,
     ) -> None:
-        """`old_versions`: whether the world can run one that lies unpacked on this machine.
-        `see_messages`: every message on the links is recorded, for who wants to walk through them.
+        """`schema_of`: the version whose own migration makes each run's database; None: this checkout's
+        tables. `versions`: built already, for others, too. `old_versions`: whether the world can run one that
+        lies unpacked on this machine. `see_messages`: every message on the links is recorded, for who wants
+        to walk through them.
         """
         self._see_messages = see_messages
         abilities = {
@@ -57,8 +61,12 @@ class ReferenceTarget:
             *("memory_limit", "recovery", "manual_update"),
         }
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
-        self._dependencies = Dependencies(session, emulator, videos)
-        self._versions = Versions(session.folder / "versions")
+        self._versions = versions or Versions(session.folder / "versions")
+        lay = None if schema_of is None else partial(self._lay, schema_of)
+        self._dependencies = Dependencies(session, emulator, videos, lay)
+
+    def _lay(self, version: str, url: str) -> None:
+        upgrade.migrate_up(url, self._versions.path(version))
 
     def start(
         self,
@@ -189,6 +197,8 @@ class RunningReference(Linked):
             return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
         if action in operators.ACTIONS:
             return operators.operate(action, self._client.operate, self._emit)
+        if action in {"migrate", "back_up", "restore_backup"}:
+            return self._upgrade(action, **parameters)
         if action == "manual_update":
             return {"jobs": self._update_by_hand(**parameters)}
         raise UnstuckError(f"the reference service has no ability {action!r}")
@@ -288,6 +298,25 @@ class RunningReference(Linked):
         body = row[0] if row else json.dumps({"job": job})
         self._dependencies.sqs.send_message(QueueUrl=self._places.jobs_queue_url, MessageBody=body)
 
+    def _upgrade(
+        self, action: str, version: str | None = None, down_to: str | None = None
+    ) -> Mapping[str, Any]:
+        url = self._places.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        backup = self._folder / "backup"
+        if action == "back_up":
+            return upgrade.back_up(url, backup)
+        path = self._versions.path(version) if version else None
+        if action == "migrate":
+            back = None if down_to is None else upgrade.newest_revision(self._versions.path(down_to))
+            return upgrade.migrate(url, path, down_to=back)
+        return upgrade.restore(
+            url,
+            backup,
+            path,
+            moved=lambda job, move: self._emit("transition", job=job, **move),
+            gone=lambda job: self._emit("evidence", "gone", job=job),
+        )
+
     def _update_by_hand(self, *, job: str | None, tag: str | None, was: str, state: str) -> list[str]:
         """The jobs that the statement changed; it changes their state alone."""
         url, name = self._places.database_url, OPERATOR
@@ -306,5 +335,7 @@ class RunningReference(Linked):
 def _versions_in(scenario: Scenario) -> set[str]:
     """The commits whose wheels a run of the scenario needs."""
     starting = {options.version for options in scenario.roles.values()}
-    succeeding = {getattr(fault.parameters, "version", None) for fault in scenario.faults}
+    succeeding = {
+        getattr(fault.parameters, name, None) for fault in scenario.faults for name in ("version", "down_to")
+    }
     return {version for version in starting | succeeding if version is not None}
