@@ -97,7 +97,7 @@ def memory_svg(line: ProcessLine, jobs: Sequence[JobLine], start_s: float, end_s
 
 
 def stage_memory_svg(jobs: Sequence[JobLine]) -> Markup | None:
-    """A bar for each stage: the most memory that was resident in it, in any attempt; None: nobody measured."""
+    """A bar for each stage: the most memory resident in it, in any attempt; None: nobody measured."""
     peaks: dict[str, tuple[int, str]] = {}
     for job in jobs:
         for stay in job.stays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_role_loads_only_what_it_works_with(role: str, loaded: list[str]) -> N
 def test_a_client_of_the_cloud_is_made_once_and_late() -> None:
     """Each costs megabytes: none before the first call, and the same one for every call."""
     access = AwsAccess(endpoint="http://127.0.0.1:9", region="us-east-1", key_id="k", secret="s")
-    own: OwnClient = OwnClient("sqs", access)
+    own: OwnClient[Any] = OwnClient("sqs", access)
     assert own._client is None
     assert own.own() is own.own()
 

@@ -101,7 +101,7 @@ def test_a_watchdog_and_the_kernel_are_told_apart(
     timed_out: bool,
     reason: Reason,
 ) -> None:
-    """Both kill by SIGKILL: the one is our own, the other is counted by the cgroup, and a third is neither."""
+    """Both kill by SIGKILL: one is our own, the other is counted by the cgroup, and a third is neither."""
     end = ended(oom_kills=oom_kills)
     assert judge(end, timed_out=timed_out) is reason
     assert judge(end, timed_out=timed_out, by_evidence=False) is Reason.MEMORY_EXCEEDED
