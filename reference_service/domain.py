@@ -113,6 +113,10 @@ class Defence(StrEnum):
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
+    QUEUE_LIMIT = "queue_limit"
+    RATE_LIMIT = "rate_limit"
+    RETRY_AFTER = "retry_after"
+    TENANT_FAIRNESS = "tenant_fairness"
     OBJECT_CHECK = "object_check"
     CLAIM_ONLY_QUEUED = "claim_only_queued"
     CLAIM_ONLY_VERIFIED = "claim_only_verified"
@@ -123,7 +127,9 @@ class Defence(StrEnum):
     CIRCUIT_BREAKER = "circuit_breaker"
     TIMEOUT_BY_SIZE = "timeout_by_size"
     CHILD_ISOLATION = "child_isolation"
+    KILL_EVIDENCE = "kill_evidence"
     BOUNDED_MEMORY = "bounded_memory"
+    MEMORY_WARNING = "memory_warning"
     EVENT_RECONCILIATION = "event_reconciliation"
     RECOVERY_SWEEP = "recovery_sweep"
     RECOVERY_SINGLE_FLIGHT = "recovery_single_flight"
@@ -175,6 +181,7 @@ class Job:
     published_at: float | None  # when its event was last handed to the queue
     triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
     not_before: float | None = None  # the next attempt begins no sooner; None: at once
+    trace: str | None = None  # of the client's request; None: made by a version that knew of none
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

@@ -241,6 +241,7 @@ class _Attempt:
         _leave_only(folder, output.files)
         self._finish(checkpoint, folder)
         service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
+        self._stopper.measure(stage)
         self._reach("worker.stage.finished", stage)
 
     def _resumes(self, part: Checkpoint, folder: Path) -> bool:
@@ -263,6 +264,7 @@ class _Attempt:
     ) -> None:
         files = self._store_all(f"{stage}/{position}", folder, names, kept)
         kept.update(files)
+        self._service.metrics.count("reference_parts_kept_total", stage=stage)
         facts = {"made_of": self._made_of()}
         self._save(
             Checkpoint(stage=stage, artefacts=files, facts=facts, token=self._job.token, position=position)
@@ -327,6 +329,7 @@ class _Attempt:
             lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
+        self._stopper.measure(STAGES[-1])
         self._persist(lambda: self._report(sorted(files)))
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix
