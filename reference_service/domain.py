@@ -99,6 +99,7 @@ class Defence(StrEnum):
     """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    LIVENESS_APART = "liveness_apart"
     STARTUP_CLEANUP = "startup_cleanup"
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
