@@ -71,6 +71,7 @@ class Reason(StrEnum):
     SOURCE_CHANGED = "source_changed"  # put again after it was verified
 
     MEMORY_EXCEEDED = "memory_exceeded"  # only with evidence: an OOM kill counted, or MemoryError
+    DISK_EXCEEDED = "disk_exceeded"  # it filled the disk by itself, or nobody waits for room
     TIMED_OUT = "timed_out"  # our own watchdog killed it: not an OOM
     CRASHED = "crashed"  # it ended, and nothing says why
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
@@ -114,6 +115,9 @@ class Defence(StrEnum):
     ATTEMPT_LIMIT = "attempt_limit"
     CHILD_ISOLATION = "child_isolation"
     BOUNDED_MEMORY = "bounded_memory"
+    DISK_BUDGET = "disk_budget"
+    DISK_PATIENCE = "disk_patience"
+    EAGER_CLEANUP = "eager_cleanup"
     EVENT_RECONCILIATION = "event_reconciliation"
     OUTBOX = "outbox"
     ALERTS = "alerts"

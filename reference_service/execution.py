@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reference_service import disk
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.ports import (
     HandBack,
@@ -33,6 +34,8 @@ from reference_service.store.work import Artefact, Checkpoint
 
 T = TypeVar("T")
 PATIENCE_S = 20.0  # how long one call tries to reach a dependency before the attempt fails
+SOURCE = "source"
+LAST_READ_BY: Mapping[str, tuple[str, ...]] = {"thumbnails": ("frames",), "stitch": (SOURCE,)}
 PUBLISHED_STAGES = ("stitch", "thumbnails", "captions")
 REASONS: Mapping[type[Exception], Reason] = {
     MemoryError: Reason.MEMORY_EXCEEDED,  # only a limit on this very process raises it: that is evidence
@@ -58,8 +61,15 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     except tuple(REASONS) as error:
         reason = next(reason for kind, reason in REASONS.items() if isinstance(error, kind))
         return {"outcome": "failed", "reason": reason.value, "error": str(error) or type(error).__name__}
+    except OSError as error:
+        if error.errno not in disk.NO_ROOM:
+            raise
+        service.metrics.count("reference_disk_waits_total")
+        patient = service.defended(Defence.DISK_PATIENCE)
+        return disk.report(error, folder, patient=patient)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if service.defended(Defence.EAGER_CLEANUP):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def effect_key(service: Service, job: Job) -> str:
@@ -106,7 +116,17 @@ class _Attempt:
             checkpoint = done.get(stage)
             if checkpoint is None or not self._restore(checkpoint):
                 self._run_stage(stage)
+            self._make_room(stage)
         return self._publish()
+
+    def _make_room(self, stage: str) -> None:
+        """Removes at once what no later stage reads: at any time the disk holds little of a job."""
+        if self._service.defended(Defence.EAGER_CLEANUP):
+            for name in LAST_READ_BY.get(stage, ()):
+                if name == SOURCE:
+                    (self._folder / SOURCE).unlink(missing_ok=True)
+                else:
+                    shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def _interrupt(self) -> None:
         if self._stopper.asked:
@@ -183,7 +203,7 @@ class _Attempt:
 
     def _fetch_source(self) -> Path:
         if self._source is None:
-            path = self._folder / "source"
+            path = self._folder / SOURCE
             # A presigned PUT outlives the completion that verified the object: what comes now may be another.
             self._fetch(self._job.upload_key, path, etag=self._job.etag)
             self._source = path

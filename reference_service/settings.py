@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     alert_orphans: int = Field(default=5, ge=0)
     alert_sweeper_silent_s: Seconds = 120.0  # no sweeper was heard of for so long
     work_folder: str | None = None  # temporary files; None: the system's
+    disk_budget_bytes: int | None = Field(default=None, gt=0)  # of the work folder; None: its whole disk
+    disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0)  # with less room, a worker takes no job
     memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow
 
     defences_off: Annotated[frozenset[Defence], NoDecode] = frozenset()
