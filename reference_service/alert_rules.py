@@ -60,7 +60,7 @@ def rules_of(settings: Settings) -> Iterator[PrometheusRule]:
     )
     yield PrometheusRule(
         alert="ReferenceNobodyEvaluates",
-        expr='max(reference_live_instances{role="relay"}) < 1 or absent(reference_live_instances{role="relay"})',
+        expr='absent(reference_live_instances{role="relay"} > 0)',
         lasting="2m",
         severity="page",
         summary="no relay lives: events are not sent, and the service's own alerts are not evaluated",

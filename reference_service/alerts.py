@@ -65,12 +65,39 @@ RULES: tuple[Rule, ...] = (
         window="alert_orphan_age_s",
     ),
     Rule(
+        name="memory_near_limit",
+        says="an instance is near the limit of its memory (percent)",
+        do="see which stage needs it (stage_peaks of its attempts), and how much the limit leaves",
+        severity="ticket",
+        value=alerting.fullest(),
+        threshold="memory_warn_percent",
+        window="alert_memory_within_s",
+    ),
+    Rule(
         name="sweeper_silent",
         says="no sweeper has been heard of (seconds)",
         do="start it again: nothing else brings back what a dead worker held",
         severity="page",
         value=alerting.silence_of("sweeper"),
         threshold="alert_sweeper_silent_s",
+        window=None,
+    ),
+    Rule(
+        name="recovery_silent",
+        says="no recovery sweep has begun by schedule or by HTTP (seconds)",
+        do="start the scheduler again, and look why it stopped: its log, `recovery runs`",
+        severity="page",
+        value=alerting.recovery_silence(),
+        threshold="alert_recovery_silent_s",
+        window=None,
+    ),
+    Rule(
+        name="recovery_paused",
+        says="recovery sweeps are paused (seconds)",
+        do="`recovery resume`, unless whoever paused them still needs it",
+        severity="ticket",
+        value=alerting.recovery_pause(),
+        threshold="alert_recovery_paused_s",
         window=None,
     ),
 )
@@ -117,7 +144,7 @@ def evaluate(service: Service) -> Sequence[alerting.Spell]:
 
 
 def report(service: Service) -> Mapping[str, Any]:
-    """What is in force, with what each rule measures right now, and the last changes. Raises `Unavailable`."""
+    """What is in force, what each rule measures now, and the last changes. Raises `Unavailable`."""
     found = values(service)
     in_force = {spell.name: spell for spell in alerting.newest(service.store)}
     return {

@@ -8,6 +8,7 @@
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
     POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    …    /internal/recovery…         the recovery sweep: see `recovery_routes`; the same token
     GET  /internal/status, /alerts   see `internal`
     GET  /metrics                    in Prometheus' format; no token, as the two below
     GET  /livez, /readyz, /healthz   no token
@@ -39,6 +40,7 @@ from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
 from reference_service.metrics import CONTENT_TYPE
 from reference_service.ports import Unavailable
+from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
@@ -106,6 +108,7 @@ def _make_routes() -> tuple[FastAPI, _Bound]:
     _add_reads(app, bound, tenant_of)
     _add_writes(app, bound, tenant_of)
     add_internal(app, lambda: bound.service, _bearer)
+    add_recovery(app, lambda: bound.service, _bearer)
     return app, bound
 
 

@@ -15,6 +15,7 @@ from reference_service.service import Service, announce, announce_id
 from reference_service.store import lifecycle
 from reference_service.store.events import discard_object
 from reference_service.store.lifecycle import NewJob
+from reference_service.unverified import is_unverified, verify
 
 MULTIPART_URL_S = 24 * 3600
 
@@ -125,7 +126,8 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
     """
     if not service.defended(Defence.COMPLETE_IDEMPOTENCY):
         return _complete_again(service, job, source)
-    if job.state is not State.AWAITING_UPLOAD:
+    by_hand = is_unverified(service, job)
+    if job.state is not State.AWAITING_UPLOAD and not by_hand:
         return _already(service, job)
     facts = verified_object(service, job)
     if facts is None and service.defended(Defence.OBJECT_CHECK):
@@ -137,6 +139,8 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
         if problem is not None:
             return _fail_mismatch(service, job, problem)
     service.points.reach(f"{source}.complete.before_commit", job=job.id)
+    if by_hand and facts is not None:
+        return verify(service, job, facts) or _already(service, find(service, job.tenant, job.id))
     queued = lifecycle.mark_uploaded(
         service.store,
         job.id,
@@ -176,6 +180,10 @@ def mismatch(job: Job, facts: ObjectFacts, etag: str | None = None) -> str | Non
 
 def _fail_mismatch(service: Service, job: Job, problem: str) -> Job:
     failed = lifecycle.fail_upload(service.store, job.id, Reason.UPLOAD_MISMATCH)
+    if failed is None and is_unverified(
+        service, job
+    ):  # put back by the next sweep, it fails by the next call
+        raise Refused(status=422, message=f"job={job.id!r}: {problem}")
     if failed is None:
         return _already(service, find(service, job.tenant, job.id))
     collect(service, job.id)

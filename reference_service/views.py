@@ -20,6 +20,7 @@ def job_view(job: Job, done: Collection[str] = ()) -> dict[str, Any]:
         "reason": job.reason.value if job.reason else None,
         "size_bytes": job.size_bytes if job.size_bytes is not None else job.expected_bytes,
         "retry_of": job.retry_of,
+        "tags": [job.triggered_by] if job.triggered_by else [],
         "result_prefix": job.result_prefix,
         "trace": job.trace,
         "created_at": job.created_at,

@@ -57,6 +57,12 @@ EXPLORED_FILES: Final[Mapping[str, str]] = {
 }
 """Beside those of a group, of an exploration."""
 
+REPRODUCED_FILES: Final[Mapping[str, str]] = {
+    "reproduction.json": "both runs of an incident, side by side, for programs",
+    "reproduction.html": "both runs of an incident, side by side, with the timeline of each",
+}
+"""Beside those of a group, of an incident that was reproduced."""
+
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 

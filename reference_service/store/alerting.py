@@ -11,12 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, text, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import State
 from reference_service.store.core import Store
-from reference_service.store.tables import alerts, database_now, instances, jobs, outbox
+from reference_service.store.tables import (
+    alerts,
+    database_now,
+    instances,
+    jobs,
+    outbox,
+    recovery_control,
+    recovery_runs,
+)
 
 FIRING, QUIET = "firing", "quiet"
 
@@ -81,6 +89,32 @@ def silence_of(role: str) -> ColumnElement[Any]:
     return database_now() - func.coalesce(heard, began, database_now())
 
 
+def fullest() -> ColumnElement[Any]:
+    """Percent of its memory that the fullest instance used at its last heartbeat, of those that run."""
+    percent = 100.0 * instances.c.memory_bytes / instances.c.memory_budget_bytes
+    found = select(func.max(percent)).where(
+        instances.c.stopped_at.is_(None),
+        instances.c.heartbeat_at > database_now() - bindparam("alert_memory_within_s"),
+    )
+    return func.coalesce(found.scalar_subquery(), 0.0)
+
+
+def recovery_silence() -> ColumnElement[Any]:
+    """Seconds since the schedule, or somebody by HTTP, last began a recovery run; 0 while it is paused."""
+    began = (
+        select(func.max(recovery_runs.c.started_at)).where(recovery_runs.c.trigger != "cli").scalar_subquery()
+    )
+    first = select(func.min(instances.c.started_at)).scalar_subquery()
+    silence = database_now() - func.coalesce(began, first, database_now())
+    return case((_PAUSED_AT.is_not(None), 0.0), else_=silence)
+
+
+def recovery_pause() -> ColumnElement[Any]:
+    """Seconds since recovery was paused; 0 when it is not."""
+    return database_now() - func.coalesce(_PAUSED_AT, database_now())
+
+
+_PAUSED_AT = select(func.max(recovery_control.c.paused_at)).scalar_subquery()
 _OTHER = alerts.alias("other")
 NEWEST = (
     select(*alerts.c)
@@ -127,18 +161,17 @@ def record(store: Store, found: Mapping[str, tuple[float, float]]) -> Sequence[S
     def work(connection: Connection) -> Sequence[Spell]:
         now = float(connection.execute(NOW).scalar_one())
         known = {spell.name: spell for spell in _spells(connection)}
-        begun = [
-            _note(connection, known.get(name), name, value, threshold, now)
-            for name, (value, threshold) in found.items()
-        ]
+        begun = [note(connection, known.get(name), name, both, now=now) for name, both in found.items()]
         return [spell for spell in begun if spell is not None]
 
     return store.run(work)
 
 
-def _note(
-    connection: Connection, last: Spell | None, name: str, value: float, threshold: float, now: float
+def note(
+    connection: Connection, last: Spell | None, name: str, found: tuple[float, float], *, now: float
 ) -> Spell | None:
+    """The spell that begins, when `last` is of the other state, and nobody has begun it meanwhile."""
+    value, threshold = found
     state = FIRING if value > threshold else QUIET
     if last is not None and last.state == state:
         numbers = {"b_name": name, "b_number": last.number}
@@ -170,8 +203,8 @@ def _spells(connection: Connection) -> Sequence[Spell]:
 
 
 def distribution(store: Store) -> Mapping[str, Any]:
-    """How many jobs are in each state, how long ago the oldest was made and last moved (seconds), and how many
-    events wait to be sent.
+    """How many jobs are in each state, how long ago the oldest was made and the first to stand still moved
+    (seconds), and how many events wait to be sent.
     """
 
     def work(connection: Connection) -> Mapping[str, Any]:

@@ -101,7 +101,9 @@ ORPHANED = (
     .order_by(jobs.c.updated_at)
     .limit(1000)
 )
-DONE_STAGES = select(checkpoints.c.stage).where(checkpoints.c.job == bindparam("b_job"))
+DONE_STAGES = select(checkpoints.c.stage).where(
+    checkpoints.c.job == bindparam("b_job"), checkpoints.c.position == 0
+)
 
 _UPLOADED: Mapping[str, Any] = {
     "state": State.QUEUED,

@@ -46,6 +46,17 @@ DEAD_ATTEMPTS = (
     )
     .limit(BATCH)
 )
+# What a clean-up that asks for nobody's life would take for left behind.
+OPEN_ATTEMPTS = (
+    select(*jobs.c)
+    .join(attempts, and_(attempts.c.job == jobs.c.id, attempts.c.attempt == jobs.c.attempt))
+    .where(
+        jobs.c.state == State.ACTIVE,
+        attempts.c.ended_at.is_(None),
+        attempts.c.boot_id != bindparam("b_boot"),
+    )
+    .limit(BATCH)
+)
 ATTEMPT_REASON = select(attempts.c.reason).where(
     attempts.c.job == bindparam("b_job"), attempts.c.attempt == bindparam("b_attempt")
 )
@@ -92,6 +103,28 @@ PUT_OFF_UPLOAD = (
     .values(upload_deadline=database_now() + bindparam("b_more_s"))
     .returning(jobs.c.id)
 )
+# Queued by hand: whoever queues a job in good order has verified its upload, and says so with its ETag.
+UNVERIFIED = (
+    select(*jobs.c)
+    .where(jobs.c.state == State.QUEUED, jobs.c.etag.is_(None))
+    .order_by(jobs.c.updated_at)
+    .limit(BATCH)
+)
+_UNVERIFIED = (jobs.c.id == bindparam("b_job"), jobs.c.state == State.QUEUED, jobs.c.etag.is_(None))
+PUT_BACK = (
+    update(jobs)
+    .where(*_UNVERIFIED)
+    .values(state=State.AWAITING_UPLOAD, updated_at=database_now())
+    .returning(*jobs.c)
+)
+VERIFY = (
+    update(jobs)
+    .where(*_UNVERIFIED)
+    .values(
+        etag=bindparam("b_etag"), size_bytes=bindparam("b_size"), published_at=None, updated_at=database_now()
+    )
+    .returning(*jobs.c)
+)
 # Without a live event: nothing of it waits in the outbox, and what was published was so long ago that it
 # must have been consumed or lost.
 UNANNOUNCED = (
@@ -99,6 +132,7 @@ UNANNOUNCED = (
     .where(
         jobs.c.state == State.QUEUED,
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
+        or_(jobs.c.not_before.is_(None), jobs.c.not_before < database_now()),
         ~exists().where(outbox.c.job == jobs.c.id, outbox.c.published_at.is_(None)),
     )
     .order_by(jobs.c.updated_at)
@@ -134,6 +168,11 @@ def dead_attempts(store: Store, *, instance: str, boot_id: str, dead_after_s: fl
     """Active jobs whose attempt belongs to an instance that is dead, as seen from this new one."""
     values = {"b_instance": instance, "b_boot": boot_id, "b_dead_after_s": dead_after_s}
     return store.single(lambda connection: [job_of(row) for row in connection.execute(DEAD_ATTEMPTS, values)])
+
+
+def open_attempts(store: Store, *, boot_id: str) -> Sequence[Job]:
+    """Active jobs with an open attempt of anybody but this boot, dead or alive."""
+    return store.single(lambda c: [job_of(row) for row in c.execute(OPEN_ATTEMPTS, {"b_boot": boot_id})])
 
 
 def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired: bool) -> Job | None:
@@ -179,6 +218,31 @@ def put_off_upload(store: Store, job_id: str, *, more_s: float) -> bool:
     """The deadline becomes `more_s` from now; False when the job moved on meanwhile."""
     values = {"b_job": job_id, "b_more_s": more_s}
     return store.run(lambda c: c.execute(PUT_OFF_UPLOAD, values).first() is not None)
+
+
+def unverified(store: Store) -> Sequence[Job]:
+    """Queued jobs whose upload nobody has verified; at most 100."""
+    return store.single(lambda connection: [job_of(row) for row in connection.execute(UNVERIFIED)])
+
+
+def put_back(store: Store, job_id: str) -> Job | None:
+    """queued -> awaiting_upload; None when it was verified or moved on meanwhile."""
+    return store.run(lambda c: move(c, store, PUT_BACK, {"b_job": job_id}, source=State.QUEUED))
+
+
+def verify(store: Store, job_id: str, *, etag: str, size_bytes: int) -> Job | None:
+    """Notes which object was verified, with the event of the job, which is queued already; None when it was
+    verified or moved on meanwhile.
+    """
+    values = {"b_job": job_id, "b_etag": etag, "b_size": size_bytes}
+
+    def work(connection: Connection) -> Job | None:
+        row = connection.execute(VERIFY, values).first()
+        if row is not None and store.outbox:
+            add_event(connection, job_id, row.trace)
+        return None if row is None else job_of(row)
+
+    return store.run(work)
 
 
 def unannounced(store: Store, *, after_s: float) -> Sequence[str]:

@@ -21,6 +21,7 @@ from unstuck.errors import ExitCode, UsageError, did_you_mean
 from unstuck.history import History, collector_paused
 
 CLOCK_STEP_S = 0.5  # slewing, of at most 0.5 ms a second, stays far below
+NO_BLOW = "heal"  # the fault that only ends another one, which had to have its own work in flight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,10 @@ def _problem(row: FaultRow, fault: FaultStory, *, unknown: bool) -> str | None:
         (row.fired == 0, "never fired"),
         (row.landed < row.fired, f"fired {row.fired} x and landed {row.landed} x"),
         (not row.condition_held, f"struck while its condition did not hold ({row.condition})"),
-        (not row.setup and (unknown or row.in_flight == 0), "struck while no work was in flight"),
+        (
+            not row.setup and row.name != NO_BLOW and (unknown or row.in_flight == 0),
+            "struck while no work was in flight",
+        ),
     )
     return next((problem for is_so, problem in rules if is_so), None)
 

@@ -23,14 +23,18 @@ def reports_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def running_flags(parser: argparse.ArgumentParser) -> None:
-    reports_flags(parser)
-    parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
     parser.add_argument(
         "--jobs",
         metavar="N",
         type=whole(1),
         help="runs side by side (default: two a processor, at most 4)",
     )
+    place_flags(parser)
+
+
+def place_flags(parser: argparse.ArgumentParser) -> None:
+    reports_flags(parser)
+    parser.add_argument("--seed", metavar="N", type=whole(0), help="of everything random (default: 1)")
     parser.add_argument(
         "--emulator",
         metavar="NAME",
@@ -134,6 +138,49 @@ def prove_flags(parser: argparse.ArgumentParser) -> None:
     )
     target_flags.declare_target(parser)
     running_flags(parser)
+
+
+def reproduce_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="an incident, or a scenario that says what was missing on its day (default: list them)",
+    )
+    parser.add_argument("--list", action="store_true", help="what happened in each incident, and what to run")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=whole(1),
+        help="so many jobs instead of the scenario's; the two runs then come one after the other",
+    )
+    parser.add_argument("--json", action="store_true", help="the result for programs, instead of the screen")
+    target_flags.declare_target(parser)
+    world_flags(parser)
+    place_flags(parser)
+
+
+def verify_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="old",
+        metavar="OLD",
+        help="the version that is deployed: a commit, a tag or a wheel (default: the newest tag; without one "
+        "where this branch left main, or the commit before)",
+    )
+    parser.add_argument(
+        "--to",
+        dest="new",
+        metavar="NEW",
+        help="the version that is to be deployed: the same (default: this checkout)",
+    )
+    parser.add_argument(
+        "--database", type=one_of("postgresql", "sqlite"), help="on this one only (default: on both)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="the checklist for programs, instead of the screen"
+    )
+    place_flags(parser)
 
 
 def check_flags(parser: argparse.ArgumentParser) -> None:

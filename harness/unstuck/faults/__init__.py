@@ -6,6 +6,7 @@ from types import ModuleType
 
 from unstuck.faults import (
     allocate_here,
+    back_up,
     clock,
     complete_again,
     corrupt_artefacts,
@@ -17,22 +18,29 @@ from unstuck.faults import (
     duplicate_message,
     error_message,
     fill_disk,
+    hang_here,
     heal,
     hold_message,
     kill,
     link_down,
+    manual_update,
+    migrate,
     notifications_off,
     pause,
+    pause_recovery,
+    restore_backup,
     rolling_replace,
     swallow,
     terminate,
     toxic,
+    trigger_recovery,
 )
 
 FAULTS: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
         allocate_here,
+        back_up,
         clock,
         complete_again,
         corrupt_artefacts,
@@ -44,16 +52,22 @@ FAULTS: dict[str, ModuleType] = {
         duplicate_message,
         error_message,
         fill_disk,
+        hang_here,
         heal,
         hold_message,
         kill,
         link_down,
+        manual_update,
+        migrate,
         notifications_off,
         pause,
+        pause_recovery,
+        restore_backup,
         rolling_replace,
         swallow,
         terminate,
         toxic,
+        trigger_recovery,
     )
 }
 """Every fault by its name in scenarios."""

@@ -6,6 +6,7 @@ One fault a module. A module is a fault when it has what `FaultModule` asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -65,6 +66,11 @@ class Hand(Protocol):
         """Running processes: `all`, `any` (the oldest), or `holder` of the occasion's job."""
         ...
 
+    @property
+    def moved_by_hand(self) -> AbstractSet[str]:
+        """Jobs that were seen to move by a statement of our own, past the service."""
+        ...
+
     memory: dict[str, Any]  # of this injection, from inject to heal
 
     def stop(self, name: str, *, grace_s: float) -> bool:
@@ -80,6 +86,10 @@ class Hand(Protocol):
 
     def direct(self, directive: Mapping[str, Any]) -> bool:
         """Tells the process that stands at the place what to do; False when nobody stands there."""
+        ...
+
+    def stay(self) -> bool:
+        """Deals the blow, and keeps who stands at the place there until it is healed; False: nobody does."""
         ...
 
     def gone(self) -> bool:
@@ -132,7 +142,7 @@ class Hand(Protocol):
         ...
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
-        """An ability of the target itself (`notifications_off`); returns what was read back."""
+        """An ability of the target itself (`notifications_off`); returns what it answered."""
         ...
 
     def heal(self, fault: int) -> bool:

@@ -121,7 +121,8 @@ def read_settings(spot: Spot, words: Vocabulary, below: Mapping[str, Setting] = 
                 setting, name, f"is not a setting of this target.{did_you_mean(name, known)}"
             )
         value = typed(setting, (known[name],))
-        words.check(name, setting)
+        if not isinstance(value, str):  # what a word may be there, the target knows
+            words.check(name, setting)
         assert value is not None  # the catalogue has no setting of type None
         settings[name] = value
     refused = words.catalogue.refuse_settings({**below, **settings})

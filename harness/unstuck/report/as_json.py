@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from unstuck.report.group import Group, RunLine
 from unstuck.report.points import PointsTable
+from unstuck.report.reproduction import Reproduction
 
 FORMAT: Final = 1
 
@@ -62,6 +63,46 @@ def group_json(group: Group) -> str:
             "duration_s": round(group.duration_s, 3),
             "notes": list(group.notes),
             "runs": rows,
+        }
+    )
+
+
+def reproduction_json(told: Reproduction) -> str:
+    """`reproduction.json`: both runs in short, side by side; their folders have the rest."""
+    runs = {}
+    for name, line in (("before", told.before), ("after", told.after)):
+        summary = line.summary
+        runs[name] = {
+            "verdict": line.word,
+            "exit_code": int(line.exit_code),
+            "error": line.error,
+            "folder": line.folder,
+            "duration_s": round(line.duration_s, 3),
+            "jobs": dict(summary.states) if summary else {},
+            "classes": dict(summary.outcomes) if summary else {},
+            "failed": [one.name for one in summary.properties if one.verdict == "fail"] if summary else [],
+            "recovery_s": summary.recovery_s if summary else None,
+            "timeline": [{"at": at, "what": what} for at, what in told.moments(line)],
+        }
+    return _dump(
+        {
+            "format": FORMAT,
+            "incident": told.incident,
+            "verdict": told.word,
+            "exit_code": int(told.exit_code),
+            "reproduced": told.reproduced,
+            "conclusion": told.conclusion(),
+            "happened": told.happened,
+            "defences_off": list(told.defences_off),
+            "fails": list(told.fails),
+            "jobs": told.jobs,
+            "world": told.world,
+            "seed": told.seed,
+            "version": told.version,
+            "date": told.date,
+            "duration_s": round(told.duration_s, 3),
+            "again": told.command,
+            "runs": runs,
         }
     )
 

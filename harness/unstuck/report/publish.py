@@ -10,7 +10,7 @@ from unstuck.checks import PROPERTIES
 from unstuck.checks.story import Story, data_of, text_of
 from unstuck.checks.verdict import RunVerdict
 from unstuck.history import read_history
-from unstuck.report.as_json import group_json, points_json, run_json
+from unstuck.report.as_json import group_json, points_json, reproduction_json, run_json
 from unstuck.report.group import Group, RunLine
 from unstuck.report.group_page import group_html
 from unstuck.report.junit import junit_xml
@@ -18,6 +18,8 @@ from unstuck.report.markdown import group_markdown, run_markdown
 from unstuck.report.model import Summary
 from unstuck.report.points import PointsTable
 from unstuck.report.points_page import points_html
+from unstuck.report.reproduction import Reproduction
+from unstuck.report.reproduction_page import reproduction_html
 from unstuck.report.run_page import run_html
 from unstuck.report.summary import Circumstances, summarise
 from unstuck.rundir import GroupFolder, RunFolder, write
@@ -68,3 +70,9 @@ def publish_points(folder: GroupFolder, table: PointsTable) -> None:
     """Writes `points.json` and `points.html`. Raises `UsageError`."""
     write(folder.points_data, points_json(table))
     write(folder.points, points_html(table))
+
+
+def publish_reproduction(folder: GroupFolder, told: Reproduction) -> None:
+    """Writes `reproduction.json` and `reproduction.html`. Raises `UsageError`."""
+    write(folder.path / "reproduction.json", reproduction_json(told))
+    write(folder.path / "reproduction.html", reproduction_html(told))

@@ -162,12 +162,19 @@ def _tell_alert(event: Event, data: dict[str, Any]) -> str:
     return _with(f"alert {data.pop('alert', '?')} {'fires' if event.phase == 'firing' else 'is quiet'}", data)
 
 
+def _tell_sweep(event: Event, data: dict[str, Any]) -> str:
+    words = {"begin": "begins", "end": "ends", "pause": "are paused", "resume": "are to be resumed"}
+    run = data.pop("run", None)
+    return _with(f"recovery {'sweeps' if run is None else f'sweep {run}'} {words[str(event.phase)]}", data)
+
+
 _EVENTS: Final[Mapping[str, Callable[[Event, dict[str, Any]], str]]] = {
     "transition": _tell_move,
     "stage": _tell_stage,
     "op": _tell_op,
     "effect": _tell_effect,
     "alert": _tell_alert,
+    "sweep": _tell_sweep,
     "fault": _tell_fault,
     "process": _tell_process,
     "outcome": _tell_outcome,
@@ -253,7 +260,19 @@ def _toxic(values: Mapping[str, Any]) -> str:
     return f"{what} {values['stream']} on the link {values['link']} for {span(values['for_s'])}{share}"
 
 
+def _migrate(values: Mapping[str, Any]) -> str:
+    whose = values["version"] or "this checkout"
+    down = values["down_to"]
+    return f"migrate the database {f'back to {down}' if down else f'to {whose}'} under whoever runs on it"
+
+
+def _update_by_hand(values: Mapping[str, Any]) -> str:
+    jobs = "the job" if values["which"] == "here" else f"every job ({values['job']})"
+    return f"UPDATE by hand: make {jobs} {values['state']} that is {values['was']}"
+
+
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "back_up": lambda _: "back the database up",
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
     "clock": _clock,
     "complete_again": lambda v: f"complete the upload again ({v['times']} x)",
@@ -265,16 +284,24 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "duplicate_message": lambda _: "deliver that message twice",
     "drop_message": lambda _: "swallow that message and all behind it on its connection",
     "error_message": lambda v: f"answer that message with an error ({v['code'] or v['status']})",
+    "hang_here": lambda v: f"keep the process at that place for {span(v['for_s'])}, or until it is let go",
     "hold_message": lambda v: f"hold that message for {span(v['for_s'])}, or until it is let go",
     "heal": lambda v: f"end fault {v['fault']} here",
     "kill": _kill,
     "link_down": lambda v: f"cut the link {v['link']} for {span(v['for_s'])}",
+    "manual_update": _update_by_hand,
+    "migrate": _migrate,
     "notifications_off": lambda _: "switch the bucket's notifications off",
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
+    "pause_recovery": lambda v: f"pause the service's recovery sweeps for {span(v['for_s'])}",
+    "restore_backup": lambda v: (
+        f"stop {', '.join(v['roles'])}, put the back-up back, start {v['version'] or 'this checkout'}"
+    ),
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
     "terminate": _terminate,
     "toxic": _toxic,
+    "trigger_recovery": lambda _: "ask for a recovery sweep",
 }
 
 

@@ -349,9 +349,11 @@ class Engine:
                 self._mailbox.put(stroke)
 
     def _let_go(self, stroke: Stroke) -> None:
+        over = not stroke.lasting or stroke.healing
         try:
-            stroke.hand.release({"do": "go"})
-            if not stroke.lasting or stroke.healing:
+            if over or not stroke.hand.stays:
+                stroke.hand.release({"do": "go"})
+            if over:
                 stroke.hand.free_message()
         except Exception as error:  # noqa: BLE001  the link is gone, and what it held with it
             self.fail("letting go of a held message", error)

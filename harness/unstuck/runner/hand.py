@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from unstuck.errors import TargetError
@@ -37,6 +38,7 @@ class RunnerHand:
         self.world = engine.world
         self.scheduler = engine.scheduler
         self.memory: dict[str, Any] = {}
+        self.stays = False  # who stands at the place: until the blow is healed
         self.in_flight: int | None = None  # open jobs when the blow was dealt
         self.struck_at_ns: int | None = None
 
@@ -71,6 +73,11 @@ class RunnerHand:
             return False
         self.dealing()
         return self.release(directive)
+
+    def stay(self) -> bool:
+        self.dealing()
+        self.stays = self._waiting is not None
+        return self.stays
 
     def gone(self) -> bool:
         return self._point is None or self._point.gone()
@@ -119,6 +126,10 @@ class RunnerHand:
         if which == "holder":
             name = None if self.occasion.job is None else self.holder_of(self.occasion.job)
         return [name] if name in running else []
+
+    @property
+    def moved_by_hand(self) -> AbstractSet[str]:
+        return self._engine.live.moved_by_hand
 
     def holder_of(self, job: str) -> str | None:
         known = self._engine.live.jobs.get(job)

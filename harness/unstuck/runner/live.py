@@ -52,10 +52,19 @@ class Live:
     unanswered: int = 0  # submissions of which nobody knows whether they made a job
     stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
 
+    moved_by_hand: set[str] = field(default_factory=set)  # jobs that a fault's own statement has moved
+
+    gone: set[str] = field(default_factory=set)  # jobs that a restored back-up does not know
+
     poisoned: dict[str, set[str]] = field(default_factory=dict)  # toxic -> links where it has had bytes
 
     def apply(self, event: Event) -> None:
-        if event.kind in ("transition", "stage") and event.job is not None:
+        if event.kind == "evidence" and event.phase == "gone" and event.job is not None:
+            self.gone.add(event.job)
+            self.jobs.pop(event.job, None)
+        elif event.job in self.gone:
+            pass
+        elif event.kind in ("transition", "stage") and event.job is not None:
             self._move(event.kind, event.job, event.data)
         elif event.kind == "op" and event.job is not None:
             if "tag" in event.data:
@@ -87,6 +96,8 @@ class Live:
         job = self.jobs.setdefault(name, LiveJob(state=""))
         if kind == "transition":
             job.state = str(data["to"])
+            if data.get("by") is not None:
+                self.moved_by_hand.add(name)
         job.stage = data.get("stage")
         job.attempt = int(data.get("attempt") or 0)
         job.token = int(data.get("token") or 0)

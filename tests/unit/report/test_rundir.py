@@ -206,7 +206,8 @@ def test_half_a_character_from_outside_is_written_all_the_same(tmp_path: Path) -
 def test_every_file_is_documented() -> None:
     """docs/run-folder.md says of each file what the code says of it."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    for files in (rundir.RUN_FILES, rundir.DECLARED_FILES, rundir.GROUP_FILES, rundir.EXPLORED_FILES):
+    beside = (rundir.EXPLORED_FILES, rundir.REPRODUCED_FILES)
+    for files in (rundir.RUN_FILES, rundir.DECLARED_FILES, rundir.GROUP_FILES, *beside):
         for name, what in files.items():
             assert f"| `{name}` | {what} |" in text
 

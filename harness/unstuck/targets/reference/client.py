@@ -16,7 +16,7 @@ import urllib3
 
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit, Reply
-from unstuck.targets.reference.places import token_of
+from unstuck.targets.reference.places import INTERNAL_TOKEN, token_of
 
 TRY_AGAIN_S = 10.0
 TRY_EVERY_S = 0.05
@@ -65,6 +65,10 @@ class Client:
         """The job as the API shows it; None when it shows none."""
         reply = self._ask("GET", f"/jobs/{job}", token=self._token(job))
         return reply.data if reply.phase == "ok" else None
+
+    def operate(self, path: str) -> Reply:
+        """What an operator asks of the service, by one of its internal routes."""
+        return self._ask("POST", f"/internal/{path}", {}, token=INTERNAL_TOKEN)
 
     def close(self) -> None:
         """From now on nothing goes out: a port of this run may soon be another run's."""

@@ -18,6 +18,7 @@ from unstuck.errors import HarnessError
 from unstuck.targets.port import Emit
 
 CHANNEL = "unstuck_seen"
+OPERATOR = "unstuck-operator"  # the name of a connection on which a fault plays the operator
 
 INSTALL = """
 CREATE SCHEMA IF NOT EXISTS unstuck;
@@ -41,7 +42,8 @@ BEGIN
         'number', seen, 'kind', kind, 'job', NEW.id, 'at_s', extract(epoch FROM clock_timestamp()),
         'from', CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE OLD.state END, 'to', NEW.state,
         'stage', NEW.stage, 'attempt', NEW.attempt, 'token', NEW.token, 'worker', NEW.worker,
-        'reason', NEW.reason, 'tenant', NEW.tenant, 'name', left(NEW.name, 200));
+        'reason', NEW.reason, 'tenant', NEW.tenant, 'name', left(NEW.name, 200),
+        'by', CASE WHEN current_setting('application_name') = 'unstuck-operator' THEN 'operator' END);
     INSERT INTO unstuck.seen (number, facts) VALUES (seen, facts);
     PERFORM pg_notify('unstuck_seen', facts::text);
     RETURN NEW;
@@ -64,7 +66,27 @@ BEGIN
     RETURN NEW;
 END $see$;
 
+CREATE OR REPLACE FUNCTION unstuck.see_sweep() RETURNS trigger LANGUAGE plpgsql AS $see$
+DECLARE
+    seen bigint;
+    facts json;
+BEGIN
+    seen := nextval('unstuck.seen_number_seq');
+    facts := json_build_object(
+        'number', seen, 'kind', 'sweep', 'at_s', extract(epoch FROM clock_timestamp()),
+        'run', NEW.id, 'trigger', NEW.trigger, 'actor', NEW.actor, 'state', NEW.state, 'found', NEW.found,
+        'triggered', NEW.triggered, 'skipped', NEW.skipped, 'failed', NEW.failed);
+    INSERT INTO unstuck.seen (number, facts) VALUES (seen, facts);
+    PERFORM pg_notify('unstuck_seen', facts::text);
+    RETURN NEW;
+END $see$;
+
 DO $$ BEGIN
+    IF to_regclass('recovery_runs') IS NOT NULL THEN
+        DROP TRIGGER IF EXISTS unstuck_see_sweep ON recovery_runs;
+        CREATE TRIGGER unstuck_see_sweep AFTER INSERT OR UPDATE OF state ON recovery_runs
+            FOR EACH ROW EXECUTE FUNCTION unstuck.see_sweep();
+    END IF;
     IF to_regclass('alerts') IS NOT NULL THEN  -- a version of the service before it had alerts has none
         DROP TRIGGER IF EXISTS unstuck_see_alert ON alerts;
         CREATE TRIGGER unstuck_see_alert AFTER INSERT ON alerts
@@ -75,6 +97,10 @@ END $$;
 """Idempotent. What it costs: one insert and one notification for each change of state or stage."""
 
 
+MANUAL_UPDATE: Final = """
+UPDATE jobs SET state = %s WHERE state = %s AND (%s::text IS NULL OR id = %s)
+AND (%s::text IS NULL OR starts_with(name, %s || '/')) RETURNING id
+"""
 EVALUATED: Final = """
 SELECT count(*) FROM (SELECT max(evaluated_at) AS looked FROM alerts) AS last
 WHERE looked > (SELECT max(updated_at) FROM jobs)
@@ -161,10 +187,14 @@ class Observer:
             about = {key: facts[key] for key in ("alert", "value", "threshold")}
             self._emit("alert", str(facts["state"]), at_ns=at_ns, **about)
             return
+        if facts["kind"] == "sweep":
+            phase, about = sweep_of(facts)
+            self._emit("sweep", phase, at_ns=at_ns, **about)
+            return
         data = {
             key: facts[key]
-            for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant")
-            if facts[key] is not None or key == "from"
+            for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant", "by")
+            if facts.get(key) is not None or key == "from"
         }
         if facts["kind"] == "stage":
             data.pop("from")
@@ -176,6 +206,16 @@ class Observer:
             tag=tag_of(str(facts["name"])),
             **data,
         )
+
+
+SWEEP = ("run", "trigger", "actor", "state", "found", "triggered", "skipped", "failed")
+
+
+def sweep_of(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The phase of a recovery sweep, and what is known of it then."""
+    if facts["state"] == "running":
+        return "begin", {key: facts[key] for key in SWEEP[:3]}
+    return "end", {key: facts[key] for key in SWEEP}
 
 
 def _epoch_ns() -> int:

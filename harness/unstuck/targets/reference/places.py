@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 REGION = "us-east-1"
 TOKEN = "unstuck-run"  # noqa: S105  of the run's own tenant
+INTERNAL_TOKEN = "unstuck-operator"  # noqa: S105  for /internal/…, of the run's own service
 TENANT = "unstuck"
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reference_service import uploads
+from reference_service import recovery_routes, uploads
 from reference_service.admission import Refused
 from reference_service.domain import Defence
 from reference_service.ports import Unavailable
+from reference_service.recovery_routes import RunRequest
 from reference_service.service import Service
 from reference_service.store import lifecycle
 from reference_service.views import job_view, upload_view
@@ -64,6 +65,14 @@ def get_job(job: str, tenant: str) -> Route:
         return 200, {"job": job_view(found, done)}
 
     return route
+
+
+INTERNAL: Mapping[str, Route] = {
+    "recovery": lambda service: (200, recovery_routes.triggered(service, RunRequest())),
+    "recovery/pause": lambda service: (200, recovery_routes.paused(service)),
+    "recovery/resume": lambda service: (200, recovery_routes.resumed(service)),
+}
+"""POST /internal/…, whose token is not asked for here."""
 
 
 class SimApi:

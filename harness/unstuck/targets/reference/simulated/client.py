@@ -53,6 +53,10 @@ class SimClient:
         reply = self._on_job(api.get_job, job, reads=True)
         return reply.data if reply.phase == "ok" else None
 
+    def operate(self, path: str) -> Reply:
+        """What an operator asks of the service, by one of its internal routes."""
+        return self._ask(api.INTERNAL[path])
+
     def _on_job(self, route: Callable[[str, str], api.Route], job: str, *, reads: bool = False) -> Reply:
         return self._ask(route(job, self._tenants.get(job, TENANT)), reads=reads)
 

@@ -10,16 +10,18 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from reference_service.store import SqlDatabase, schema
 from unstuck.targets.port import Emit
-from unstuck.targets.reference.observer import tag_of
+from unstuck.targets.reference.observer import SWEEP, sweep_of, tag_of
 from unstuck.worlds.sim.scheduler import GreenScheduler
 
 T = TypeVar("T")
 _NEW = "NEW.stage, NEW.attempt, NEW.token, NEW.worker, NEW.reason, NEW.tenant, NEW.name"
 _MOVED = "(NEW.state IS NOT OLD.state OR NEW.token IS NOT OLD.token)"
+_SWEEP = "NEW.id, NEW.trigger, NEW.actor, NEW.state, NEW.found, NEW.triggered, NEW.skipped, NEW.failed"
 TRIGGERS = (
     f"""CREATE TRIGGER unstuck_new AFTER INSERT ON jobs BEGIN
         SELECT unstuck_see('transition', NEW.id, NULL, NEW.state, {_NEW}); END""",
@@ -30,9 +32,17 @@ TRIGGERS = (
         SELECT unstuck_see('stage', NEW.id, OLD.state, NEW.state, {_NEW}); END""",
     """CREATE TRIGGER unstuck_alert AFTER INSERT ON alerts BEGIN
         SELECT unstuck_see('alert', NEW.name, NEW.state, NEW.value, NEW.threshold); END""",
+    f"""CREATE TRIGGER unstuck_begin AFTER INSERT ON recovery_runs BEGIN
+        SELECT unstuck_see('sweep', {_SWEEP}); END""",
+    f"""CREATE TRIGGER unstuck_end AFTER UPDATE OF state ON recovery_runs BEGIN
+        SELECT unstuck_see('sweep', {_SWEEP}); END""",
 )
 """As `targets.reference.observer` has them on PostgreSQL; what they see counts when it is committed."""
 
+MANUAL_UPDATE = text(
+    "UPDATE jobs SET state = :state WHERE state = :was AND (:job IS NULL OR id = :job) "
+    "AND (:tag IS NULL OR name LIKE :tag) RETURNING id"
+)
 FACTS = ("stage", "attempt", "token", "worker", "reason", "tenant")
 
 
@@ -59,6 +69,7 @@ class MemoryDatabase:
         self._clock = _RunClock()
         self._sql = SqlDatabase("sqlite://", self._clock, busy_timeout_s=0.0)
         self._seen: list[tuple[Any, ...]] = []
+        self._by: str | None = None  # who acts past the service
         self._sql.run(schema.lay)
         connection = self._sql.run(lambda c: c.connection.driver_connection)
         assert isinstance(connection, sqlite3.Connection)
@@ -91,6 +102,15 @@ class MemoryDatabase:
             self._tell()
         return result
 
+    def update_by_hand(self, *, job: str | None, tag: str | None, was: str, state: str) -> list[str]:
+        """As an operator at a console would; the jobs that the statement changed."""
+        given = {"state": state, "was": was, "job": job, "tag": f"{tag}/%" if tag else None}
+        self._by = "operator"
+        try:
+            return self.run(lambda c: list(c.execute(MANUAL_UPDATE, given).scalars()))
+        finally:
+            self._by = None
+
     def _see(self, *facts: Any) -> None:
         self._seen.append(facts)
 
@@ -100,9 +120,13 @@ class MemoryDatabase:
             if kind == "alert":
                 self._emit(kind, before, alert=job, value=after, threshold=rest[0])
                 continue
+            if kind == "sweep":
+                phase, about = sweep_of(dict(zip(SWEEP, (job, before, after, *rest), strict=True)))
+                self._emit(kind, phase, **about)
+                continue
             data = {key: value for key, value in zip(FACTS, rest, strict=False) if value is not None}
             if kind == "transition":
-                data = {"from": before, "to": after, **data}
+                data = {"from": before, "to": after, **data, **({"by": self._by} if self._by else {})}
             self._emit(kind, job=job, tag=tag_of(str(rest[-1])), **data)
 
 
