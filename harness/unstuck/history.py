@@ -48,8 +48,7 @@ sweep       begin | end: a recovery sweep of the service, from the harness's own
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
-            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it: state,
-            stage?) |
+            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |

@@ -93,8 +93,8 @@ attempts = Table(
     Column("outcome", String(32)),
     Column("reason", String(64)),
     Column("peak_rss_bytes", BigInteger),
-    Column("stage_peaks", Text),  # JSON: stage -> the most bytes that were resident in it
     Column("units", BigInteger),  # frames and items that it has done, as far as it has said so
+    Column("stage_peaks", Text),  # JSON: stage -> the most bytes that were resident in it
     PrimaryKeyConstraint("job", "attempt"),
     Index("attempts_by_end", "ended_at"),
 )
