@@ -11,7 +11,7 @@
     …    /internal/recovery…         the recovery sweep: see `recovery_routes`; the same token
     GET  /internal/status, /alerts   see `internal`
     GET  /metrics                    in Prometheus' format; no token, as the two below
-    GET  /livez, /readyz             no token
+    GET  /livez, /readyz, /healthz   no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
 While draining: 503 with `Retry-After` on everything but reads. 411 and 413: a body without a length, or
@@ -21,7 +21,8 @@ above 64 KiB.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request
@@ -31,8 +32,10 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from reference_service import sweeper, uploads
-from reference_service.domain import State
+from reference_service import sweeper, trace, uploads
+from reference_service.admission import Refused
+from reference_service.domain import Defence, State
+from reference_service.examination import Finding, examine
 from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
 from reference_service.metrics import CONTENT_TYPE
@@ -40,7 +43,6 @@ from reference_service.ports import Unavailable
 from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
-from reference_service.uploads import Refused
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 
 RETRY_AFTER_S = 1
@@ -204,7 +206,15 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
 def _add_health(app: FastAPI, bound: _Bound) -> None:
     @app.get("/livez")
     def livez() -> JSONResponse:
+        """The process answers: nothing else, since a restart mends nothing else."""
+        if not bound.service.defended(Defence.LIVENESS_APART):
+            return _checked(examine(bound.service))
         return JSONResponse({"live": True})
+
+    @app.get("/healthz")
+    def healthz() -> JSONResponse:
+        """Each dependency, looked at now: for people and for whoever routes, never for a supervisor."""
+        return _checked(examine(bound.service))
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -221,10 +231,16 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
         return JSONResponse({"ready": True})
 
 
+def _checked(findings: Sequence[Finding]) -> JSONResponse:
+    well = all(finding.problem is None for finding in findings)
+    content = {"healthy": well, "checks": [asdict(finding) for finding in findings]}
+    return JSONResponse(content, status_code=200 if well else 503)
+
+
 def _add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(_request: Request, error: Refused) -> JSONResponse:
-        return _error(error.status, error.message)
+        return _error(error.status, error.message, retry_after_s=error.retry_after_s)
 
     @app.exception_handler(Unavailable)
     def unavailable(_request: Request, error: Unavailable) -> JSONResponse:
@@ -254,6 +270,11 @@ def _error(status: int, message: str, *, retry_after_s: int | None = None) -> JS
     return JSONResponse({"error": message}, status_code=status, headers=headers)
 
 
+def _trace_of(scope: Scope) -> str | None:
+    given = dict(scope.get("headers", ())).get(trace.HEADER.encode(), b"")
+    return trace.of_header(given.decode("latin-1"))
+
+
 class _Gate:
     """Refuses, before it is looked at, what would begin something new while draining, and too large a body.
 
@@ -276,7 +297,8 @@ class _Gate:
 
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._inner(scope, receive, counted)
+            with trace.within(_trace_of(scope)):
+                await self._inner(scope, receive, counted)
         else:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, counted)

@@ -20,6 +20,7 @@ from reference_service.ports import Points, Queue, Runtime, StageInput, StageOut
 from reference_service.queue import SqsQueue
 from reference_service.queue.endpoints import HttpEndpoints
 from reference_service.queue.sqs import read_s
+from reference_service.rates import Rates
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
 from reference_service.settings import BadSettings, GivenSettings, Settings
@@ -60,7 +61,8 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         sink=HttpSink(settings.sink_url),
         stages=_stages(role),
         points=points,
-        log=LineLog(role=role, instance=settings.instance),
+        log=LineLog(clock, settings.log_format, role=role, instance=settings.instance),
+        rates=Rates.of(settings),
         metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database
@@ -124,6 +126,7 @@ def run_looping(settings: Settings, role: str) -> int:
         boot_id=service.randomness.token_hex(8),
         drain_on_sigterm=service.defended(Defence.DRAIN_ON_SIGTERM),
         memory_limit_bytes=settings.memory_limit_bytes,
+        memory_budget_bytes=settings.memory_budget_bytes,
     )
     try:
         if settings.metrics_port:
@@ -150,9 +153,14 @@ def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
 
 def _expose(service: Service, runtime: ForkRuntime) -> None:
     """Answers `GET /metrics` and `/livez` while the role waits. Raises `BadSettings`."""
-    from reference_service.exposition import Exposition  # noqa: PLC0415  only a role that is asked for it
+    from reference_service.examination import examine  # noqa: PLC0415  only a role that is asked for it
+    from reference_service.exposition import Exposition  # noqa: PLC0415  same
 
-    exposition = Exposition(service.settings, service.metrics.render)
+    def lives() -> bool:
+        apart = service.defended(Defence.LIVENESS_APART)
+        return apart or all(finding.problem is None for finding in examine(service))
+
+    exposition = Exposition(service.settings, service.metrics.render, lives)
     runtime.attend(exposition.fileno(), exposition.answer, service.clock)
 
 

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     SOURCE_CHANGED = "source_changed"  # put again after it was verified
 
     MEMORY_EXCEEDED = "memory_exceeded"  # only with evidence: an OOM kill counted, or MemoryError
+    DISK_EXCEEDED = "disk_exceeded"  # it filled the disk by itself, or nobody waits for room
     TIMED_OUT = "timed_out"  # our own watchdog killed it: not an OOM
     CRASHED = "crashed"  # it ended, and nothing says why
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
@@ -107,12 +108,17 @@ class Defence(StrEnum):
     """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    LIVENESS_APART = "liveness_apart"
     REFUSE_WHILE_DRAINING = "refuse_while_draining"
     STARTUP_CLEANUP = "startup_cleanup"
     CAREFUL_CLEANUP = "careful_cleanup"
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
+    QUEUE_LIMIT = "queue_limit"
+    RATE_LIMIT = "rate_limit"
+    RETRY_AFTER = "retry_after"
+    TENANT_FAIRNESS = "tenant_fairness"
     OBJECT_CHECK = "object_check"
     CLAIM_ONLY_QUEUED = "claim_only_queued"
     CLAIM_ONLY_VERIFIED = "claim_only_verified"
@@ -123,7 +129,12 @@ class Defence(StrEnum):
     CIRCUIT_BREAKER = "circuit_breaker"
     TIMEOUT_BY_SIZE = "timeout_by_size"
     CHILD_ISOLATION = "child_isolation"
+    KILL_EVIDENCE = "kill_evidence"
     BOUNDED_MEMORY = "bounded_memory"
+    DISK_BUDGET = "disk_budget"
+    DISK_PATIENCE = "disk_patience"
+    EAGER_CLEANUP = "eager_cleanup"
+    MEMORY_WARNING = "memory_warning"
     EVENT_RECONCILIATION = "event_reconciliation"
     RECOVERY_SWEEP = "recovery_sweep"
     RECOVERY_SINGLE_FLIGHT = "recovery_single_flight"
@@ -175,6 +186,7 @@ class Job:
     published_at: float | None  # when its event was last handed to the queue
     triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
     not_before: float | None = None  # the next attempt begins no sooner; None: at once
+    trace: str | None = None  # of the client's request; None: made by a version that knew of none
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

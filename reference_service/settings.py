@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    log_format: Literal["line", "json"] = "line"
     metrics_port: int = Field(default=0, ge=0, le=65535)  # of a role without HTTP; 0: off
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
     # Bearer token for /internal/…; None: those routes are refused.
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         default=1.0, ge=0
     )  # 503 on work for so long (at most drain_grace_s), then exit
 
+    rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
+    rate_burst: int = Field(default=200, ge=1)
+    queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused
+    retry_after_s: Seconds = 5.0  # told to whom is refused for that; up to twice as long, to spread them
+    queue_window: int = Field(default=100, ge=0)  # events in the queue at a time; 0: all there are
     upload_deadline_s: Seconds = 3600.0
     upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
     upload_bytes_max: int = Field(default=5 * 1024**3, gt=0)
@@ -92,10 +98,15 @@ class Settings(BaseSettings):
     alert_failures: int = Field(default=10, ge=0)
     alert_orphan_age_s: Seconds = 300.0  # a job that nobody holds and that has not moved for so long
     alert_orphans: int = Field(default=5, ge=0)
+    alert_memory_within_s: Seconds = 60.0  # heartbeats that are older say nothing of now
     alert_sweeper_silent_s: Seconds = 120.0  # no sweeper was heard of for so long
     alert_recovery_silent_s: Seconds = 2700.0  # three times of the schedule: no recovery sweep has begun
     alert_recovery_paused_s: Seconds = 3600.0  # recovery sweeps have been paused for so long
     work_folder: str | None = None  # temporary files; None: the system's
+    disk_budget_bytes: int | None = Field(default=None, gt=0)  # of the work folder; None: its whole disk
+    disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0)  # with less room, a worker takes no job
+    memory_budget_bytes: int | None = Field(default=None, gt=0)  # of a role; None: what its cgroup allows
+    memory_warn_percent: int = Field(default=70, ge=1, le=100)  # of the budget
     memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow
 
     defences_off: Annotated[frozenset[Defence], NoDecode] = frozenset()

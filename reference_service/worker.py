@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+from reference_service import disk, trace
 from reference_service.cleanup import give_back_dead
 from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
@@ -68,6 +69,7 @@ class Worker:
         self._running: dict[tuple[str, int], Running] = {}
         self._drain_until: float | None = None
         self._poll_at = 0.0
+        self._room = True  # on the disk, at the last look
         root = Path(service.settings.work_folder or gettempdir())
         self._root = root / f"reference-{service.settings.instance}"
 
@@ -142,6 +144,8 @@ class Worker:
         free = settings.slots - len(self._running)
         if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
+        if not self._has_room():
+            return False
         wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
@@ -152,6 +156,21 @@ class Worker:
             self._service.log.warning("no jobs to be had", error=str(error))
             return False
         return True
+
+    def _has_room(self) -> bool:
+        """Whether a job that is taken now will find room on the disk; `disk_budget` off: nobody looks."""
+        service = self._service
+        if not service.defended(Defence.DISK_BUDGET):
+            return True
+        self._root.mkdir(parents=True, exist_ok=True)
+        free = disk.free_bytes(service.settings, self._root)
+        service.metrics.set("reference_disk_free_bytes", free)
+        enough = free >= service.settings.disk_reserve_bytes
+        if not enough and self._room:
+            service.metrics.count("reference_disk_waits_total")
+            service.log.warning("no room on the disk, no job is taken", free_bytes=free)
+        self._room = enough
+        return enough
 
     def _take(self, message: Message) -> None:
         queue, job_id = self._service.jobs_queue, message.body.get("job")
@@ -203,7 +222,10 @@ class Worker:
             return None if (held.id, held.token) in self._running else held
         service.metrics.count("reference_claims_total", got="yes" if job else "no")
         service.log.info(
-            "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
+            "claimed" if job else "not to be claimed",
+            job=job_id,
+            attempt=job.attempt if job else None,
+            trace=job.trace if job else None,
         )
         return job
 
@@ -216,7 +238,8 @@ class Worker:
         def attempt(stopper: Stopper) -> Mapping[str, Any]:
             given = stopper if isolated else Beating(service, self._presence, job, stopper)
             journal = Journal()
-            report = execute(replace(service, metrics=journal), job, given, folder)
+            with trace.within(job.trace):
+                report = execute(replace(service, metrics=journal), job, given, folder)
             return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
@@ -244,7 +267,7 @@ class Worker:
             self._note_stage(running, held.stage)
         else:
             self._service.metrics.count("reference_leases_lost_total")
-            self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
+            self._service.log.warning("lease lost", **running.named)
             running.lost = True
             running.child.kill()
 
@@ -268,7 +291,7 @@ class Worker:
             running.timed_out = now >= running.kill_at
             running.unrenewed = fenced and not running.timed_out and now >= running.lease_ends_at
             if running.unrenewed:
-                self._service.log.warning("lease not renewed in time", job=running.job.id)
+                self._service.log.warning("lease not renewed in time", **running.named)
             if running.timed_out or running.unrenewed:
                 running.child.kill()
 

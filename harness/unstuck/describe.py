@@ -69,7 +69,8 @@ def _upload(upload: Upload) -> str:
     steps = ", ".join(_step(step) for step in upload.steps)
     each = "" if upload.count == 1 else " each"
     video = f" ({upload.video})" if upload.video else ""
-    return f"{clients} ({upload.tag}){start}{apart}{each}: {steps}{video}."
+    tenant = f" of tenant {upload.tenant}" if upload.tenant else ""
+    return f"{clients} ({upload.tag}{tenant}){start}{apart}{each}: {steps}{video}."
 
 
 def _step(step: Step) -> str:  # noqa: C901, PLR0911  one case for each kind
@@ -116,6 +117,10 @@ def _options(options: RoleOptions) -> list[str]:
         parts.append(_count(options.replicas, "process", "processes"))
     if options.memory_limit_mib is not None:
         parts.append(f"at most {options.memory_limit_mib} MiB of memory each")
+    if options.disk_limit_mib is not None:
+        parts.append(f"a disk of {options.disk_limit_mib} MiB each")
+    if options.liveness:
+        parts.append("a supervisor that asks whether it lives")
     if options.settings:
         parts.append(_values(options.settings))
     return parts

@@ -23,6 +23,7 @@ class ClientPlan:
     video: str
     start_s: float
     steps: tuple[Step, ...]
+    tenant: str = ""  # empty: the run's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,10 @@ def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) ->
             needs.add("points")
     if any(options.memory_limit_mib is not None for options in scenario.roles.values()):
         needs.add("memory_limit")
+    if any(options.disk_limit_mib is not None for options in scenario.roles.values()):
+        needs.add("disk_limit")
+    if any(options.liveness for options in scenario.roles.values()):
+        needs.add("liveness")
     versions = [options.version for options in scenario.roles.values()]
     versions += [getattr(fault.parameters, "version", None) for fault in scenario.faults]
     if any(version is not None for version in versions):
@@ -166,6 +171,7 @@ def _clients(scenario: Scenario) -> tuple[ClientPlan, ...]:
             video=upload.video,
             start_s=start_s,
             steps=upload.steps,
+            tenant=upload.tenant,
         )
         for number, (start_s, upload) in enumerate(starts, 1)
     )

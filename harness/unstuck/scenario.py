@@ -91,6 +91,7 @@ class Upload:
     start_s: float = 0.0
     every_s: float = 0.0
     tag: str = "job"  # faults and `expect` select jobs by it
+    tenant: str = ""  # of the service; empty: the run's own
     steps: tuple[Step, ...] = (Initiate(), Put(), Complete())
 
 
@@ -232,6 +233,10 @@ class RoleOptions:
 
     replicas: int | None = None
     memory_limit_mib: int | None = None
+    disk_limit_mib: int | None = None  # of the folder where it works
+    liveness: bool = (
+        False  # the supervisor asks each process whether it lives, and restarts one that does not
+    )
     version: str | None = None  # a commit of the target's repository: its processes start as that
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 

@@ -147,7 +147,7 @@ ANNOUNCE_AGAIN = (
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
     )
     .values(published_at=database_now())
-    .returning(jobs.c.id)
+    .returning(jobs.c.trace)
 )
 
 
@@ -239,7 +239,7 @@ def verify(store: Store, job_id: str, *, etag: str, size_bytes: int) -> Job | No
     def work(connection: Connection) -> Job | None:
         row = connection.execute(VERIFY, values).first()
         if row is not None and store.outbox:
-            add_event(connection, job_id)
+            add_event(connection, job_id, row.trace)
         return None if row is None else job_of(row)
 
     return store.run(work)
@@ -255,9 +255,9 @@ def announce_again(store: Store, job_id: str, *, after_s: float) -> bool:
 
     def work(connection: Connection) -> bool:
         values = {"b_job": job_id, "b_after_s": after_s}
-        due = connection.execute(ANNOUNCE_AGAIN, values).first() is not None
-        if due and store.outbox:
-            add_event(connection, job_id)
-        return due
+        due = connection.execute(ANNOUNCE_AGAIN, values).first()
+        if due is not None and store.outbox:
+            add_event(connection, job_id, due.trace)
+        return due is not None
 
     return store.run(work)

@@ -101,10 +101,7 @@ def stuck_jobs(store: Store, *, age_s: float, quiet_s: float, job: str | None = 
     statement = STUCK if job is None else STUCK_ONE
 
     def work(connection: Connection) -> Sequence[Stuck]:
-        return [
-            Stuck(job=job_of(row[:-1]), now=row[-1])  # type: ignore[arg-type]  # a slice of a row is a tuple
-            for row in connection.execute(statement, values)
-        ]
+        return [Stuck(job=job_of(row[:-1]), now=row[-1]) for row in connection.execute(statement, values)]
 
     return store.single(work)
 
@@ -190,7 +187,7 @@ def _queue(connection: Connection, store: Store, job_id: str) -> None:
         return
     connection.execute(SET_GOING, values)  # it waits already: no move, only an event
     if store.outbox:
-        add_event(connection, job_id)
+        add_event(connection, job_id, current.trace)
 
 
 def _noted(

@@ -6,6 +6,7 @@ import json
 
 import urllib3
 
+from reference_service import trace
 from reference_service.http_pool import CONNECT_S, READ_S, OwnPool
 from reference_service.ports import Unavailable
 
@@ -27,7 +28,7 @@ class HttpVision:
                 "POST",
                 self._url,
                 body=jpeg,
-                headers={"Content-Type": "image/jpeg"},
+                headers={"Content-Type": "image/jpeg", **trace.headers()},
                 timeout=self._timeout,
                 preload_content=False,
             )
@@ -47,6 +48,15 @@ class HttpVision:
         if not isinstance(caption, str):
             raise Unavailable(f"vision: {self._url}: caption={caption!r} is no text")
         return caption
+
+    def ping(self) -> str | None:
+        """What is wrong with the API, in words; None: it answers."""
+        url = self._url.removesuffix("/caption") + "/livez"
+        try:
+            answer = self._pool.own().request("GET", url, timeout=self._timeout)
+        except urllib3.exceptions.HTTPError as error:
+            return f"vision: {url}: {error}"
+        return None if answer.status < 500 else f"vision: {url}: status {answer.status}"
 
     def close(self) -> None:
         """Drops this process's connections; a later caption opens a new one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reference_service import alerts, recovery_sweep, relay, sweeper, uploads
+from reference_service import admission, alerts, recovery_sweep, relay, sweeper, uploads
 from reference_service.alerts import RULES
 from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
@@ -50,7 +50,7 @@ def test_failures_are_those_within_the_window() -> None:
     world = memory_world(alert_failures=0, alert_failures_within_s=60)
     service = world.service
     job = put(world, size_bytes=999)
-    with pytest.raises(uploads.Refused):
+    with pytest.raises(admission.Refused):
         uploads.complete(service, job)
     assert uploads.find(service, "t", job.id).state is State.FAILED
     alerts.evaluate(service)

@@ -17,6 +17,7 @@ from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
@@ -231,6 +232,7 @@ class RunningSimulated:
             get_job=self._client.get_job,
             source_of=self._source_of,
             emit=self._emit,
+            wait=self._world.green.sleep if "cleaned_up" in self._scenario.expect else None,
         ).take()
 
     def close(self) -> None:
@@ -305,6 +307,7 @@ class RunningSimulated:
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
             metrics=Metrics(),
+            rates=Rates.of(settings),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
@@ -365,7 +368,7 @@ def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]
     return GivenSettings.model_validate(
         {
             **dict(chosen),
-            "tokens": {TOKEN: TENANT},
+            "tokens": {TOKEN: TENANT},  # routes are called with the tenant: none is looked up
             "database_url": "sqlite://",
             "sink_url": "http://sink",
             "defences_off": ",".join(defences_off),
