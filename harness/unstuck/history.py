@@ -78,19 +78,18 @@ evidence    anything else that was read: messages (link, counts: label -> reques
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from unstuck import clock
+from unstuck.collector import collector_paused
 from unstuck.errors import HarnessError, UsageError
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -397,15 +396,3 @@ _WORDS = {
 
 def _words(types: tuple[type, ...]) -> str:
     return " or ".join(_WORDS.get(kind, "null") for kind in types)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """For code that makes many objects and no garbage: collections would take a third of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
