@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reference_service.service import Service
 
-ROLES = ("api", "worker", "sweeper", "scheduler", "relay", "push", "vision", "sink", "migrate", "init")
+ROLES = (
+    "api",
+    "worker",
+    "sweeper",
+    "scheduler",
+    "relay",
+    "push",
+    "vision",
+    "sink",
+    "migrate",
+    "init",
+    "alerts",
+)
 COMMANDS: Mapping[str, str] = {
     "find-stuck": "reference_service.recovery_commands:find_stuck",
     "retry-stuck": "reference_service.recovery_commands:retry_stuck",
@@ -21,10 +33,10 @@ COMMANDS: Mapping[str, str] = {
 }
 """Command -> `module:function`: the function reads the arguments (argparse: exit code 2 for bad ones) and
 returns what is to be done with the service, which returns the exit code."""
-FLAGS = frozenset({"--resources", "--no-notification"})
+FLAGS = {"init": frozenset({"--resources", "--no-notification"}), "alerts": frozenset({"--prometheus"})}
 USAGE = (
-    f"usage: python -m reference_service {'|'.join(ROLES)} [--resources [--no-notification]]\n"
-    f"       python -m reference_service {'|'.join(COMMANDS)} --help"
+    f"usage: python -m reference_service {'|'.join(ROLES)}; init [--resources [--no-notification]]; "
+    f"alerts [--prometheus]\n       python -m reference_service {'|'.join(COMMANDS)} --help"
 )
 
 
@@ -36,7 +48,8 @@ def main(argv: Sequence[str]) -> int:
     """
     name, rest = (argv[0], argv[1:]) if argv else ("", [])
     command = _command(name, rest) if name in COMMANDS else None
-    if command is None and (name not in ROLES or (rest and (name != "init" or not FLAGS.issuperset(rest)))):
+    fits = name in ROLES and FLAGS.get(name, frozenset()).issuperset(rest)
+    if command is None and not fits:
         sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")
         return 2
     from reference_service import app  # noqa: PLC0415  heavy: not before the usage is known to be right
@@ -44,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
     from reference_service.settings import BadSettings, read_settings  # noqa: PLC0415  same
 
     try:
+        if name == "alerts" and rest:
+            return app.run_rules()
         return app.run_command(read_settings(), command) if command else app.run(read_settings(), name, rest)
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement
 
 from reference_service.domain import Defence
+from reference_service.metrics import Figure
 from reference_service.service import Service
 from reference_service.settings import Settings
 from reference_service.store import alerting
@@ -23,8 +24,7 @@ from reference_service.store.alerting import FIRING
 class Rule:
     """Fires while `value` is above the setting `threshold`.
 
-    `window` is the setting that says how far back `value` looks (None: it looks at now). `metric` is the same
-    in Prometheus' words, with `{window}` for its seconds: what it names is exported by `/metrics`.
+    `window` is the setting that says how far back `value` looks (None: it looks at now).
     """
 
     name: str
@@ -34,7 +34,6 @@ class Rule:
     value: ColumnElement[Any]
     threshold: str
     window: str | None
-    metric: str
 
 
 RULES: tuple[Rule, ...] = (
@@ -46,7 +45,6 @@ RULES: tuple[Rule, ...] = (
         value=alerting.waiting_uploads("alert_upload_age_s"),
         threshold="alert_uploads",
         window="alert_upload_age_s",
-        metric='reference_alert_value{{rule="uploads_waiting"}}',
     ),
     Rule(
         name="failures",
@@ -56,7 +54,6 @@ RULES: tuple[Rule, ...] = (
         value=alerting.failures("alert_failures_within_s"),
         threshold="alert_failures",
         window="alert_failures_within_s",
-        metric='reference_alert_value{{rule="failures"}}',
     ),
     Rule(
         name="orphans",
@@ -66,7 +63,6 @@ RULES: tuple[Rule, ...] = (
         value=alerting.orphans("alert_orphan_age_s"),
         threshold="alert_orphans",
         window="alert_orphan_age_s",
-        metric='reference_alert_value{{rule="orphans"}}',
     ),
     Rule(
         name="sweeper_silent",
@@ -76,7 +72,6 @@ RULES: tuple[Rule, ...] = (
         value=alerting.silence_of("sweeper"),
         threshold="alert_sweeper_silent_s",
         window=None,
-        metric='reference_alert_value{{rule="sweeper_silent"}}',
     ),
     Rule(
         name="recovery_silent",
@@ -86,7 +81,6 @@ RULES: tuple[Rule, ...] = (
         value=alerting.recovery_silence(),
         threshold="alert_recovery_silent_s",
         window=None,
-        metric='reference_alert_value{{rule="recovery_silent"}}',
     ),
     Rule(
         name="recovery_paused",
@@ -96,7 +90,6 @@ RULES: tuple[Rule, ...] = (
         value=alerting.recovery_pause(),
         threshold="alert_recovery_paused_s",
         window=None,
-        metric='reference_alert_value{{rule="recovery_paused"}}',
     ),
 )
 
@@ -120,7 +113,8 @@ class Watch:
 
 def values(service: Service) -> Mapping[str, float]:
     """What each rule measures, now. Raises `Unavailable`."""
-    windows = {rule.window: _number(service.settings, rule.window) for rule in RULES if rule.window}
+    settings = service.settings
+    windows = {rule.window: float(getattr(settings, rule.window)) for rule in RULES if rule.window}
     return alerting.measure(service.store, {rule.name: rule.value for rule in RULES}, windows)
 
 
@@ -129,7 +123,7 @@ def evaluate(service: Service) -> Sequence[alerting.Spell]:
     found = values(service)
     changes = alerting.record(
         service.store,
-        {rule.name: (found[rule.name], _number(service.settings, rule.threshold)) for rule in RULES},
+        {rule.name: (found[rule.name], threshold_of(rule, service.settings)) for rule in RULES},
     )
     for spell in changes:
         facts = {"alert": spell.name, "value": round(spell.value, 3), "threshold": spell.threshold}
@@ -141,7 +135,7 @@ def evaluate(service: Service) -> Sequence[alerting.Spell]:
 
 
 def report(service: Service) -> Mapping[str, Any]:
-    """What is in force, with what each rule measures right now, and the last changes. Raises `Unavailable`."""
+    """What is in force, what each rule measures now, and the last changes. Raises `Unavailable`."""
     found = values(service)
     in_force = {spell.name: spell for spell in alerting.newest(service.store)}
     return {
@@ -155,6 +149,17 @@ def report(service: Service) -> Mapping[str, Any]:
     }
 
 
+def figures(service: Service) -> Sequence[Figure]:
+    """What each rule measures now, and whether it fires, for `/metrics`. Raises `Unavailable`."""
+    found: list[Figure] = []
+    for name, value in values(service).items():
+        rule = next(rule for rule in RULES if rule.name == name)
+        fires = value > threshold_of(rule, service.settings)
+        found.append(Figure(name="reference_alert_value", value=value, labels={"alert": name}))
+        found.append(Figure(name="reference_alerts_firing", value=int(fires), labels={"alert": name}))
+    return found
+
+
 def _view(rule: Rule, value: float, spell: alerting.Spell | None, settings: Settings) -> Mapping[str, Any]:
     """`state` is null until somebody has evaluated the rule."""
     return {
@@ -163,13 +168,18 @@ def _view(rule: Rule, value: float, spell: alerting.Spell | None, settings: Sett
         "since": spell.since if spell else None,
         "evaluated_at": spell.evaluated_at if spell else None,
         "value": round(value, 3),
-        "threshold": _number(settings, rule.threshold),
-        "window_s": _number(settings, rule.window) if rule.window else None,
+        "threshold": threshold_of(rule, settings),
+        "window_s": window_of(rule, settings),
         "severity": rule.severity,
         "says": rule.says,
         "do": rule.do,
     }
 
 
-def _number(settings: Settings, name: str) -> float:
-    return float(getattr(settings, name))
+def threshold_of(rule: Rule, settings: Settings) -> float:
+    return float(getattr(settings, rule.threshold))
+
+
+def window_of(rule: Rule, settings: Settings) -> float | None:
+    """Seconds; None for a rule that looks at now."""
+    return None if rule.window is None else float(getattr(settings, rule.window))

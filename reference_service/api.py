@@ -31,7 +31,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from reference_service import sweeper, uploads
+from reference_service import sweeper, trace, uploads
+from reference_service.admission import Refused
 from reference_service.domain import State
 from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
@@ -40,7 +41,6 @@ from reference_service.ports import Unavailable
 from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
-from reference_service.uploads import Refused
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 
 RETRY_AFTER_S = 1
@@ -224,7 +224,7 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
 def _add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(_request: Request, error: Refused) -> JSONResponse:
-        return _error(error.status, error.message)
+        return _error(error.status, error.message, retry_after_s=error.retry_after_s)
 
     @app.exception_handler(Unavailable)
     def unavailable(_request: Request, error: Unavailable) -> JSONResponse:
@@ -254,6 +254,11 @@ def _error(status: int, message: str, *, retry_after_s: int | None = None) -> JS
     return JSONResponse({"error": message}, status_code=status, headers=headers)
 
 
+def _trace_of(scope: Scope) -> str | None:
+    given = dict(scope.get("headers", ())).get(trace.HEADER.encode(), b"")
+    return trace.of_header(given.decode("latin-1"))
+
+
 class _Gate:
     """Refuses, before it is looked at, what would begin something new while draining, and too large a body.
 
@@ -276,7 +281,8 @@ class _Gate:
 
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._inner(scope, receive, counted)
+            with trace.within(_trace_of(scope)):
+                await self._inner(scope, receive, counted)
         else:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, counted)

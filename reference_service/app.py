@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from reference_service.ports import Points, Queue, Runtime, StageInput, StageOut
 from reference_service.queue import SqsQueue
 from reference_service.queue.endpoints import HttpEndpoints
 from reference_service.queue.sqs import read_s
+from reference_service.rates import Rates
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
 from reference_service.settings import BadSettings, GivenSettings, Settings
@@ -59,7 +61,8 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         sink=HttpSink(settings.sink_url),
         stages=_stages(role),
         points=points,
-        log=LineLog(role=role, instance=settings.instance),
+        log=LineLog(clock, settings.log_format, role=role, instance=settings.instance),
+        rates=Rates.of(settings),
         metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database
@@ -88,8 +91,8 @@ def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
         return run_vision(settings)
     if role == "sink":
         return run_sink(settings)
-    if role == "migrate":
-        return run_migrate(settings)
+    if role in {"migrate", "alerts"}:
+        return run_migrate(settings) if role == "migrate" else run_alerts(settings)
     if role == "init":
         return run_init(settings, flags)
     return run_looping(settings, role)
@@ -184,6 +187,27 @@ def run_migrate(settings: Settings) -> int:
         print(database.run(migrate), flush=True)  # noqa: T201  for whoever deploys
     finally:
         database.close()
+    return 0
+
+
+def run_alerts(settings: Settings) -> int:
+    """What is in force and what each rule measures, as JSON. Raises `Unavailable`."""
+    from reference_service import alerts  # noqa: PLC0415  no role's start waits for it
+
+    service, database = build(settings, "alerts")
+    try:
+        _require_schema(service, database)
+        print(json.dumps(alerts.report(service), indent=2), flush=True)  # noqa: T201  for whoever asked
+    finally:
+        database.close()
+    return 0
+
+
+def run_rules() -> int:
+    """The rules in Prometheus' format, with the thresholds of this environment. Raises `BadSettings`."""
+    from reference_service.alert_rules import rule_file, settings_for_rules  # noqa: PLC0415  only for this
+
+    print(rule_file(settings_for_rules()), end="", flush=True)  # noqa: T201  for whoever deploys
     return 0
 
 

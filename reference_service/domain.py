@@ -6,8 +6,8 @@ state             moved on by                                     by when
 ----------------  ----------------------------------------------  ---------------------------------
 awaiting_upload   API (`complete`), relay (ObjectCreated),        `upload_deadline`, put off while a
                   sweeper (object there: queued; else: expired)   multipart upload still moves
-queued            worker (claim), API (cancel)                    event within `reconcile_after_s`,
-                                                                  else the sweeper publishes again
+queued            worker (claim), API (cancel), sweeper (queued   event within `reconcile_after_s`,
+                  by hand before its upload: awaiting_upload)     else the sweeper publishes again
 active            worker (holder of the token), sweeper           `lease_expires_at`, put off by each
                   (lease expired: queued, or failed when          heartbeat
                   attempts are used up)
@@ -50,6 +50,7 @@ LEGAL_MOVES: frozenset[tuple[State | None, State]] = frozenset(
         (State.AWAITING_UPLOAD, State.CANCELLED),
         (State.QUEUED, State.ACTIVE),
         (State.QUEUED, State.CANCELLED),
+        (State.QUEUED, State.AWAITING_UPLOAD),  # queued by hand, and its object is not there: put back
         (State.ACTIVE, State.QUEUED),  # handed back, or its lease expired
         (State.ACTIVE, State.SUCCEEDED),
         (State.ACTIVE, State.FAILED),
@@ -112,8 +113,13 @@ class Defence(StrEnum):
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
+    QUEUE_LIMIT = "queue_limit"
+    RATE_LIMIT = "rate_limit"
+    RETRY_AFTER = "retry_after"
+    TENANT_FAIRNESS = "tenant_fairness"
     OBJECT_CHECK = "object_check"
     CLAIM_ONLY_QUEUED = "claim_only_queued"
+    CLAIM_ONLY_VERIFIED = "claim_only_verified"
     COMPLETE_IDEMPOTENCY = "complete_idempotency"
     ATTEMPT_LIMIT = "attempt_limit"
     RETRY_BACKOFF = "retry_backoff"
@@ -173,6 +179,7 @@ class Job:
     published_at: float | None  # when its event was last handed to the queue
     triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
     not_before: float | None = None  # the next attempt begins no sooner; None: at once
+    trace: str | None = None  # of the client's request; None: made by a version that knew of none
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

@@ -32,6 +32,7 @@ from reference_service.ports import (
     UploadPart,
 )
 from reference_service.pulled import Pulled
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import Settings
 from reference_service.store import SqlDatabase, Store, schema
@@ -330,6 +331,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
         points=points,
         log=StandardLog(),
         metrics=Metrics(),
+        rates=Rates.of(given),
     )
     return MemoryWorld(
         service=service,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
+from reference_service import alerts
 from reference_service.domain import State
 from reference_service.metrics import Figure
 from reference_service.ports import Unavailable
@@ -27,6 +28,7 @@ def read_figures(service: Service) -> Sequence[Figure]:
     """Never raises `Unavailable`."""
     sources: dict[str, Callable[[], Sequence[Figure]]] = {
         "database": lambda: _of_database(service),
+        "alerts": lambda: alerts.figures(service),
         "queue": lambda: [_figure("reference_queue_depth", service.jobs_queue.depth())],
     }
     found: list[Figure] = []

@@ -49,6 +49,9 @@ METRICS = (
         help="instances with a heartbeat lately",
         labels=("role",),
     ),
+    Metric(
+        name="reference_alert_value", kind="whole", help="what an alert's rule measures", labels=("alert",)
+    ),
     Metric(name="reference_alerts_firing", kind="whole", help="alerts that fire now", labels=("alert",)),
     Metric(
         name="reference_source_read",

@@ -18,13 +18,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from reference_service import recovery_sweep
+from reference_service.admission import Refused
 from reference_service.domain import is_job_id
 from reference_service.internal import check_token
 from reference_service.recovery_sweep import item_view, run_view, summary_view
 from reference_service.service import Service
 from reference_service.store import recovery_runs
 from reference_service.store.recovery_runs import NotNow
-from reference_service.uploads import Refused
 
 
 class RunRequest(BaseModel):

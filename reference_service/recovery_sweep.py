@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reference_service import uploads
+from reference_service.admission import Refused
 from reference_service.domain import Defence, Job, State
 from reference_service.ports import Unavailable
 from reference_service.service import Service, announce, announce_id
 from reference_service.store import lifecycle, recovery_runs, stuck
 from reference_service.store.recovery_runs import Decision, Grant, Halted, Item, RunState
 from reference_service.store.stuck import Protection, Stuck
-from reference_service.uploads import Refused
 
 NOTHING_THERE = "no upload: its deadline decides"
 STILL_MOVES = "uploading: a part came lately"

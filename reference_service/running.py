@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,11 @@ class Running:
     lost: bool = False  # the database said that the job is no longer ours
     settled: bool = False  # its job's next move has been made
     stop_asked_at: float | None = None
+
+    @property
+    def named(self) -> Mapping[str, str | int | None]:
+        """For the log."""
+        return {"job": self.job.id, "attempt": self.job.attempt, "trace": self.job.trace}
 
 
 def note_end(metrics: Metrics, running: Running, end: ChildEnd, moved: Job | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    log_format: Literal["line", "json"] = "line"
     metrics_port: int = Field(default=0, ge=0, le=65535)  # of a role without HTTP; 0: off
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
     # Bearer token for /internal/…; None: those routes are refused.
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         default=1.0, ge=0
     )  # 503 on work for so long (at most drain_grace_s), then exit
 
+    rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
+    rate_burst: int = Field(default=200, ge=1)
+    queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused
+    retry_after_s: Seconds = 5.0  # told to whom is refused for that; up to twice as long, to spread them
+    queue_window: int = Field(default=100, ge=0)  # events in the queue at a time; 0: all there are
     upload_deadline_s: Seconds = 3600.0
     upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
     upload_bytes_max: int = Field(default=5 * 1024**3, gt=0)
@@ -153,10 +159,13 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
-def read_settings() -> Settings:
-    """The settings of this process. Raises `BadSettings` with one line a user can act on."""
+def read_settings(**given: str) -> Settings:
+    """The settings of this process; what is `given` comes before its environment.
+
+    Raises `BadSettings` with one line a user can act on.
+    """
     try:
-        return Settings()  # type: ignore[call-arg]  # the environment has the rest
+        return Settings(**given)  # type: ignore[arg-type]  # the environment has the rest
     except SettingsError as error:  # not even JSON, where JSON is wanted
         name = str(error).partition('"')[2].partition('"')[0]
         raise BadSettings(f"REFERENCE_{name.upper()}: no JSON; see docs/reference-service.md") from None

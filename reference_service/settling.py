@@ -30,13 +30,12 @@ def settle(service: Service, running: Running, end: ChildEnd) -> Job | None:
         if current is not None:
             discard_stale(service.store, current, job.token)
             collect(service, job.id)
-        service.log.info("no longer ours", job=job.id, attempt=job.attempt)
+        service.log.info("no longer ours", **running.named)
         return None
     service.points.reach("worker.finish.committed", job=job.id, attempt=job.attempt, state=moved.state)
     service.log.info(
         "attempt ended",
-        job=job.id,
-        attempt=job.attempt,
+        **running.named,
         state=moved.state,
         reason=moved.reason,
         signal=end.signal,

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 
 from reference_service.alerts import Watch
 from reference_service.discards import collect, collect_overdue
-from reference_service.domain import TERMINAL, Defence, State
+from reference_service.domain import TERMINAL, Defence, Job, State
 from reference_service.judgement import attempts_max
-from reference_service.ports import Runtime, Unavailable
+from reference_service.ports import ObjectFacts, Runtime, Unavailable
 from reference_service.presence import Presence
 from reference_service.service import Service, announce, announce_id
 from reference_service.store import events, lifecycle, recovery
 from reference_service.store.recovery import LateUpload
+from reference_service.unverified import refuses_unverified, sort_out
 from reference_service.uploads import mismatch
 
 KEEP_PUBLISHED_S = 3600.0
@@ -47,13 +48,19 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
     A dependency that is away ends only the part that needs it, and counts as `unavailable`.
     """
     counts = dict.fromkeys(
-        ("requeued", "failed", "expired", "put_off", "queued", "announced", "removed", "unavailable"), 0
+        (
+            *("requeued", "failed", "expired", "put_off", "queued", "verified", "put_back"),
+            *("announced", "removed", "unavailable"),
+        ),
+        0,
     )
     parts: list[Callable[[], None]] = []
     if service.defended(Defence.LEASE_RECOVERY):
         parts.append(lambda: _recover_leases(service, counts, stopping))
     if service.defended(Defence.UPLOAD_EXPIRY):
         parts.append(lambda: _expire_uploads(service, counts, stopping))
+    if refuses_unverified(service):
+        parts.append(lambda: sort_out(service, counts, stopping, _right_object))
     if service.defended(Defence.EVENT_RECONCILIATION):
         parts.append(lambda: _announce_again(service, counts, stopping))
     parts.append(lambda: _tidy(service, counts))
@@ -80,7 +87,7 @@ def _recover_leases(service: Service, counts: dict[str, int], stopping: Callable
         if moved is None:
             continue
         service.points.reach("sweeper.lease.committed", job=job.id, state=moved.state)
-        service.log.info("lease expired", job=job.id, attempt=job.attempt, state=moved.state)
+        service.log.info("lease expired", job=job.id, trace=job.trace, attempt=job.attempt, state=moved.state)
         if moved.state in TERMINAL:
             counts["failed"] += 1
             collect(service, job.id)
@@ -107,7 +114,7 @@ def _expire_uploads(service: Service, counts: dict[str, int], stopping: Callable
         if what is not None:
             counts[what] += 1
             service.points.reach("sweeper.upload.committed", job=late.job.id, decision=what)
-            service.log.info("upload deadline passed", job=late.job.id, decision=what)
+            service.log.info("upload deadline passed", job=late.job.id, trace=late.job.trace, decision=what)
         if what == "expired":
             collect(service, late.job.id)
 
@@ -129,6 +136,12 @@ def _decide_upload(service: Service, late: LateUpload) -> str | None:
         announce(service, queued)
         return None if queued is None else State.QUEUED.value
     return None if recovery.expire_upload(service.store, job.id) is None else State.EXPIRED.value
+
+
+def _right_object(service: Service, job: Job) -> ObjectFacts | None:
+    """What lies under the job's key, if it is what was announced."""
+    facts = service.objects.head(job.upload_key)
+    return facts if facts is not None and mismatch(job, facts) is None else None
 
 
 def _announce_again(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:

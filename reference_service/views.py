@@ -22,6 +22,7 @@ def job_view(job: Job, done: Collection[str] = ()) -> dict[str, Any]:
         "retry_of": job.retry_of,
         "tags": [job.triggered_by] if job.triggered_by else [],
         "result_prefix": job.result_prefix,
+        "trace": job.trace,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "stages": [{"name": stage, "state": _stage_state(job, stage, done)} for stage in STAGES],

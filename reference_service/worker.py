@@ -15,11 +15,10 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+from reference_service import trace
 from reference_service.cleanup import give_back_dead
-from reference_service.discards import collect
-from reference_service.domain import TERMINAL, Defence, Job, is_job_id
+from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
-from reference_service.judgement import attempts_max
 from reference_service.metrics import Journal
 from reference_service.ports import (
     CommitUnknown,
@@ -31,10 +30,11 @@ from reference_service.ports import (
 from reference_service.presence import Presence
 from reference_service.retry import persist
 from reference_service.running import Beating, Running, note_end
-from reference_service.service import Service, announce
+from reference_service.service import Service
 from reference_service.settling import settle
-from reference_service.store import recovery, work
+from reference_service.store import work
 from reference_service.timeouts import first_timeout_s, stage_timeout_s
+from reference_service.unverified import refuses_unverified
 
 POLL_S = 0.2  # between looks at the queue while some slots are busy
 STOP_PATIENCE_S = 1.0  # for a child that was asked to stop
@@ -194,6 +194,7 @@ class Worker:
                 job_id,
                 self._claimant,
                 lease_s=service.settings.lease_s,
+                also_unverified=not refuses_unverified(service),
                 also_awaiting_upload=not service.defended(Defence.CLAIM_ONLY_QUEUED),
             )
         except CommitUnknown:
@@ -203,7 +204,10 @@ class Worker:
             return None if (held.id, held.token) in self._running else held
         service.metrics.count("reference_claims_total", got="yes" if job else "no")
         service.log.info(
-            "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
+            "claimed" if job else "not to be claimed",
+            job=job_id,
+            attempt=job.attempt if job else None,
+            trace=job.trace if job else None,
         )
         return job
 
@@ -216,7 +220,8 @@ class Worker:
         def attempt(stopper: Stopper) -> Mapping[str, Any]:
             given = stopper if isolated else Beating(service, self._presence, job, stopper)
             journal = Journal()
-            report = execute(replace(service, metrics=journal), job, given, folder)
+            with trace.within(job.trace):
+                report = execute(replace(service, metrics=journal), job, given, folder)
             return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
@@ -244,7 +249,7 @@ class Worker:
             self._note_stage(running, held.stage)
         else:
             self._service.metrics.count("reference_leases_lost_total")
-            self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
+            self._service.log.warning("lease lost", **running.named)
             running.lost = True
             running.child.kill()
 
@@ -268,7 +273,7 @@ class Worker:
             running.timed_out = now >= running.kill_at
             running.unrenewed = fenced and not running.timed_out and now >= running.lease_ends_at
             if running.unrenewed:
-                self._service.log.warning("lease not renewed in time", job=running.job.id)
+                self._service.log.warning("lease not renewed in time", **running.named)
             if running.timed_out or running.unrenewed:
                 running.child.kill()
 

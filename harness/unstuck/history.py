@@ -33,7 +33,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             terminal when it struck), struck_at_ns?, jobs? and processes? (lists of whom it hit);
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
-            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?
+            from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?,
+            by? (`operator`: a fault's own statement moved it, past the service)
             Of a declared target: sampled (true: what lies between two looks was not seen), source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
@@ -57,8 +58,8 @@ process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limi
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
             restart? (why there is none), problem? | restart: number | usage: rss_bytes,
-            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills? | refused: status 503 answered while
-            draining
+            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills? | refused: status, method (429, 503:
+            draining, or too much work)
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
             refused | unframed | broken: link, rule, label, nth, action, on, connection, exchange,

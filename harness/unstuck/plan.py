@@ -23,6 +23,7 @@ class ClientPlan:
     video: str
     start_s: float
     steps: tuple[Step, ...]
+    tenant: str = ""  # empty: the run's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,7 @@ def _clients(scenario: Scenario) -> tuple[ClientPlan, ...]:
             video=upload.video,
             start_s=start_s,
             steps=upload.steps,
+            tenant=upload.tenant,
         )
         for number, (start_s, upload) in enumerate(starts, 1)
     )

@@ -91,6 +91,7 @@ class Upload:
     start_s: float = 0.0
     every_s: float = 0.0
     tag: str = "job"  # faults and `expect` select jobs by it
+    tenant: str = ""  # of the service; empty: the run's own
     steps: tuple[Step, ...] = (Initiate(), Put(), Complete())
 
 

@@ -151,18 +151,17 @@ def record(store: Store, found: Mapping[str, tuple[float, float]]) -> Sequence[S
     def work(connection: Connection) -> Sequence[Spell]:
         now = float(connection.execute(NOW).scalar_one())
         known = {spell.name: spell for spell in _spells(connection)}
-        begun = [
-            _note(connection, known.get(name), name, value, threshold, now)
-            for name, (value, threshold) in found.items()
-        ]
+        begun = [note(connection, known.get(name), name, both, now=now) for name, both in found.items()]
         return [spell for spell in begun if spell is not None]
 
     return store.run(work)
 
 
-def _note(
-    connection: Connection, last: Spell | None, name: str, value: float, threshold: float, now: float
+def note(
+    connection: Connection, last: Spell | None, name: str, found: tuple[float, float], *, now: float
 ) -> Spell | None:
+    """The spell that begins, when `last` is of the other state, and nobody has begun it meanwhile."""
+    value, threshold = found
     state = FIRING if value > threshold else QUIET
     if last is not None and last.state == state:
         numbers = {"b_name": name, "b_number": last.number}
@@ -194,8 +193,8 @@ def _spells(connection: Connection) -> Sequence[Spell]:
 
 
 def distribution(store: Store) -> Mapping[str, Any]:
-    """How many jobs are in each state, how long ago the oldest was made and last moved (seconds), and how many
-    events wait to be sent.
+    """How many jobs are in each state, how long ago the oldest was made and the first to stand still moved
+    (seconds), and how many events wait to be sent.
     """
 
     def work(connection: Connection) -> Mapping[str, Any]:

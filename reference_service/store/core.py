@@ -132,7 +132,7 @@ def move(
         if job.stage == STAGES[-1] and job.state is not State.SUCCEEDED:
             add_discard(connection, job.id, "prefix", outputs_prefix(job.id, writer))
     if job.state is State.QUEUED and store.outbox:
-        add_event(connection, job.id, not_before=job.not_before)
+        add_event(connection, job.id, job.trace, not_before=job.not_before)
     if job.state in TERMINAL:
         _discard(connection, store, job, source)
     return job
@@ -150,10 +150,17 @@ def current_state(connection: Connection, job_id: str) -> State | None:
     return None if job is None else job.state
 
 
-def add_event(connection: Connection, job_id: str, *, not_before: float | None = None) -> None:
+def add_event(
+    connection: Connection, job_id: str, trace: str | None, *, not_before: float | None = None
+) -> None:
     """Says that the job waits; the relay publishes it after the commit, and `not_before` (None: at once)."""
-    row = {"job": job_id, "body": json.dumps({"job": job_id}), "not_before": not_before}
+    row = {"job": job_id, "body": json.dumps(event_body(job_id, trace)), "not_before": not_before}
     connection.execute(ADD_EVENT, row)
+
+
+def event_body(job_id: str, trace: str | None) -> Mapping[str, str]:
+    """What the queue carries of a job."""
+    return {"job": job_id} if trace is None else {"job": job_id, "trace": trace}
 
 
 def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:

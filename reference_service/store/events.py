@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
@@ -33,13 +33,35 @@ class Discard:
     upload_id: str | None
 
 
+_DUE = (
+    outbox.c.published_at.is_(None),
+    or_(outbox.c.not_before.is_(None), outbox.c.not_before <= database_now()),
+)
 UNPUBLISHED = (
     select(outbox.c.id, outbox.c.job, outbox.c.body)
-    .where(
-        outbox.c.published_at.is_(None),
-        or_(outbox.c.not_before.is_(None), outbox.c.not_before <= database_now()),
-    )
+    .where(*_DUE)
     .order_by(outbox.c.id)
+    .limit(bindparam("b_limit"))
+)
+# Whoever has least under way comes first: the n-th event of a tenant that has m jobs in the queue or at a
+# worker stands at n + m. Turns alone would forget, from one look to the next, who has had one.
+_UNDER_WAY = (
+    select(jobs.c.tenant, func.count().label("jobs"))
+    .where(
+        or_(
+            jobs.c.state == State.ACTIVE, and_(jobs.c.state == State.QUEUED, jobs.c.published_at.is_not(None))
+        )
+    )
+    .group_by(jobs.c.tenant)
+    .subquery()
+)
+_TURN = func.row_number().over(partition_by=jobs.c.tenant, order_by=outbox.c.id)
+UNPUBLISHED_IN_TURN = (
+    select(outbox.c.id, outbox.c.job, outbox.c.body)
+    .join(jobs, jobs.c.id == outbox.c.job, isouter=True)
+    .join(_UNDER_WAY, _UNDER_WAY.c.tenant == jobs.c.tenant, isouter=True)
+    .where(*_DUE)
+    .order_by(_TURN + func.coalesce(_UNDER_WAY.c.jobs, 0), outbox.c.id)
     .limit(bindparam("b_limit"))
 )
 MARK_EVENT = update(outbox).where(outbox.c.id == bindparam("b_event")).values(published_at=database_now())
@@ -87,11 +109,15 @@ PURGE_INSTANCES = delete(instances).where(
 STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
 
 
-def unpublished(store: Store, *, limit: int) -> Sequence[OutboxEvent]:
-    """Events that are due and that nobody has handed to the queue yet, as they were written."""
+def unpublished(store: Store, *, limit: int, fair: bool = False) -> Sequence[OutboxEvent]:
+    """Events that are due and that nobody has handed to the queue yet, as they were written.
+
+    `fair`: those of tenants with least under way come first.
+    """
+    statement = UNPUBLISHED_IN_TURN if fair else UNPUBLISHED
 
     def work(connection: Connection) -> Sequence[OutboxEvent]:
-        rows = connection.execute(UNPUBLISHED, {"b_limit": limit}).all()
+        rows = connection.execute(statement, {"b_limit": limit}).all()
         return [OutboxEvent(id=row.id, job=row.job, body=json.loads(row.body)) for row in rows]
 
     return store.single(work)

@@ -103,6 +103,28 @@ PUT_OFF_UPLOAD = (
     .values(upload_deadline=database_now() + bindparam("b_more_s"))
     .returning(jobs.c.id)
 )
+# Queued by hand: whoever queues a job in good order has verified its upload, and says so with its ETag.
+UNVERIFIED = (
+    select(*jobs.c)
+    .where(jobs.c.state == State.QUEUED, jobs.c.etag.is_(None))
+    .order_by(jobs.c.updated_at)
+    .limit(BATCH)
+)
+_UNVERIFIED = (jobs.c.id == bindparam("b_job"), jobs.c.state == State.QUEUED, jobs.c.etag.is_(None))
+PUT_BACK = (
+    update(jobs)
+    .where(*_UNVERIFIED)
+    .values(state=State.AWAITING_UPLOAD, updated_at=database_now())
+    .returning(*jobs.c)
+)
+VERIFY = (
+    update(jobs)
+    .where(*_UNVERIFIED)
+    .values(
+        etag=bindparam("b_etag"), size_bytes=bindparam("b_size"), published_at=None, updated_at=database_now()
+    )
+    .returning(*jobs.c)
+)
 # Without a live event: nothing of it waits in the outbox, and what was published was so long ago that it
 # must have been consumed or lost.
 UNANNOUNCED = (
@@ -125,7 +147,7 @@ ANNOUNCE_AGAIN = (
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
     )
     .values(published_at=database_now())
-    .returning(jobs.c.id)
+    .returning(jobs.c.trace)
 )
 
 
@@ -198,6 +220,31 @@ def put_off_upload(store: Store, job_id: str, *, more_s: float) -> bool:
     return store.run(lambda c: c.execute(PUT_OFF_UPLOAD, values).first() is not None)
 
 
+def unverified(store: Store) -> Sequence[Job]:
+    """Queued jobs whose upload nobody has verified; at most 100."""
+    return store.single(lambda connection: [job_of(row) for row in connection.execute(UNVERIFIED)])
+
+
+def put_back(store: Store, job_id: str) -> Job | None:
+    """queued -> awaiting_upload; None when it was verified or moved on meanwhile."""
+    return store.run(lambda c: move(c, store, PUT_BACK, {"b_job": job_id}, source=State.QUEUED))
+
+
+def verify(store: Store, job_id: str, *, etag: str, size_bytes: int) -> Job | None:
+    """Notes which object was verified, with the event of the job, which is queued already; None when it was
+    verified or moved on meanwhile.
+    """
+    values = {"b_job": job_id, "b_etag": etag, "b_size": size_bytes}
+
+    def work(connection: Connection) -> Job | None:
+        row = connection.execute(VERIFY, values).first()
+        if row is not None and store.outbox:
+            add_event(connection, job_id, row.trace)
+        return None if row is None else job_of(row)
+
+    return store.run(work)
+
+
 def unannounced(store: Store, *, after_s: float) -> Sequence[str]:
     """Queued jobs without a live event for `after_s`; at most 100."""
     return store.single(lambda c: list(c.execute(UNANNOUNCED, {"b_after_s": after_s}).scalars()))
@@ -208,9 +255,9 @@ def announce_again(store: Store, job_id: str, *, after_s: float) -> bool:
 
     def work(connection: Connection) -> bool:
         values = {"b_job": job_id, "b_after_s": after_s}
-        due = connection.execute(ANNOUNCE_AGAIN, values).first() is not None
-        if due and store.outbox:
-            add_event(connection, job_id)
-        return due
+        due = connection.execute(ANNOUNCE_AGAIN, values).first()
+        if due is not None and store.outbox:
+            add_event(connection, job_id, due.trace)
+        return due is not None
 
     return store.run(work)

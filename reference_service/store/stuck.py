@@ -190,7 +190,7 @@ def _queue(connection: Connection, store: Store, job_id: str) -> None:
         return
     connection.execute(SET_GOING, values)  # it waits already: no move, only an event
     if store.outbox:
-        add_event(connection, job_id)
+        add_event(connection, job_id, current.trace)
 
 
 def _noted(

@@ -65,16 +65,19 @@ _CLAIMED = {
     "not_before": None,
     "updated_at": database_now(),
 }
-CLAIM = (
-    update(jobs)
-    .where(
-        jobs.c.id == bindparam("b_job"),
-        jobs.c.state == bindparam("b_state"),
-        or_(jobs.c.not_before.is_(None), jobs.c.not_before <= database_now()),
-    )
+_CLAIMABLE = (
+    jobs.c.id == bindparam("b_job"),
+    jobs.c.state == bindparam("b_state"),
+    or_(jobs.c.not_before.is_(None), jobs.c.not_before <= database_now()),
+)
+# (only with a verified upload?) -> statement
+CLAIM = {
+    verified: update(jobs)
+    .where(*_CLAIMABLE, *((jobs.c.etag.is_not(None),) if verified else ()))
     .values(_CLAIMED)
     .returning(*jobs.c)
-)
+    for verified in (True, False)
+}
 START_ATTEMPT = insert(attempts).values(started_at=database_now())
 FIND_CLAIM = (
     select(*jobs.c)
@@ -148,11 +151,18 @@ CHECKPOINTS = select(
 
 
 def claim(
-    store: Store, job_id: str, claimant: Claimant, *, lease_s: float, also_awaiting_upload: bool = False
+    store: Store,
+    job_id: str,
+    claimant: Claimant,
+    *,
+    lease_s: float,
+    also_unverified: bool = False,
+    also_awaiting_upload: bool = False,
 ) -> Job | None:
     """queued -> active under a new token, its attempt recorded and charged; None: not to be had, or not yet.
 
-    `also_awaiting_upload` (`claim_only_queued` off) takes a job whose upload is not there, too.
+    `also_unverified` (`claim_only_verified` or `object_check` off) takes one that was queued without a
+    verified upload; `also_awaiting_upload` (`claim_only_queued` off) one that was not even queued.
     """
 
     def work(connection: Connection) -> Job | None:
@@ -164,7 +174,8 @@ def claim(
                 "b_worker": claimant.instance,
                 "b_lease_s": lease_s,
             }
-            job = move(connection, store, CLAIM, values, source=source)
+            verified = source is State.QUEUED and not also_unverified
+            job = move(connection, store, CLAIM[verified], values, source=source)
             if job is not None:
                 _start_attempt(connection, job, claimant)
                 return job

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reference_service.alerts import RULES
 from reference_service.api import Draining, make_app
 from reference_service.domain import LEGAL_MOVES, STAGES, TERMINAL, Defence, State
 from reference_service.metrics import METRICS
@@ -165,6 +166,13 @@ def test_the_metrics_are_as_the_code_has_them() -> None:
     ]
 
 
+def test_the_alerts_are_as_the_code_has_them() -> None:
+    """Each with its default threshold and its severity."""
+    rows = {row[0].strip("`"): (row[2], row[3]) for row in table(SERVICE, "Alerts")}
+    fields = Settings.model_fields
+    assert rows == {rule.name: (f"{fields[rule.threshold].default:g}", rule.severity) for rule in RULES}
+
+
 def default(name: str) -> str:
     field = Settings.model_fields[name]
     if field.is_required():
@@ -190,7 +198,7 @@ def test_the_routes_are_as_the_api_has_them() -> None:
     """Method and path of each route."""
     rows = {row[0].strip("`") for row in table(SERVICE, "API")}
     source = "".join(text(path) for path in modules("reference_service"))
-    declared = re.findall(r'@app\.(get|post)\("([^"]+)"', source)
+    declared = re.findall(r'@app\.(get|post)\("([^"]+)"[,)]', source)
     assert rows == {f"{method.upper()} {path}" for method, path in declared}
     assert callable(make_app)
     assert not Draining().on

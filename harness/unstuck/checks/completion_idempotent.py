@@ -26,7 +26,11 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     for job in story.jobs.values():
         completes = job.ops_of("complete_upload")
         notices = len(completes) + len(job.ops_of("publish_event")) + (job.id in duplicated)
-        enqueues = [m.number for m in job.moves if (m.before, m.after) == ("awaiting_upload", "queued")]
+        enqueues = [
+            m.number
+            for m in job.moves
+            if (m.before, m.after) == ("awaiting_upload", "queued") and not m.by_hand
+        ]
         if len(enqueues) > 1:
             message = f"was enqueued {len(enqueues)} times from awaiting_upload"
             broken.append(Evidence(job=job.id, message=message, events=tuple(enqueues)))

@@ -44,6 +44,11 @@ class Move(NamedTuple):
     data: Mapping[str, Any]
 
     @property
+    def by_hand(self) -> bool:
+        """A fault's own statement moved it, past the service: nobody's fault, and in nobody's log."""
+        return self.data.get("by") is not None
+
+    @property
     def since_s(self) -> float:
         """The earliest moment at which it may have been made: a look sees what came since the last one."""
         unseen_s = self.data.get("unseen_s")
@@ -209,6 +214,9 @@ class JobStory:
             said[event.data["from"], event.data["to"]].append(event)
         actors: list[str | None] = []
         for move in self.moves:
+            if move.by_hand:
+                actors.append(None)
+                continue
             of_these = said[move.before, move.after]
             actors.append(text_of(of_these.popleft(), "actor") if of_these else None)
         return actors

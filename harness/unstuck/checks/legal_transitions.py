@@ -7,7 +7,7 @@ from typing import Any
 
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural
-from unstuck.checks.story import JobStory, Story, text_of
+from unstuck.checks.story import JobStory, Move, Story, text_of
 from unstuck.history import Event
 
 NAME = "legal_transitions"
@@ -49,6 +49,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
 def _moves(job: JobStory) -> list[Evidence]:
     broken: list[Evidence] = []
     state: str | None = None
+    queued_by_hand = False  # by the last move: the service may put it back
     token: int | None = None  # of the current or the last claim
     last: tuple[int, ...] = ()
     for move in job.moves:
@@ -56,9 +57,9 @@ def _moves(job: JobStory) -> list[Evidence]:
         events = (*last, move.number)
         if move.before != state:
             broken.append(Evidence(job=job.id, message=f"moved {where}, but it was {state}", events=events))
-        elif move.after not in LEGAL.get(move.before, ()):
+        elif not (_is_legal(move) or (queued_by_hand and move.after == "awaiting_upload")):
             broken.append(Evidence(job=job.id, message=f"moved {where}: not a legal move", events=events))
-        if move.after == "active":
+        if move.after == "active" and not move.by_hand:
             if token is not None and move.token <= token:
                 message = f"was claimed with token {move.token} at {move.at_s:.3f} s, after token {token}"
                 broken.append(Evidence(job=job.id, message=message, events=events))
@@ -67,7 +68,13 @@ def _moves(job: JobStory) -> list[Evidence]:
             message = f"moved {where} with token {move.token}, while {token} held it"
             broken.append(Evidence(job=job.id, message=message, events=events))
         state, last = move.after, (move.number,)
+        queued_by_hand = move.by_hand and move.after == "queued"
     return broken
+
+
+def _is_legal(move: Move) -> bool:
+    """What somebody did by hand, the service did not do."""
+    return move.by_hand or move.after in LEGAL.get(move.before, ())
 
 
 def _fencing(job: JobStory) -> list[Evidence]:

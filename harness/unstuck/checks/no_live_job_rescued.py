@@ -27,16 +27,17 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
             if not held_by_the_living(story, job, claim):
                 continue
             judged += 1
-            if claim.left is None or claim.left.after not in ("queued", "failed"):
+            left = claim.left
+            if left is None or left.by_hand or left.after not in ("queued", "failed"):
                 continue
-            claimer, taker = actors[claim.move.number], actors[claim.left.number]
-            events = (claim.move.number, claim.left.number)
+            claimer, taker = actors[claim.move.number], actors[left.number]
+            events = (claim.move.number, left.number)
             if claimer is None or taker is None:
-                message = f"left the living {claim.holder} at {claim.left.at_s:.3f} s; nothing says by whom"
+                message = f"left the living {claim.holder} at {left.at_s:.3f} s; nothing says by whom"
                 unclear.append(Evidence(job=job.id, message=message, events=events))
             elif taker != claimer:
                 message = (
-                    f"was made {claim.left.after} by {taker} at {claim.left.at_s:.3f} s, "
+                    f"was made {left.after} by {taker} at {left.at_s:.3f} s, "
                     f"while {claim.holder} was alive and held it since {claim.at_s:.3f} s"
                 )
                 broken.append(Evidence(job=job.id, message=message, events=events))

@@ -24,13 +24,14 @@ WORST: tuple[Outcome, ...] = BEST[::-1]
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: ARG001  takes none
     """Judges each job of our clients at its first move to `queued` or `active`, or at its end without one:
-    it was there to be taken all the while.
+    it was there to be taken all the while. Whom somebody queued by hand the service has not queued.
     """
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     judged = 0
     for job in story.jobs.values():
-        move = next((move for move in job.moves if move.after in ("queued", "active")), None)
+        taken = (move for move in job.moves if move.after in ("queued", "active") and not move.by_hand)
+        move = next(taken, None)
         if not job.ops or not job.moves or job.moves[0].after == "queued":
             continue  # nobody's, or a retry: its upload was put for the job before
         if move is None:

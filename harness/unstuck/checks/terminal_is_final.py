@@ -24,7 +24,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
         if ended is None:
             continue
         judged += 1
-        if ended + 1 < len(job.moves):
+        if ended + 1 < len(job.moves) and not job.moves[ended + 1].by_hand:
             if _may_repeat(story, job) and _ends_alike(job, job.moves[ended].after):
                 repeated += 1
                 continue

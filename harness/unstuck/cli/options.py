@@ -144,8 +144,8 @@ examples:
   unstuck reproduce deployment-resilience --jobs 191 at the size that it had
   unstuck reproduce deployment-resilience --world sim
   unstuck reproduce mine.yaml                        a file of yours with `before:`
-Exit code 0: it happened without the defences, and with them every promise was kept; 1: a promise was
-broken with every defence on; 3: it did not happen again, so that the green run proves nothing.""",
+Exit code 0: it happened without the defences, and with them every promise was kept; 1: a promise
+was broken with every defence on; 3: it did not happen again, so that the green run proves nothing.""",
     ),
     "explore": CommandHelp(
         module="explore",

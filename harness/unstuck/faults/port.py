@@ -6,6 +6,7 @@ One fault a module. A module is a fault when it has what `FaultModule` asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -65,6 +66,11 @@ class Hand(Protocol):
         """Running processes: `all`, `any` (the oldest), or `holder` of the occasion's job."""
         ...
 
+    @property
+    def moved_by_hand(self) -> AbstractSet[str]:
+        """Jobs that were seen to move by a statement of our own, past the service."""
+        ...
+
     memory: dict[str, Any]  # of this injection, from inject to heal
 
     def stop(self, name: str, *, grace_s: float) -> bool:
@@ -83,7 +89,7 @@ class Hand(Protocol):
         ...
 
     def stay(self) -> bool:
-        """Deals the blow, and keeps who stands at the place there until it is healed; False when nobody does."""
+        """Deals the blow, and keeps who stands at the place there until it is healed; False: nobody does."""
         ...
 
     def gone(self) -> bool:

@@ -134,4 +134,5 @@ class Vocabulary:
             "stage": ("a stage", catalogue.stages),
             "state": ("a state", CANONICAL_STATES),
             "video": ("a video", catalogue.videos),
+            "wa": ("a state", CANONICAL_STATES),  # `was`
         }

@@ -17,6 +17,7 @@ from unstuck.checks.victims import victims
 from unstuck.history import Event, History
 from unstuck.prove.alert_mutators import cry_wolf, ring_on, silence
 from unstuck.prove.editing import Edit
+from unstuck.prove.latency_mutators import finish_late, pile_up
 from unstuck.prove.process_mutators import (
     crash_for_good,
     exit_dirtily,
@@ -354,6 +355,8 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("stall a job", "every_job_terminal", _stall),
         ("overrun the budget", "every_job_terminal", _overrun_budget),
         ("recover late", "recovery_within", _recover_late),
+        ("finish late", "latency_within", finish_late),
+        ("pile up", "backlog_within", pile_up),
         ("revive a terminal job", "terminal_is_final", _revive),
         ("reorder two transitions", "legal_transitions", _reorder),
         ("write with a stale token", "legal_transitions", _write_stale),

@@ -260,6 +260,11 @@ def _toxic(values: Mapping[str, Any]) -> str:
     return f"{what} {values['stream']} on the link {values['link']} for {span(values['for_s'])}{share}"
 
 
+def _update_by_hand(values: Mapping[str, Any]) -> str:
+    jobs = "the job" if values["which"] == "here" else f"every job ({values['job']})"
+    return f"UPDATE by hand: make {jobs} {values['state']} that is {values['was']}"
+
+
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
     "clock": _clock,
@@ -277,6 +282,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "heal": lambda v: f"end fault {v['fault']} here",
     "kill": _kill,
     "link_down": lambda v: f"cut the link {v['link']} for {span(v['for_s'])}",
+    "manual_update": _update_by_hand,
     "notifications_off": lambda _: "switch the bucket's notifications off",
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "pause_recovery": lambda v: f"pause the service's recovery sweeps for {span(v['for_s'])}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from unstuck.errors import TargetError
@@ -125,6 +126,10 @@ class RunnerHand:
         if which == "holder":
             name = None if self.occasion.job is None else self.holder_of(self.occasion.job)
         return [name] if name in running else []
+
+    @property
+    def moved_by_hand(self) -> AbstractSet[str]:
+        return self._engine.live.moved_by_hand
 
     def holder_of(self, job: str) -> str | None:
         known = self._engine.live.jobs.get(job)

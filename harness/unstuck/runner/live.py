@@ -52,6 +52,8 @@ class Live:
     unanswered: int = 0  # submissions of which nobody knows whether they made a job
     stops: Counter[str] = field(default_factory=Counter)  # how often each process was asked to end
 
+    moved_by_hand: set[str] = field(default_factory=set)  # jobs that a fault's own statement has moved
+
     poisoned: dict[str, set[str]] = field(default_factory=dict)  # toxic -> links where it has had bytes
 
     def apply(self, event: Event) -> None:
@@ -87,6 +89,8 @@ class Live:
         job = self.jobs.setdefault(name, LiveJob(state=""))
         if kind == "transition":
             job.state = str(data["to"])
+            if data.get("by") is not None:
+                self.moved_by_hand.add(name)
         job.stage = data.get("stage")
         job.attempt = int(data.get("attempt") or 0)
         job.token = int(data.get("token") or 0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.faults.blows import ACTIVE, MESSAGE, PLACE, landed, struck, why_missed
-from tests.unit.runner.stage import fault, stage
+from tests.unit.runner.stage import WHOLE, Stage, fault, stage
 from unstuck.errors import HarnessError
 from unstuck.scenario import OnOp, OnPoint
 from unstuck.targets.port import Reply
@@ -59,6 +59,27 @@ def test_memory_that_a_process_got_has_missed(then_ends: bool) -> None:
     with stage(fault("allocate_here", ACTIVE, {"mib": 900})) as made:
         struck(made, ACTIVE)
         assert "has to be a test point" in why_missed(made)
+
+
+# hang_here
+
+
+def test_a_process_that_hangs_stands_until_it_is_healed() -> None:
+    """It is told nothing when the blow lands, and to go on when its time is over."""
+    with stage(fault("hang_here", PLACE, {"for_s": 5})) as made:
+        stand = struck(made)
+        assert landed(made)["jobs"] == ["j-1"]
+        assert stand.told == []
+        made.after(5)
+        assert made.history.faults(0) == [*WHOLE, "healed"]
+        assert stand.told == ["go"]
+
+
+def test_nobody_hangs_where_nobody_stands() -> None:
+    """A trigger without a place has nobody to keep."""
+    with stage(fault("hang_here", ACTIVE, {"for_s": 5})) as made:
+        struck(made, ACTIVE)
+        assert "the trigger has to be a test point" in why_missed(made)
 
 
 # complete_again, corrupt_artefacts
@@ -119,6 +140,54 @@ def test_rot_has_landed_when_every_file_reads_back_otherwise(found: dict[str, An
         made.running.abilities["corrupt_artefacts"] = found
         struck(made)
         assert (landed(made)["jobs"] == ["j-1"]) if why is None else (why_missed(made) == why)
+
+
+# manual_update
+
+
+def seen_by_hand(made: Stage, *jobs: str) -> None:
+    for job in jobs:
+        made.engine.emit(
+            "transition",
+            job=job,
+            by="operator",
+            attempt=0,
+            token=0,
+            to="queued",
+            **dict[str, Any]({"from": "awaiting_upload"}),
+        )
+
+
+def test_an_update_by_hand_has_landed_when_each_row_was_seen_to_change() -> None:
+    """The statement's own word is not enough: our trigger has to have seen it."""
+    with stage(fault("manual_update", PLACE, {"job": "job"})) as made:
+        made.running.abilities["manual_update"] = {"jobs": ["j-1", "j-2"]}
+        struck(made)
+        seen_by_hand(made, "j-1")
+        assert made.history.faults(0) == ["armed", "fired"]
+        seen_by_hand(made, "j-2")
+        made.after(0.1)
+        assert landed(made)["jobs"] == ["j-1", "j-2"]
+        wanted = {"job": None, "tag": "job", "was": "awaiting_upload", "state": "queued"}
+        assert ("manual_update", wanted) in made.running.done
+
+
+def test_an_update_by_hand_that_nobody_saw_has_missed() -> None:
+    """Nor does it count when no row fitted, or when it was about a job that is not there."""
+    with stage(fault("manual_update", PLACE)) as made:
+        made.running.abilities["manual_update"] = {"jobs": ["j-9"]}
+        struck(made)
+        made.after(11)
+        assert why_missed(made) == "not seen to change: j-9"
+    with stage(fault("manual_update", PLACE, {"was": "active"})) as made:
+        made.running.abilities["manual_update"] = {"jobs": []}
+        struck(made)
+        assert why_missed(made) == "no such job was active"
+    with stage(fault("manual_update", OnPoint(point="relay.tick"), {"which": "here"})) as made:
+        made.begin()
+        made.stand(None, "relay.tick")
+        made.after(0.1)
+        assert why_missed(made) == "no job stood at the place"
 
 
 # faults on messages

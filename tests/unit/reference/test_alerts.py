@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reference_service import alerts, relay, sweeper, uploads
+from reference_service import admission, alerts, relay, sweeper, uploads
 from reference_service.alerts import RULES
 from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
@@ -50,7 +50,7 @@ def test_failures_are_those_within_the_window() -> None:
     world = memory_world(alert_failures=0, alert_failures_within_s=60)
     service = world.service
     job = put(world, size_bytes=999)
-    with pytest.raises(uploads.Refused):
+    with pytest.raises(admission.Refused):
         uploads.complete(service, job)
     assert uploads.find(service, "t", job.id).state is State.FAILED
     alerts.evaluate(service)
@@ -106,12 +106,12 @@ def test_only_changes_are_new_rows() -> None:
 
 def test_of_two_who_see_the_same_change_one_records_it() -> None:
     """1. both read that it was quiet, 2. one writes that it fires, 3. the other's insert meets its number."""
-    world = memory_world(alert_uploads=0, alert_upload_age_s=10)
+    world = memory_world()
     alerts.evaluate(world.service)
     before = {spell.name: spell for spell in alerting.newest(world.service.store)}["orphans"]
 
     def note() -> object:
-        return world.database.run(lambda c: alerting._note(c, before, "orphans", 9.0, 5.0, 1.0))  # noqa: SLF001
+        return world.database.run(lambda c: alerting.note(c, before, "orphans", (9.0, 5.0), now=1.0))
 
     assert note() is not None
     assert note() is None

@@ -59,5 +59,5 @@ def test_a_client_of_another_kind_is_made(other: AwsAccess) -> None:
 def test_every_kind_of_statement_is_compiled_beforehand() -> None:
     """Those that stand by themselves, and those with a fence and without."""
     found = {id(one) for one in warming.statements()}
-    assert {id(work.CLAIM), *map(id, work.FINISH.values())} <= found
+    assert {*map(id, work.CLAIM.values()), *map(id, work.FINISH.values())} <= found
     warming.warm_up()

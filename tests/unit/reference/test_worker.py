@@ -261,7 +261,7 @@ def test_a_drain_hands_back_what_does_not_finish(folder: str) -> None:
     assert one.done
     back = get(world, job)
     assert (back.state, back.attempt, back.charged) == (State.QUEUED, 1, 0)
-    assert world.jobs_queue.bodies() == [{"job": job.id}]
+    assert [body["job"] for body in world.jobs_queue.bodies()] == [job.id]
     assert rows(world, "attempts")[0]["outcome"] == Outcome.HANDED_BACK
 
 
@@ -285,7 +285,7 @@ def test_a_message_that_comes_with_sigterm_is_given_to_others(folder: str) -> No
     (message,) = world.jobs_queue.receive(wait_s=0, most=1)
     runtime.stopping = True
     one._take(message)
-    assert [m.body for m in world.jobs_queue.receive(wait_s=0, most=10)] == [{"job": job.id}]
+    assert [m.body["job"] for m in world.jobs_queue.receive(wait_s=0, most=10)] == [job.id]
     assert state_of(world, job) is State.QUEUED
 
 

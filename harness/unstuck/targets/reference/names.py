@@ -56,7 +56,7 @@ OURS = frozenset(
         *("inbox_host", "inbox_port", "inbox_url"),
         *("s3_endpoint", "s3_public_endpoint", "sqs_endpoint"),
         *("aws_region", "aws_access_key_id", "aws_secret_access_key"),
-        *("tokens", "internal_token", "api_host", "api_port"),
+        *("tokens", "internal_token", "api_host", "api_port", "metrics_port"),
     }
 )
 """Settings that are the harness's own: a scenario's word on them would be lost, or open a port to others."""

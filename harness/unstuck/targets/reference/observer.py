@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, LiteralString
 
 import psycopg
 
@@ -18,6 +18,7 @@ from unstuck.errors import HarnessError
 from unstuck.targets.port import Emit
 
 CHANNEL = "unstuck_seen"
+OPERATOR = "unstuck-operator"  # the name of a connection on which a fault plays the operator
 
 INSTALL = """
 CREATE SCHEMA IF NOT EXISTS unstuck;
@@ -41,7 +42,8 @@ BEGIN
         'number', seen, 'kind', kind, 'job', NEW.id, 'at_s', extract(epoch FROM clock_timestamp()),
         'from', CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE OLD.state END, 'to', NEW.state,
         'stage', NEW.stage, 'attempt', NEW.attempt, 'token', NEW.token, 'worker', NEW.worker,
-        'reason', NEW.reason, 'tenant', NEW.tenant, 'name', left(NEW.name, 200));
+        'reason', NEW.reason, 'tenant', NEW.tenant, 'name', left(NEW.name, 200),
+        'by', CASE WHEN current_setting('application_name') = 'unstuck-operator' THEN 'operator' END);
     INSERT INTO unstuck.seen (number, facts) VALUES (seen, facts);
     PERFORM pg_notify('unstuck_seen', facts::text);
     RETURN NEW;
@@ -95,11 +97,32 @@ END $$;
 """Idempotent. What it costs: one insert and one notification for each change of state or stage."""
 
 
-UNEVALUATED = """
-SELECT count(*) FROM (SELECT max(evaluated_at) AS looked FROM alerts) AS last
-WHERE looked IS NULL OR looked <= (SELECT max(updated_at) FROM jobs)
+MANUAL_UPDATE: Final = """
+UPDATE jobs SET state = %s WHERE state = %s AND (%s::text IS NULL OR id = %s)
+AND (%s::text IS NULL OR starts_with(name, %s || '/')) RETURNING id
 """
-"""1 until the rules were evaluated after the last move of any job; the same words on both databases."""
+EVALUATED: Final = """
+SELECT count(*) FROM (SELECT max(evaluated_at) AS looked FROM alerts) AS last
+WHERE looked > (SELECT max(updated_at) FROM jobs)
+"""
+FIRING: Final = """
+SELECT name FROM alerts AS one WHERE state = 'firing'
+AND number = (SELECT max(number) FROM alerts AS other WHERE other.name = one.name)
+"""
+
+
+def alerts_settled(
+    expect: Mapping[str, Mapping[str, Any]], rows_of: Callable[[LiteralString], Sequence[Any]]
+) -> bool:
+    """Whether the rules were evaluated after the last move of any job, and those have ended that must.
+
+    True for a scenario that expects nothing of alerts. `rows_of` asks the database, whichever it is.
+    """
+    if "alerts" not in expect:
+        return True
+    if rows_of(EVALUATED)[0][0] == 0:
+        return False
+    return {row[0] for row in rows_of(FIRING)}.isdisjoint(expect["alerts"].get("ends", ()))
 
 
 class Observer:
@@ -170,8 +193,8 @@ class Observer:
             return
         data = {
             key: facts[key]
-            for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant")
-            if facts[key] is not None or key == "from"
+            for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant", "by")
+            if facts.get(key) is not None or key == "from"
         }
         if facts["kind"] == "stage":
             data.pop("from")

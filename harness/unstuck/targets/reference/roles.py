@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck.scenario import RoleOptions, Scenario
-from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, TENANT, TOKEN, Places
+from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, Places, tokens
 from unstuck.worlds.port import ProcessSpec
 
 ENTRY = "reference_service.__main__:main"
@@ -26,8 +26,8 @@ REPLICAS: Mapping[str, int] = {
 }
 """Roles in the order in which they start, and how many of each unless a scenario says otherwise.
 
-A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule. With the
-setting `delivery: push` there is one `push`.
+A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule.
+With the setting `delivery: push` there is one `push`.
 """
 
 REACHES: Mapping[str, tuple[str, ...]] = {
@@ -131,6 +131,7 @@ def spec(
     environment |= _places(places, addresses, port)
     environment |= {
         "REFERENCE_INSTANCE": name,
+        "REFERENCE_TOKENS": json.dumps(tokens(upload.tenant for upload in scenario.workload)),
         "REFERENCE_WORK_FOLDER": str(scratch),
         "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
     }
@@ -167,7 +168,6 @@ def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
         "REFERENCE_JOBS_QUEUE": places.jobs_queue,
         "REFERENCE_UPLOADS_QUEUE": places.uploads_queue,
         "REFERENCE_AWS_REGION": REGION,
-        "REFERENCE_TOKENS": json.dumps({TOKEN: TENANT}),
         "REFERENCE_INTERNAL_TOKEN": INTERNAL_TOKEN,
         "REFERENCE_API_PORT": str(port),
         "REFERENCE_DATABASE_URL": _database_url(places, addresses),

@@ -22,7 +22,7 @@ from unstuck.targets.reference import operators, roles
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
-from unstuck.targets.reference.observer import UNEVALUATED, Observer
+from unstuck.targets.reference.observer import MANUAL_UPDATE, OPERATOR, Observer, alerts_settled
 from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
@@ -52,7 +52,10 @@ class ReferenceTarget:
         `see_messages`: every message on the links is recorded, for who wants to walk through them.
         """
         self._see_messages = see_messages
-        abilities = {"points", "notifications", "links", "artefacts", "memory_limit", "recovery"}
+        abilities = {
+            *("points", "notifications", "links", "artefacts"),
+            *("memory_limit", "recovery", "manual_update"),
+        }
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
         self._dependencies = Dependencies(session, emulator, videos)
         self._versions = Versions(session.folder / "versions")
@@ -197,18 +200,20 @@ class RunningReference(Linked):
             return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
         if action in operators.ACTIONS:
             return operators.operate(action, self._client.operate, self._emit)
+        if action == "manual_update":
+            return {"jobs": self._update_by_hand(**parameters)}
         raise UnstuckError(f"the reference service has no ability {action!r}")
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events, and alerts that are judged know of the last
-        job's end. Raises `HarnessError` when we are blind.
+        """Nothing waits in the outbox or in the queue of events, and alerts that are judged have settled.
+
+        Raises `HarnessError` when we are blind.
         """
         self._check_ourselves()
         with psycopg.connect(self._places.database_url, autocommit=True) as connection:
             row = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
-            if "alerts" in self._scenario.expect and connection.execute(UNEVALUATED).fetchone() != (0,):
-                return False
-        return row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
+            alerts = alerts_settled(self._scenario.expect, lambda query: connection.execute(query).fetchall())
+        return alerts and row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
 
     def _has_event(self, job: str) -> bool:
         """One is still to be sent, or lies in the queue (which cannot be asked for whom)."""
@@ -296,6 +301,13 @@ class RunningReference(Linked):
 
     def _artefacts_of(self, job: str) -> int:
         return self._dependencies.count(self._places.bucket, f"artefacts/{job}/")
+
+    def _update_by_hand(self, *, job: str | None, tag: str | None, was: str, state: str) -> list[str]:
+        """The jobs that the statement changed; it changes their state alone."""
+        url, name = self._places.database_url, OPERATOR
+        with psycopg.connect(url, autocommit=True, application_name=name) as connection:
+            rows = connection.execute(MANUAL_UPDATE, (state, was, job, job, tag, tag)).fetchall()
+        return [row[0] for row in rows]
 
     def _source_of(self, job: str) -> Path | None:
         client = self._jobs_of.get(job)

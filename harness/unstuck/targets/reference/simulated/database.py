@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from reference_service.store import SqlDatabase, schema
@@ -38,6 +39,10 @@ TRIGGERS = (
 )
 """As `targets.reference.observer` has them on PostgreSQL; what they see counts when it is committed."""
 
+MANUAL_UPDATE = text(
+    "UPDATE jobs SET state = :state WHERE state = :was AND (:job IS NULL OR id = :job) "
+    "AND (:tag IS NULL OR name LIKE :tag) RETURNING id"
+)
 FACTS = ("stage", "attempt", "token", "worker", "reason", "tenant")
 
 
@@ -64,6 +69,7 @@ class MemoryDatabase:
         self._clock = _RunClock()
         self._sql = SqlDatabase("sqlite://", self._clock, busy_timeout_s=0.0)
         self._seen: list[tuple[Any, ...]] = []
+        self._by: str | None = None  # who acts past the service
         self._sql.run(schema.lay)
         connection = self._sql.run(lambda c: c.connection.driver_connection)
         assert isinstance(connection, sqlite3.Connection)
@@ -96,6 +102,15 @@ class MemoryDatabase:
             self._tell()
         return result
 
+    def update_by_hand(self, *, job: str | None, tag: str | None, was: str, state: str) -> list[str]:
+        """As an operator at a console would; the jobs that the statement changed."""
+        given = {"state": state, "was": was, "job": job, "tag": f"{tag}/%" if tag else None}
+        self._by = "operator"
+        try:
+            return self.run(lambda c: list(c.execute(MANUAL_UPDATE, given).scalars()))
+        finally:
+            self._by = None
+
     def _see(self, *facts: Any) -> None:
         self._seen.append(facts)
 
@@ -111,7 +126,7 @@ class MemoryDatabase:
                 continue
             data = {key: value for key, value in zip(FACTS, rest, strict=False) if value is not None}
             if kind == "transition":
-                data = {"from": before, "to": after, **data}
+                data = {"from": before, "to": after, **data, **({"by": self._by} if self._by else {})}
             self._emit(kind, job=job, tag=tag_of(str(rest[-1])), **data)
 
 

@@ -17,6 +17,7 @@ from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
@@ -28,7 +29,7 @@ from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
 from unstuck.targets.reference import operators, roles
-from unstuck.targets.reference.observer import UNEVALUATED
+from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
@@ -65,7 +66,7 @@ class SimulatedTarget:
     """The reference service for sim worlds. Serves many runs; its databases are used again."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "artefacts", "recovery"})
+    capabilities = frozenset({"points", "notifications", "artefacts", "recovery", "manual_update"})
     facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
@@ -197,6 +198,8 @@ class RunningSimulated:
             return {"keys": self._corrupt(f"artefacts/{parameters['job']}/", f"/{parameters['stage']}/")}
         if action in operators.ACTIONS:
             return operators.operate(action, self._client.operate, self._emit)
+        if action == "manual_update":
+            return {"jobs": self._database.update_by_hand(**parameters)}
         raise UnstuckError(f"the simulated service has no ability {action!r}")
 
     def link_state(self, link: str, state: LinkState) -> None:
@@ -215,13 +218,12 @@ class RunningSimulated:
         self._no_links(f"{rule_id}: no message {nth or ''} to {then}")
 
     def quiet(self) -> bool:
-        """Nothing waits in the outbox or in the queue of events, and alerts that are judged know of the last
-        job's end.
-        """
+        """Nothing waits in the outbox or in the queue of events, and alerts that are judged have settled."""
         waiting: int = self._database.run(lambda c: c.execute(WAITING).scalar_one())
-        if "alerts" in self._scenario.expect:
-            waiting += self._database.run(lambda c: c.execute(text(UNEVALUATED)).scalar_one())
-        return waiting == 0 and not self._jobs_queue.held.bodies()
+        alerts = alerts_settled(
+            self._scenario.expect, lambda query: self._database.run(lambda c: c.execute(text(query)).all())
+        )
+        return alerts and waiting == 0 and not self._jobs_queue.held.bodies()
 
     def look(self) -> None:
         SimLook(
@@ -305,6 +307,7 @@ class RunningSimulated:
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
             metrics=Metrics(),
+            rates=Rates.of(settings),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
@@ -365,7 +368,7 @@ def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]
     return GivenSettings.model_validate(
         {
             **dict(chosen),
-            "tokens": {TOKEN: TENANT},
+            "tokens": {TOKEN: TENANT},  # routes are called with the tenant: none is looked up
             "database_url": "sqlite://",
             "sink_url": "http://sink",
             "defences_off": ",".join(defences_off),
