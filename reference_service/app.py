@@ -126,6 +126,7 @@ def run_looping(settings: Settings, role: str) -> int:
         boot_id=service.randomness.token_hex(8),
         drain_on_sigterm=service.defended(Defence.DRAIN_ON_SIGTERM),
         memory_limit_bytes=settings.memory_limit_bytes,
+        memory_budget_bytes=settings.memory_budget_bytes,
     )
     try:
         if settings.metrics_port:

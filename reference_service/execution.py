@@ -241,6 +241,7 @@ class _Attempt:
         _leave_only(folder, output.files)
         self._finish(checkpoint, folder)
         service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
+        self._stopper.measure(stage)
         self._reach("worker.stage.finished", stage)
 
     def _resumes(self, part: Checkpoint, folder: Path) -> bool:
@@ -328,6 +329,7 @@ class _Attempt:
             lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
+        self._stopper.measure(STAGES[-1])
         self._persist(lambda: self._report(sorted(files)))
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix

@@ -129,6 +129,17 @@ METRICS = (
         kind="counter",
         help="jobs that waited for room on the disk, or were given back for want of it",
     ),
+    Metric(
+        name="reference_memory_used_bytes",
+        kind="gauge",
+        help="of the role's process and its children",
+    ),
+    Metric(name="reference_memory_budget_bytes", kind="gauge", help="the most that they may use"),
+    Metric(
+        name="reference_memory_warnings_total",
+        kind="counter",
+        help="times that more of the budget was in use than the setting warns at",
+    ),
     # Of the relay and the sweeper.
     Metric(name="reference_events_sent_total", kind="counter", help="events handed to the queue"),
     Metric(name="reference_notifications_total", kind="counter", help="notifications of uploads"),

@@ -34,7 +34,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
             from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?,
-            by? (`operator`: a fault's own statement moved it, past the service)
+            by? (`operator`: a fault's own statement moved it, past the service), restored? (true: it is as
+            a back-up has it)
             Of a declared target: sampled (true: what lies between two looks was not seen), source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
@@ -47,7 +48,8 @@ sweep       begin | end: a recovery sweep of the service, from the harness's own
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
-            reason?, peak_rss_bytes?, units?) | api (a job as its API shows it: state, stage?) |
+            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it: state,
+            stage?) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
@@ -69,7 +71,8 @@ message     what a link saw or did at a message that a rule names: matched | hel
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
             wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
-            (roles, after_s: they crash as often as they start); of a declared target: unmapped (state),
+            (roles, after_s: they crash as often as they start), gone (`job`: a back-up was restored that does
+            not know it); of a declared target: unmapped (state),
             no_id (answer), same_id, ledger (problem, line), blind (why), sighted, foreign_clock (said_ns)
 """
 

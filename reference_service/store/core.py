@@ -9,12 +9,12 @@ and, once the job has ended, its artefacts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import UpdateBase
 
 from reference_service.domain import STAGES, TERMINAL, Defence, Job, Outcome, Reason, State
@@ -70,6 +70,7 @@ class AttemptEnd:
     outcome: Outcome
     reason: Reason | None = None
     peak_rss_bytes: int | None = None
+    stage_peaks: Mapping[str, int] | None = None  # stage -> the most bytes that were resident in it
     units: int | None = None  # that it has done; None: it did not live to say so
 
 
@@ -90,6 +91,7 @@ END_ATTEMPT = (
         outcome=bindparam("b_outcome"),
         reason=bindparam("b_reason"),
         peak_rss_bytes=bindparam("b_peak"),
+        stage_peaks=bindparam("b_stage_peaks"),
         units=func.coalesce(bindparam("b_units", type_=BigInteger()), attempts.c.units),
     )
 )
@@ -173,6 +175,7 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
             "b_outcome": end.outcome,
             "b_reason": end.reason,
             "b_peak": end.peak_rss_bytes,
+            "b_stage_peaks": json.dumps(dict(end.stage_peaks)) if end.stage_peaks else None,
             "b_units": end.units,
         },
     )
@@ -204,7 +207,7 @@ def _discard(connection: Connection, store: Store, job: Job, source: State | Non
         add_discard(connection, job.id, "object", job.upload_key)
 
 
-def job_of(row: Row[Any]) -> Job:
+def job_of(row: Sequence[Any]) -> Job:
     """A row of `jobs`, its columns in the table's order, as the domain's `Job`."""
     values = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])

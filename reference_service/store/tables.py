@@ -93,6 +93,7 @@ attempts = Table(
     Column("outcome", String(32)),
     Column("reason", String(64)),
     Column("peak_rss_bytes", BigInteger),
+    Column("stage_peaks", Text),  # JSON: stage -> the most bytes that were resident in it
     Column("units", BigInteger),  # frames and items that it has done, as far as it has said so
     PrimaryKeyConstraint("job", "attempt"),
     Index("attempts_by_end", "ended_at"),
@@ -108,6 +109,8 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
+    Column("memory_bytes", BigInteger),  # at the last heartbeat, of the process and its children
+    Column("memory_budget_bytes", BigInteger),  # the most that they may use; null: nobody limits them
     Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
 )

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from unstuck.faults import (
     allocate_here,
+    back_up,
     clock,
     complete_again,
     corrupt_artefacts,
@@ -22,9 +23,11 @@ from unstuck.faults import (
     kill,
     link_down,
     manual_update,
+    migrate,
     notifications_off,
     pause,
     pause_recovery,
+    restore_backup,
     rolling_replace,
     swallow,
     terminate,
@@ -36,6 +39,7 @@ FAULTS: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
         allocate_here,
+        back_up,
         clock,
         complete_again,
         corrupt_artefacts,
@@ -52,9 +56,11 @@ FAULTS: dict[str, ModuleType] = {
         kill,
         link_down,
         manual_update,
+        migrate,
         notifications_off,
         pause,
         pause_recovery,
+        restore_backup,
         rolling_replace,
         swallow,
         terminate,

@@ -6,6 +6,7 @@ service.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,12 @@ HELD = {"active": "lease", "awaiting_upload": "upload"}  # by its own row, for s
 ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes", "units")
 LEFT_S, LEFT_EVERY_S = 3.0, 0.2
 READERS = 4  # API reads at a time
+
+
+def stage_peaks(attempt: Mapping[Any, Any]) -> dict[str, Any]:
+    """What an attempt needed of memory by stage; nothing of a version that did not measure it."""
+    found = attempt.get("stage_peaks")
+    return {"stage_peaks": json.loads(found)} if found else {}
 
 
 class FinalLook:
@@ -67,7 +74,9 @@ class FinalLook:
                 attempt=move["attempt"], token=move["token"], actor=move["actor"],
             )  # fmt: skip
         for attempt in attempts:
-            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS))
+            self._emit(
+                "said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS), **stage_peaks(attempt)
+            )
         with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
             shown = list(pool.map(self._get_job, [job["id"] for job in jobs]))
         for job, api in zip(jobs, shown, strict=True):

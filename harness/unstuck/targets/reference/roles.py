@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,14 +144,22 @@ def spec(
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
-    if limit is not None and not world_limits_memory:
-        environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
+    if limit is not None:
+        environment.setdefault("REFERENCE_MEMORY_BUDGET_BYTES", str(limit * MIB))
+        if not world_limits_memory:
+            environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
+    # A forked role is charged almost nothing for what its zygote has imported: where memory is limited, it
+    # is executed, as it would be elsewhere.
+    executed = version_path is not None or limit is not None
+    if executed and version_path is None:
+        environment["PYTHONPATH"] = os.pathsep.join(one for one in sys.path if one)
     return ProcessSpec(
         name=name,
         role=role,
-        entry=None if version_path else ENTRY,
-        argv=() if version_path else (role,),
-        command=[sys.executable, "-m", "reference_service", role] if version_path else None,
+        entry=None if executed else ENTRY,
+        argv=() if executed else (role,),
+        # -P: else Python looks into the working directory first, and in a checkout finds today's code there.
+        command=[sys.executable, "-P", "-m", "reference_service", role] if executed else None,
         version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),

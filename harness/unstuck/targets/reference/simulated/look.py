@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from reference_service.fakes import MemoryObjects
 from unstuck.targets.port import Emit
-from unstuck.targets.reference.look import HELD, LEFT_EVERY_S, LEFT_S, RESULT_FILE
+from unstuck.targets.reference.look import HELD, LEFT_EVERY_S, LEFT_S, RESULT_FILE, stage_peaks
 from unstuck.targets.reference.simulated.database import MemoryDatabase
 from unstuck.targets.reference.simulated.stages import DURATION_S, STREAMS, examine
 
@@ -53,7 +53,9 @@ class SimLook:
                 attempt=move["attempt"], token=move["token"], actor=move["actor"],
             )  # fmt: skip
         for attempt in attempts:
-            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS))
+            self._emit(
+                "said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS), **stage_peaks(attempt)
+            )
         shown = [self._get_job(job["id"]) for job in jobs]
         for job, api in zip(jobs, shown, strict=True):
             self._emit("said", "row", job=job["id"], **_known(job, ROW_KEYS))
