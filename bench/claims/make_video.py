@@ -24,8 +24,8 @@ def _rework() -> Finding:
     return Finding(
         verdict="held" if less >= REWORK_LESS else "refuted",
         figure=f"{len(CRASHES)} crashes: {lost} units done again without, {kept} with; {less:.0%} less",
-        note="Kept after each third unit. A checkpoint later in the stage, or a crash early in it, saves less: "
-        "at most so many units are done again, wherever it strikes.",
+        note="Kept after each third unit: at most so many are done again, wherever it strikes. Kept more "
+        "seldom, or struck early in a stage, it saves less.",
     )
 
 
@@ -46,12 +46,13 @@ def _large() -> Finding:
         shares[timeout_s] = (counts[0], counts[1])
     of = 4 * len(SEEDS)
     more = [(with_ - without) / of for with_, without in shares.values()]
+    least = min(with_ for with_, _ in shares.values())
     told = "; ".join(f"{s:g} s: {without} of {of}" for s, (_, without) in shares.items())
     return Finding(
         verdict="held" if max(more) >= MORE_LARGE else "refuted",
-        figure=f"one time-out for all of {told}; by size: {min(with_ for with_, _ in shares.values())} of {of}",
-        note="A large job takes 5 s of work here, each job has one attempt. How many more succeed is a matter of how "
-        "near the one time-out lies to what a large job takes: any figure between none and all can be had.",
+        figure=f"one time-out for all of {told}; by size: {least} of {of}",
+        note="A large job takes 5 s of work here, and each has one attempt. How many more succeed is a "
+        "matter of how near the one time-out lies to that: any figure between none and all can be had.",
     )
 
 
@@ -71,10 +72,10 @@ def _load() -> Finding:
     less = 1 - calls / before
     return Finding(
         verdict="held" if less >= LOAD_LESS and failed == 0 else "refuted",
-        figure=f"5 minutes away: {before} calls and {failed_before} of 6 jobs failed without, {calls} calls and "
-        f"{failed} failed with; {less:.0%} less",
-        note="Without a breaker the jobs had given up before the five minutes were over; had they not, the load "
-        "would have been larger.",
+        figure=f"5 minutes away: {before} calls and {failed_before} of 6 jobs failed without, {calls} calls "
+        f"and {failed} failed with; {less:.0%} less",
+        note="Without a breaker the jobs had given up before the five minutes were over: had they not, it "
+        "would have been asked more often still.",
     )
 
 
@@ -102,7 +103,7 @@ CLAIMS: Final = (
     Claim(
         id="breaker-load",
         incident=INCIDENT,
-        says="A circuit breaker takes 80 % of the load off a vision API that is away, and no job fails for it.",
+        says="A circuit breaker takes 80 % of the load off a vision API that is away; no job fails for it.",
         command="unstuck run vision-outage --case alternative=five-minutes --world sim "
         "--defence-off circuit_breaker",
         measure=_load,
