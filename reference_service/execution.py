@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reference_service import disk
 from reference_service.breaker import VISION, Breaker
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.ports import (
@@ -55,9 +56,10 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     """
     attempt = _Attempt(service, job, stopper, folder)
     try:
-        return {**_lived(attempt), "units": attempt.units}
+        report = disk.patiently(service, folder, lambda: _lived(attempt))
+        return {**report, "units": attempt.units}
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.leave(service, folder)
 
 
 def _lived(attempt: _Attempt) -> Mapping[str, Any]:
@@ -131,6 +133,7 @@ class _Attempt:
             checkpoint = done.get(stage)
             if checkpoint is None or not self._restore(checkpoint):
                 self._run_stage(stage, done.get(work.part_of(stage)))
+            disk.make_room(self._service, self._folder, after=stage)
         return self._publish()
 
     def _interrupt(self) -> None:
@@ -291,7 +294,7 @@ class _Attempt:
 
     def _fetch_source(self) -> Path:
         if self._source is None:
-            path = self._folder / "source"
+            path = self._folder / disk.SOURCE
             # A presigned PUT outlives the completion that verified the object: what comes now may be another.
             self._fetch(self._job.upload_key, path, etag=self._job.etag)
             self._source = path

@@ -118,11 +118,6 @@ METRICS = (
         labels=("dependency",),
     ),
     Metric(name="reference_leases_lost_total", kind="counter", help="attempts whose lease went"),
-    Metric(
-        name="reference_disk_used_bytes",
-        kind="gauge",
-        help="in the work folder, by its jobs",
-    ),
     Metric(name="reference_disk_free_bytes", kind="gauge", help="of the disk budget, or of the disk"),
     Metric(
         name="reference_disk_waits_total",

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     alert_recovery_silent_s: Seconds = 2700.0  # three times of the schedule: no recovery sweep has begun
     alert_recovery_paused_s: Seconds = 3600.0  # recovery sweeps have been paused for so long
     work_folder: str | None = None  # temporary files; None: the system's
+    disk_budget_bytes: int | None = Field(default=None, gt=0)  # of the work folder; None: its whole disk
+    disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0)  # with less room, a worker takes no job
     memory_budget_bytes: int | None = Field(default=None, gt=0)  # of a role; None: what its cgroup allows
     memory_warn_percent: int = Field(default=70, ge=1, le=100)  # of the budget
     memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
+from reference_service import disk
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome
 from reference_service.judgement import attempts_max, is_used_up, judge
@@ -20,7 +19,7 @@ def settle(service: Service, running: Running, end: ChildEnd) -> Job | None:
 
     Safe to repeat: each move is conditional on our token.
     """
-    shutil.rmtree(running.folder, ignore_errors=True)
+    disk.leave(service, running.folder)
     job = running.job
     moved = None if running.lost else _move_on(service, running, end)
     if moved is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, Places, tokens
 from unstuck.worlds.port import ProcessSpec
+from unstuck.worlds.process.ports import free_port
 
 ENTRY = "reference_service.__main__:main"
 MIB = 1024 * 1024
@@ -136,6 +137,13 @@ def spec(
         "REFERENCE_WORK_FOLDER": str(scratch),
         "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
     }
+    disk = scratch / f"disk-{name}" if options.disk_limit_mib is not None else None
+    if disk is not None:
+        disk.mkdir(exist_ok=True)
+        environment["REFERENCE_WORK_FOLDER"] = str(disk)
+    if options.liveness and role not in {"api", "vision"}:
+        port = free_port()
+        environment["REFERENCE_METRICS_PORT"] = str(port)
     if points is not None:
         environment["REFERENCE_TESTPOINTS"] = points
     if defences_off:
@@ -165,6 +173,9 @@ def spec(
         log=str(folder / "logs" / f"{name}.log"),
         ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
         ready_line=None if role == "api" else "ready",
+        live_url=f"http://127.0.0.1:{port}/livez" if options.liveness else None,
+        disk_folder=None if disk is None else str(disk),
+        disk_bytes=None if options.disk_limit_mib is None else options.disk_limit_mib * MIB,
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )
