@@ -83,7 +83,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     text = json.dumps(done.as_json(), indent=2, ensure_ascii=False) + "\n"
     sheet = sheet_of(done, shown(folder.path))
     rundir.write(folder.path / "verify.json", text)
-    rundir.write(folder.path / "verify.txt", sheet.plain)
+    rundir.write(folder.path / "verify.txt", sheet.plain())
     if chosen.json:
         say(text)
     else:
