@@ -1,25 +1,57 @@
-"""`python -m reference_service ROLE`, configured by the environment; `ROLES` are what it can be."""
+"""`python -m reference_service ROLE|COMMAND`, configured by the environment.
+
+`ROLES` are what a process can be, `COMMANDS` what an operator can ask for.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-ROLES = ("api", "worker", "sweeper", "relay", "vision", "sink", "migrate", "init", "alerts")
+if TYPE_CHECKING:
+    from reference_service.service import Service
+
+ROLES = (
+    "api",
+    "worker",
+    "sweeper",
+    "scheduler",
+    "relay",
+    "push",
+    "vision",
+    "sink",
+    "migrate",
+    "init",
+    "alerts",
+)
+COMMANDS: Mapping[str, str] = {
+    "diagnose": "reference_service.operations:diagnose",
+    "reset-stuck": "reference_service.operations:reset_stuck",
+    "find-stuck": "reference_service.recovery_commands:find_stuck",
+    "retry-stuck": "reference_service.recovery_commands:retry_stuck",
+    "recovery": "reference_service.recovery_commands:recovery",
+}
+"""Command -> `module:function`: the function reads the arguments (argparse: exit code 2 for bad ones) and
+returns what is to be done with the service, which returns the exit code."""
 FLAGS = {"init": frozenset({"--resources", "--no-notification"}), "alerts": frozenset({"--prometheus"})}
 USAGE = (
     f"usage: python -m reference_service {'|'.join(ROLES)}; init [--resources [--no-notification]]; "
-    "alerts [--prometheus]"
+    f"alerts [--prometheus]\n       python -m reference_service {'|'.join(COMMANDS)} --help"
 )
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs one role, or one command, to its end.
 
-    0: it stopped as told; 1: a dependency is away; 2: bad usage or settings.
+    0: it stopped as told, or was done; 1: a dependency is away, or a command could not do it; 2: bad usage
+    or settings.
     """
-    role, flags = (argv[0], argv[1:]) if argv else ("", [])
-    if role not in ROLES or not FLAGS.get(role, frozenset()).issuperset(flags):
+    name, rest = (argv[0], argv[1:]) if argv else ("", [])
+    command = _command(name, rest) if name in COMMANDS else None
+    fits = name in ROLES and FLAGS.get(name, frozenset()).issuperset(rest)
+    if command is None and not fits:
         sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")
         return 2
     from reference_service import app  # noqa: PLC0415  heavy: not before the usage is known to be right
@@ -27,15 +59,21 @@ def main(argv: Sequence[str]) -> int:
     from reference_service.settings import BadSettings, read_settings  # noqa: PLC0415  same
 
     try:
-        if role == "alerts" and flags:
+        if name == "alerts" and rest:
             return app.run_rules()
-        return app.run(read_settings(), role, flags)
+        return app.run_command(read_settings(), command) if command else app.run(read_settings(), name, rest)
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except Unavailable as error:
-        sys.stderr.write(f"{role}: {error}\n")
+        sys.stderr.write(f"{name}: {error}\n")
         return 1
+
+
+def _command(name: str, arguments: Sequence[str]) -> Callable[[Service], int]:
+    module, _, function = COMMANDS[name].partition(":")
+    read: Callable[[Sequence[str]], Callable[[Service], int]] = getattr(import_module(module), function)
+    return read(arguments)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
     POST /jobs/{id}/cancel           -> {job}; 409 when it has ended otherwise
     POST /jobs/{id}/retry            -> 201 {job, upload?}: a new job; 200: the one that an earlier call made
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
+    …    /internal/recovery…         the recovery sweep: see `recovery_routes`; the same token
     GET  /internal/status, /alerts   see `internal`
     GET  /metrics                    in Prometheus' format; no token, as the two below
     GET  /livez, /readyz             no token
@@ -30,15 +31,16 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from reference_service import sweeper, uploads
+from reference_service import sweeper, trace, uploads
+from reference_service.admission import Refused
 from reference_service.domain import State
 from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
 from reference_service.metrics import CONTENT_TYPE
 from reference_service.ports import Unavailable
+from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
-from reference_service.uploads import Refused
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 
 RETRY_AFTER_S = 1
@@ -104,6 +106,7 @@ def _make_routes() -> tuple[FastAPI, _Bound]:
     _add_reads(app, bound, tenant_of)
     _add_writes(app, bound, tenant_of)
     add_internal(app, lambda: bound.service, _bearer)
+    add_recovery(app, lambda: bound.service, _bearer)
     return app, bound
 
 
@@ -221,7 +224,7 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
 def _add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(_request: Request, error: Refused) -> JSONResponse:
-        return _error(error.status, error.message)
+        return _error(error.status, error.message, retry_after_s=error.retry_after_s)
 
     @app.exception_handler(Unavailable)
     def unavailable(_request: Request, error: Unavailable) -> JSONResponse:
@@ -251,6 +254,11 @@ def _error(status: int, message: str, *, retry_after_s: int | None = None) -> JS
     return JSONResponse({"error": message}, status_code=status, headers=headers)
 
 
+def _trace_of(scope: Scope) -> str | None:
+    given = dict(scope.get("headers", ())).get(trace.HEADER.encode(), b"")
+    return trace.of_header(given.decode("latin-1"))
+
+
 class _Gate:
     """Refuses, before it is looked at, what would begin something new while draining, and too large a body.
 
@@ -273,7 +281,8 @@ class _Gate:
 
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._inner(scope, receive, counted)
+            with trace.within(_trace_of(scope)):
+                await self._inner(scope, receive, counted)
         else:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, counted)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from reference_service import aws, provision, relay, sweeper, worker
+from reference_service import aws, provision, push, relay, scheduler, sweeper, worker
 from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock, SystemRandomness
-from reference_service.domain import Defence
+from reference_service.domain import Defence, Delivery
 from reference_service.logs import LineLog
 from reference_service.metrics import Metrics
 from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
-from reference_service.ports import Points, Runtime, StageInput, StageOutput, Stages
+from reference_service.ports import Points, Queue, Runtime, StageInput, StageOutput, Stages
 from reference_service.queue import SqsQueue
+from reference_service.queue.endpoints import HttpEndpoints
 from reference_service.queue.sqs import read_s
+from reference_service.rates import Rates
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
 from reference_service.settings import BadSettings, GivenSettings, Settings
@@ -45,19 +48,21 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         raise BadSettings(str(error)) from None
     s3, sqs = _access(settings, settings.s3_endpoint), _access(settings, settings.sqs_endpoint)
     public = _access(settings, settings.s3_public_endpoint) if settings.s3_public_endpoint else None
+    jobs_queue = SqsQueue(settings.jobs_queue, sqs, longest_wait_s=settings.receive_wait_s)
     service = Service(
         settings=settings,
         clock=clock,
         randomness=SystemRandomness(),
         store=Store.of(settings, database),
         objects=S3Objects(settings.bucket, s3, public),
-        jobs_queue=SqsQueue(settings.jobs_queue, sqs, longest_wait_s=settings.receive_wait_s),
+        jobs_queue=jobs_queue if role != "worker" else _deliver_to_worker(settings, jobs_queue),
         uploads_queue=SqsQueue(settings.uploads_queue, sqs),
         vision=HttpVision(settings.vision_url),
         sink=HttpSink(settings.sink_url),
         stages=_stages(role),
         points=points,
-        log=LineLog(role=role, instance=settings.instance),
+        log=LineLog(clock, settings.log_format, role=role, instance=settings.instance),
+        rates=Rates.of(settings),
         metrics=Metrics(kept=role == "api" or settings.metrics_port > 0),
     )
     return service, database
@@ -108,27 +113,42 @@ def run_api(settings: Settings) -> int:
 
 
 def run_looping(settings: Settings, role: str) -> int:
-    """A worker, sweeper or relay until told to stop. Raises `BadSettings`, `Unavailable`."""
+    """A worker, sweeper, scheduler, relay or push until told to stop. Raises `BadSettings`, `Unavailable`."""
     loops: Mapping[str, Callable[[Service, Runtime, Callable[[], None]], None]] = {
         "worker": worker.loop,
         "sweeper": sweeper.loop,
+        "scheduler": scheduler.loop,
         "relay": relay.loop,
+        "push": partial(push.loop, endpoints=HttpEndpoints(settings.internal_token)),
     }
     service, database = build(settings, role)
     runtime = ForkRuntime(
         boot_id=service.randomness.token_hex(8),
         drain_on_sigterm=service.defended(Defence.DRAIN_ON_SIGTERM),
         memory_limit_bytes=settings.memory_limit_bytes,
+        memory_budget_bytes=settings.memory_budget_bytes,
     )
     try:
         if settings.metrics_port:
             _expose(service, runtime)
         _require_schema(service, database)
+        if service.jobs_queue.address is not None:
+            runtime.watch(service.jobs_queue.fileno())
         loops[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
     finally:
         runtime.close()
         database.close()
     return 0
+
+
+def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
+    """Something that an operator asks for, and its exit code. Raises `BadSettings`, `Unavailable`."""
+    service, database = build(settings, "command")
+    try:
+        _require_schema(service, database)
+        return command(service)
+    finally:
+        database.close()
 
 
 def _expose(service: Service, runtime: ForkRuntime) -> None:
@@ -218,6 +238,14 @@ def _access(settings: Settings, endpoint: str | None) -> AwsAccess:
         key_id=settings.aws_access_key_id,
         secret=settings.aws_secret_access_key,
     )
+
+
+def _deliver_to_worker(settings: Settings, jobs_queue: SqsQueue) -> Queue:
+    if settings.delivery is Delivery.PULL:
+        return jobs_queue
+    from reference_service.queue.inbox import Inbox  # noqa: PLC0415  loads h11: nobody else needs it
+
+    return Inbox(settings, jobs_queue)
 
 
 def _points(settings: Settings) -> Points:

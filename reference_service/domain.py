@@ -92,30 +92,62 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    HANDED_BACK = "handed_back"  # a drain or a cancel: not charged against the attempt limit
+    HANDED_BACK = "handed_back"  # a drain, a cancel, a dependency that is away: not charged
     LOST = "lost"  # its lease expired, or its instance was found dead
+
+
+class Delivery(StrEnum):
+    """How events come to the workers: they ask the queue, or the role `push` brings them by HTTP."""
+
+    PULL = "pull"
+    PUSH = "push"
 
 
 class Defence(StrEnum):
     """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    REFUSE_WHILE_DRAINING = "refuse_while_draining"
     STARTUP_CLEANUP = "startup_cleanup"
+    CAREFUL_CLEANUP = "careful_cleanup"
     LEASE_RECOVERY = "lease_recovery"
     FENCING = "fencing"
     UPLOAD_EXPIRY = "upload_expiry"
+    QUEUE_LIMIT = "queue_limit"
+    RATE_LIMIT = "rate_limit"
+    RETRY_AFTER = "retry_after"
+    TENANT_FAIRNESS = "tenant_fairness"
     OBJECT_CHECK = "object_check"
     CLAIM_ONLY_QUEUED = "claim_only_queued"
     CLAIM_ONLY_VERIFIED = "claim_only_verified"
     COMPLETE_IDEMPOTENCY = "complete_idempotency"
     ATTEMPT_LIMIT = "attempt_limit"
+    RETRY_BACKOFF = "retry_backoff"
+    RETRY_BUDGET = "retry_budget"
+    CIRCUIT_BREAKER = "circuit_breaker"
+    TIMEOUT_BY_SIZE = "timeout_by_size"
     CHILD_ISOLATION = "child_isolation"
+    KILL_EVIDENCE = "kill_evidence"
     BOUNDED_MEMORY = "bounded_memory"
+    MEMORY_WARNING = "memory_warning"
     EVENT_RECONCILIATION = "event_reconciliation"
+    RECOVERY_SWEEP = "recovery_sweep"
+    RECOVERY_SINGLE_FLIGHT = "recovery_single_flight"
+    RECOVERY_LEASE_EXPIRY = "recovery_lease_expiry"
+    RECOVERY_RACE_PROTECTION = "recovery_race_protection"
+    RECOVERY_RECENT_COMPLETION = "recovery_recent_completion"
+    RECOVERY_ASKS_PER_JOB = "recovery_asks_per_job"
+    RECOVERY_UPLOAD_CHECK = "recovery_upload_check"
+    RECOVERY_PAUSE_PERSISTENCE = "recovery_pause_persistence"
     OUTBOX = "outbox"
     ALERTS = "alerts"
     ALERTS_FROM_OUTSIDE = "alerts_from_outside"
+    ACK_AFTER_CLAIM = "ack_after_claim"
+    PUSH_REDELIVERY = "push_redelivery"
+    ACK_DEADLINE = "ack_deadline"
     CHECKPOINT_VALIDATION = "checkpoint_validation"
+    STAGE_CHECKPOINTS = "stage_checkpoints"
+    CHECKPOINT_CLEANUP = "checkpoint_cleanup"
     STABLE_EFFECT_KEY = "stable_effect_key"
 
 
@@ -147,6 +179,9 @@ class Job:
     created_at: float
     updated_at: float
     published_at: float | None  # when its event was last handed to the queue
+    triggered_by: str | None  # `recovery`: a recovery sweep last set it going; None: none ever did
+    not_before: float | None = None  # the next attempt begins no sooner; None: at once
+    trace: str | None = None  # of the client's request; None: made by a version that knew of none
 
 
 def used_up(job: Job, attempts_max: int | None) -> bool:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reference_service.breaker import VISION, Breaker
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.ports import (
+    DependencyAway,
     HandBack,
     InvalidMedia,
     LeaseLost,
@@ -25,14 +29,14 @@ from reference_service.ports import (
     Unavailable,
     Vision,
 )
-from reference_service.retry import persist
+from reference_service.progress import Progress
+from reference_service.retry import Budget, persist
 from reference_service.service import Service
 from reference_service.store import work
 from reference_service.store.core import artefacts_prefix, outputs_prefix
 from reference_service.store.work import Artefact, Checkpoint
 
 T = TypeVar("T")
-PATIENCE_S = 20.0  # how long one call tries to reach a dependency before the attempt fails
 PUBLISHED_STAGES = ("stitch", "thumbnails", "captions")
 REASONS: Mapping[type[Exception], Reason] = {
     MemoryError: Reason.MEMORY_EXCEEDED,  # only a limit on this very process raises it: that is evidence
@@ -46,11 +50,21 @@ CONTENT_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png",
 
 def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mapping[str, Any]:
     """Runs the attempt in `folder` and reports: `outcome` is succeeded (with `result_prefix`),
-    handed_back, lease_lost, or failed (with `reason` and `error`). Raises nothing that it can name.
+    handed_back (with `after_s` when a dependency is away), lease_lost, or failed (with `reason` and `error`);
+    `units` is how many frames and items it has done. Raises nothing that it can name.
     """
     attempt = _Attempt(service, job, stopper, folder)
     try:
+        return {**_lived(attempt), "units": attempt.units}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lived(attempt: _Attempt) -> Mapping[str, Any]:
+    try:
         return {"outcome": "succeeded", "result_prefix": attempt.run()}
+    except DependencyAway as away:
+        return {"outcome": "handed_back", "after_s": away.after_s, "error": str(away)}
     except HandBack:
         return {"outcome": "handed_back"}
     except LeaseLost:
@@ -58,8 +72,6 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     except tuple(REASONS) as error:
         reason = next(reason for kind, reason in REASONS.items() if isinstance(error, kind))
         return {"outcome": "failed", "reason": reason.value, "error": str(error) or type(error).__name__}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def effect_key(service: Service, job: Job) -> str:
@@ -74,15 +86,17 @@ def effect_key(service: Service, job: Job) -> str:
 
 class _Patient:
     """A vision API that is asked again for a while when it does not answer, as every other dependency is:
-    a restart of it, of a second, must not use up the attempts of the jobs that happen to need it.
+    a restart of it, of a second, must not use up the attempts of the jobs that happen to need it. One that
+    stays away is left alone by its breaker.
     """
 
-    def __init__(self, vision: Vision, persist: Callable[[Callable[[], str]], str]) -> None:
+    def __init__(self, vision: Vision, breaker: Breaker, persist: Callable[[Callable[[], str]], str]) -> None:
         self._vision = vision
+        self._breaker = breaker
         self._persist = persist
 
     def caption(self, jpeg: bytes) -> str:
-        return self._persist(lambda: self._vision.caption(jpeg))
+        return self._persist(lambda: self._breaker.call(lambda: self._vision.caption(jpeg)))
 
 
 class _Attempt:
@@ -96,6 +110,17 @@ class _Attempt:
         self._artefacts: dict[str, Path] = {}
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._source: Path | None = None
+        self._hashes: dict[str, str] = {}  # stage -> what it left, for those that build on it
+        self._vision = _Patient(service.vision, Breaker(service, VISION), self._persist)
+        limited = service.defended(Defence.RETRY_BUDGET)
+        self._budget = Budget(service.settings.retry_tokens) if limited else None
+        self._done_before = 0  # units of stages that have ended
+        self._progress: Progress | None = None
+
+    @property
+    def units(self) -> int:
+        """Frames and items that this attempt has done."""
+        return self._done_before + (0 if self._progress is None else self._progress.units)
 
     def run(self) -> str:
         """The prefix of the published outputs."""
@@ -105,7 +130,7 @@ class _Attempt:
             self._interrupt()
             checkpoint = done.get(stage)
             if checkpoint is None or not self._restore(checkpoint):
-                self._run_stage(stage)
+                self._run_stage(stage, done.get(work.part_of(stage)))
         return self._publish()
 
     def _interrupt(self) -> None:
@@ -119,15 +144,28 @@ class _Attempt:
             service.metrics.count("reference_retries_total")
             self._interrupt()
 
-        return persist(service.clock, service.randomness, action, within_s=PATIENCE_S, between=between)
+        return persist(
+            service.clock,
+            service.randomness,
+            action,
+            within_s=service.settings.patience_s,
+            between=between,
+            budget=self._budget,
+        )
 
     def _restore(self, checkpoint: Checkpoint) -> bool:
         """Fetches the stage's files; False when one of them is missing or not what was recorded.
 
         `checkpoint_validation` off takes what comes.
         """
-        validate = self._service.defended(Defence.CHECKPOINT_VALIDATION)
         folder = self._stage_folder(checkpoint.stage)
+        if not self._fetch_kept(checkpoint, folder):
+            return False
+        self._finish(checkpoint, folder)
+        return True
+
+    def _fetch_kept(self, checkpoint: Checkpoint, folder: Path) -> bool:
+        validate = self._service.defended(Defence.CHECKPOINT_VALIDATION)
         for name, artefact in checkpoint.artefacts.items():
             path = folder / name
             try:
@@ -140,9 +178,14 @@ class _Attempt:
             if validate and sha256_of(path) != artefact.sha256:
                 self._log_invalid(checkpoint.stage, name, "changed")
                 return False
+        return True
+
+    def _finish(self, checkpoint: Checkpoint, folder: Path) -> None:
+        """The stage is done, in this attempt or in an earlier one: later stages may build on it."""
         self._artefacts[checkpoint.stage] = folder
         self._facts[checkpoint.stage] = checkpoint.facts
-        return True
+        hashes = sorted(f"{name} {one.sha256}" for name, one in checkpoint.artefacts.items())
+        self._hashes[checkpoint.stage] = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
     def _log_invalid(self, stage: str, name: str, problem: str) -> None:
         self._service.log.warning(
@@ -154,32 +197,97 @@ class _Attempt:
             problem=problem,
         )
 
-    def _run_stage(self, stage: str) -> None:
+    def _run_stage(self, stage: str, part: Checkpoint | None) -> None:
         service, job = self._service, self._job
         source = self._fetch_source()
         self._start(stage)
         began_at = service.clock.monotonic()
         folder = self._stage_folder(stage)
+        kept = dict(part.artefacts) if part is not None and self._resumes(part, folder) else {}
+        position = part.position if kept and part is not None else 0
+        if not kept:
+            folder = self._stage_folder(stage)  # without what may have come of a part that is not valid
+        keeps = service.defended(Defence.STAGE_CHECKPOINTS)
+        progress = self._progress = Progress(
+            clock=service.clock,
+            settings=service.settings,
+            position=position,
+            keep=partial(self._keep_part, stage, folder, kept) if keeps else None,
+            reach=partial(self._reach_unit, stage),
+        )
         given = StageInput(
             job=job.id,
             stage=stage,
             source=source,
             folder=folder,
             artefacts=dict(self._artefacts),
-            vision=_Patient(service.vision, self._persist),
+            vision=self._vision,
             interrupt=self._interrupt,
             bounded=service.defended(Defence.BOUNDED_MEMORY),
+            position=position,
+            unit_done=progress.unit_done,
         )
-        output = service.stages.run(stage, given)
-        prefix = f"{artefacts_prefix(job.id)}{job.token}/{stage}/"
-        files = {name: self._store(folder / name, prefix + name) for name in output.files}
+        try:
+            output = service.stages.run(stage, given)
+        except HandBack:
+            with suppress(Unavailable):  # then as much is done again as after a crash
+                progress.keep()
+            raise
+        files = self._store_all(stage, folder, output.files, kept)
         checkpoint = Checkpoint(stage=stage, artefacts=files, facts=output.facts, token=job.token)
-        if not self._persist(lambda: work.save_checkpoint(service.store, job, checkpoint)):
-            raise LeaseLost
-        self._artefacts[stage] = folder
-        self._facts[stage] = output.facts
+        self._save(checkpoint)
+        self._done_before += progress.units
+        self._progress = None
+        _leave_only(folder, output.files)
+        self._finish(checkpoint, folder)
         service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
+        self._stopper.measure(stage)
         self._reach("worker.stage.finished", stage)
+
+    def _resumes(self, part: Checkpoint, folder: Path) -> bool:
+        """Whether the part is what it was, and was made of what the earlier stages have left now.
+
+        `stage_checkpoints` off begins each stage at its beginning.
+        """
+        if not self._service.defended(Defence.STAGE_CHECKPOINTS):
+            return False
+        if part.facts.get("made_of") != self._made_of():
+            self._log_invalid(part.stage, "-", "made of something else")
+            return False
+        return self._fetch_kept(part, folder)
+
+    def _made_of(self) -> str:
+        return hashlib.sha256(json.dumps([self._job.etag, self._hashes], sort_keys=True).encode()).hexdigest()
+
+    def _keep_part(
+        self, stage: str, folder: Path, kept: dict[str, Artefact], position: int, names: Sequence[str]
+    ) -> None:
+        files = self._store_all(f"{stage}/{position}", folder, names, kept)
+        kept.update(files)
+        self._service.metrics.count("reference_parts_kept_total", stage=stage)
+        facts = {"made_of": self._made_of()}
+        self._save(
+            Checkpoint(stage=stage, artefacts=files, facts=facts, token=self._job.token, position=position)
+        )
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        store, job, units = self._service.store, self._job, self.units
+        if not self._persist(lambda: work.save_checkpoint(store, job, checkpoint, units=units)):
+            raise LeaseLost
+
+    def _store_all(
+        self, place: str, folder: Path, names: Sequence[str], kept: Mapping[str, Artefact]
+    ) -> Mapping[str, Artefact]:
+        """Stores the files, except those that are kept as they are; under keys that no other attempt, and no
+        other part, writes to.
+        """
+        prefix = f"{artefacts_prefix(self._job.id)}{self._job.token}/{place}/"
+        files: dict[str, Artefact] = {}
+        for name in names:
+            known = kept.get(name)
+            same = known is not None and known.sha256 == sha256_of(folder / name)
+            files[name] = known if same and known is not None else self._store(folder / name, prefix + name)
+        return files
 
     def _fetch_source(self) -> Path:
         if self._source is None:
@@ -221,6 +329,7 @@ class _Attempt:
             lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
+        self._stopper.measure(STAGES[-1])
         self._persist(lambda: self._report(sorted(files)))
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix
@@ -255,8 +364,21 @@ class _Attempt:
         folder.mkdir(parents=True)
         return folder
 
+    def _reach_unit(self, stage: str, position: int) -> None:
+        job = self._job
+        self._service.points.reach(
+            "worker.unit.done", job=job.id, stage=stage, attempt=job.attempt, position=position
+        )
+
     def _reach(self, point: str, stage: str) -> None:
         self._service.points.reach(point, job=self._job.id, stage=stage, attempt=self._job.attempt)
+
+
+def _leave_only(folder: Path, names: Sequence[str]) -> None:
+    """Removes what only a later attempt at this stage would have needed."""
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
 
 
 def sha256_of(path: Path) -> str:

@@ -11,14 +11,16 @@ import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from reference_service.fake_runtime import FakeChild as FakeChild  # noqa: PLC0414  also found here
+from reference_service.fake_runtime import FakeRuntime as FakeRuntime  # noqa: PLC0414  same
 from reference_service.logs import StandardLog
 from reference_service.metrics import Metrics
 from reference_service.ports import (
-    ChildEnd,
     Clock,
     Message,
     ObjectChanged,
@@ -26,10 +28,11 @@ from reference_service.ports import (
     ObjectMissing,
     StageInput,
     StageOutput,
-    Stopper,
     Unavailable,
     UploadPart,
 )
+from reference_service.pulled import Pulled
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import Settings
 from reference_service.store import SqlDatabase, Store, schema
@@ -168,7 +171,7 @@ class _Held:
     visible_at: float
 
 
-class MemoryQueue:
+class MemoryQueue(Pulled):
     """In order, unlike the real ones; a received message comes again unless deleted in `visibility_s`."""
 
     def __init__(self, clock: Clock, visibility_s: float = 10.0) -> None:
@@ -242,7 +245,6 @@ class FixedVision:
 
 class FakeStages:
     """Each stage takes `frames` interruption points and leaves one file that depends on its input only.
-
     `failures` maps a stage to what it raises instead of working.
     """
 
@@ -253,8 +255,9 @@ class FakeStages:
 
     def run(self, stage: str, given: StageInput) -> StageOutput:
         self.ran.append((given.job, stage))
-        for _ in range(self._frames):
+        for number in range(given.position, self._frames):
             given.interrupt()
+            given.unit_done(number + 1, partial(_leave_part, given.folder))
         if stage in self.failures:
             raise self.failures[stage]
         name = "stitched.mp4" if stage == "stitch" else f"{stage}.json"
@@ -263,67 +266,9 @@ class FakeStages:
         return StageOutput(files=[name], facts={"frames": self._frames})
 
 
-class FakeChild:
-    """Runs when its runtime waits; until then it can be asked to stop, or killed."""
-
-    def __init__(self, work: Callable[[Stopper], Mapping[str, Any]], ending: ChildEnd | None) -> None:
-        self._work = work
-        self._ending = ending
-        self.asked = False
-        self.end: ChildEnd | None = None
-
-    def rss_bytes(self) -> int | None:
-        return 1024 if self.end is None else None
-
-    def ask_to_stop(self) -> None:
-        self.asked = True
-
-    def kill(self) -> None:
-        if self.end is None:
-            self.end = ChildEnd(exit_code=None, signal=9, result=None, peak_rss_bytes=None, oom_kills=0)
-
-    def run(self) -> None:
-        """Lives to its end: its work's result, or the ending that was scripted."""
-        if self.end is None and self._ending is not None:
-            self.end = self._ending
-        elif self.end is None:
-            result = self._work(self)
-            self.end = ChildEnd(exit_code=0, signal=None, result=result, peak_rss_bytes=2048, oom_kills=0)
-
-
-class FakeRuntime:
-    """One instance. `wait` lets time pass and then lets its children live, unless they are `held`.
-
-    `endings` are how the next children end, first come first served; after them, by their work.
-    """
-
-    def __init__(self, clock: Clock, name: str = "boot-1") -> None:
-        self._clock = clock
-        self.boot_id = name
-        self.pid = 1
-        self.stopping = False
-        self.held = False
-        self.endings: list[ChildEnd] = []
-        self.children: list[FakeChild] = []
-
-    def wait(self, timeout_s: float) -> None:
-        waiting = [child for child in self.children if child.end is None]
-        if self.held or not waiting:
-            self._clock.sleep(timeout_s)
-        else:
-            for child in waiting:
-                child.run()
-
-    def spawn(self, name: str, work: Callable[[Stopper], Mapping[str, Any]]) -> FakeChild:
-        del name
-        child = FakeChild(work, self.endings.pop(0) if self.endings else None)
-        self.children.append(child)
-        return child
-
-    def run_inline(self, name: str, work: Callable[[Stopper], Mapping[str, Any]]) -> FakeChild:
-        child = self.spawn(name, work)
-        child.run()
-        return child
+def _leave_part(folder: Path) -> Sequence[str]:
+    (folder / "part").write_text("as far as it came")
+    return ["part"]
 
 
 class ScriptedPoints:
@@ -360,6 +305,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
     """A fresh one; `settings` override the defaults by name. `notify`: the bucket tells of uploads."""
     clock = ManualClock()
     values = {"database_url": "sqlite://", "sink_url": "http://sink", "allow_unsafe": True, **settings}
+    values.setdefault("retry_first_s", 0.001)  # tests wait for nothing
     given = Settings.model_validate(values)
     database = SqlDatabase(given.database_url, clock, busy_timeout_s=0.0)
     database.run(schema.lay)
@@ -385,6 +331,7 @@ def memory_world(*, notify: bool = False, seed: int = 0, **settings: Any) -> Mem
         points=points,
         log=StandardLog(),
         metrics=Metrics(),
+        rates=Rates.of(given),
     )
     return MemoryWorld(
         service=service,

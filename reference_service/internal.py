@@ -16,9 +16,9 @@ from fastapi import Depends, FastAPI, Header
 from fastapi.responses import JSONResponse
 
 from reference_service import alerts
+from reference_service.admission import Refused
 from reference_service.service import Service
 from reference_service.store import alerting
-from reference_service.uploads import Refused
 
 
 def check_token(service: Service, given: str) -> None:

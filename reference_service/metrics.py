@@ -105,6 +105,18 @@ METRICS = (
         kind="counter",
         help="calls that were tried again after a dependency did not answer",
     ),
+    Metric(
+        name="reference_parts_kept_total",
+        kind="counter",
+        help="checkpoints within a stage",
+        labels=("stage",),
+    ),
+    Metric(
+        name="reference_breaker_refusals_total",
+        kind="counter",
+        help="attempts that were handed back, since a dependency is left alone",
+        labels=("dependency",),
+    ),
     Metric(name="reference_leases_lost_total", kind="counter", help="attempts whose lease went"),
     Metric(
         name="reference_disk_used_bytes",
@@ -116,6 +128,17 @@ METRICS = (
         name="reference_disk_waits_total",
         kind="counter",
         help="jobs that waited for room on the disk, or were given back for want of it",
+    ),
+    Metric(
+        name="reference_memory_used_bytes",
+        kind="gauge",
+        help="of the role's process and its children",
+    ),
+    Metric(name="reference_memory_budget_bytes", kind="gauge", help="the most that they may use"),
+    Metric(
+        name="reference_memory_warnings_total",
+        kind="counter",
+        help="times that more of the budget was in use than the setting warns at",
     ),
     # Of the relay and the sweeper.
     Metric(name="reference_events_sent_total", kind="counter", help="events handed to the queue"),

@@ -127,8 +127,39 @@ class Queue(Protocol):
 
     def delete(self, message: Message) -> None: ...
 
+    def give_back(self, message: Message) -> None:
+        """For one that was received and is not taken: another instance may have it now."""
+        ...
+
     def depth(self) -> int:
         """Messages in it, visible or not, as far as the queue knows. Raises `Unavailable`."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """Where its messages are pushed to this process; None: they are pulled."""
+        ...
+
+    def fileno(self) -> int:
+        """Of what can be read when something was pushed. Raises `OSError` where messages are pulled."""
+        ...
+
+    def refuse(self) -> None:
+        """Sends what is being pushed to this process on to another one; nothing to do where it is pulled.
+
+        Raises nothing: whoever pushes goes on until it is answered.
+        """
+        ...
+
+
+class Endpoints(Protocol):
+    """The workers, as the role `push` reaches them."""
+
+    def post(self, address: str, body: Mapping[str, Any], *, within_s: float | None) -> bool:
+        """True: it was taken. False: refused, as by one that drains or has no slot free.
+
+        Raises `Unavailable` when no answer came within that time (None: it is waited for without end).
+        """
         ...
 
 
@@ -151,7 +182,8 @@ class ChildEnd:
     """How a child of the worker ended.
 
     `result` is what it reported before it ended (None: nothing); `oom_kills` is by how much the memory
-    controller's counter rose while it lived (None: no controller to ask).
+    controller's counter rose while it lived (None: no controller to ask). `stage_peaks` is the most memory
+    that was resident in each stage which it ended, in bytes.
     """
 
     exit_code: int | None
@@ -159,6 +191,7 @@ class ChildEnd:
     result: Mapping[str, Any] | None
     peak_rss_bytes: int | None
     oom_kills: int | None
+    stage_peaks: Mapping[str, int] = field(default_factory=dict)
 
 
 class Child(Protocol):
@@ -182,9 +215,13 @@ class Stopper(Protocol):
     @property
     def asked(self) -> bool: ...
 
+    def measure(self, stage: str) -> None:
+        """The stage has ended: what it needed of memory is noted, and the next one is measured anew."""
+        ...
+
 
 class Runtime(Protocol):
-    """Processes and signals of this instance."""
+    """Processes, signals and memory of this instance."""
 
     boot_id: str  # new at each start of the process
     pid: int
@@ -192,6 +229,10 @@ class Runtime(Protocol):
     @property
     def stopping(self) -> bool:
         """True once SIGTERM or SIGINT has arrived."""
+        ...
+
+    def memory(self) -> tuple[int, int] | None:
+        """(bytes in use by this process and its children, the most that they may use); None: no limit."""
         ...
 
     def wait(self, timeout_s: float) -> None:
@@ -224,17 +265,22 @@ class StageInput:
     `interrupt` is called at least once a frame or item; it raises `HandBack` when the worker was asked
     to stop, and `LeaseLost` when the token is no longer ours. `bounded=False` (defence off) keeps every
     frame in memory.
+
+    `unit_done(position, leave)` is called after each unit, or after a few: `position` is how many are done.
+    `leave` may be called then, or at any interruption before the next call: it writes what a later attempt
+    needs to go on behind them into `folder`, and returns the names of these files.
     """
 
     job: str
     stage: str
     source: Path
-    folder: Path  # empty; the stage writes its files here
+    folder: Path  # the stage writes its files here; it holds what was left at `position`, and is else empty
     artefacts: Mapping[str, Path]
     vision: Vision
     interrupt: Callable[[], None]
     bounded: bool = True
-    position: int = 0  # in-stage position to resume from; 0: the beginning
+    position: int = 0  # units that an earlier attempt has done; 0: none, begin
+    unit_done: Callable[[int, Callable[[], Sequence[str]]], None] = lambda _position, _leave: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +321,14 @@ class InvalidMedia(Exception):  # noqa: N818  a finding, not a bug
 
 class HandBack(Exception):  # noqa: N818  a request, not a bug
     """The worker was asked to stop: leave the work at the last checkpoint."""
+
+
+class DependencyAway(HandBack):
+    """A dependency is left alone for `after_s`: leave the work where it is, and come again then."""
+
+    def __init__(self, what: str, *, after_s: float) -> None:
+        super().__init__(what)
+        self.after_s = after_s
 
 
 class LeaseLost(Exception):  # noqa: N818  a condition, not a bug

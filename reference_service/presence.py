@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reference_service.budget import Budget
 from reference_service.ports import Runtime, Unavailable
 from reference_service.service import Service
 from reference_service.settings import BadSettings
@@ -15,10 +16,13 @@ LATE_S = 2.0  # at most one period: by so much a heartbeat may come late, while 
 class Presence:
     """Registers at the first beat; a database that does not answer is met again at the next."""
 
-    def __init__(self, service: Service, runtime: Runtime, role: str) -> None:
+    def __init__(self, service: Service, runtime: Runtime, role: str, address: str | None = None) -> None:
+        """`address`: where events are pushed to it."""
+        self._address = address
         self._service = service
         self._runtime = runtime
         self._role = role
+        self._budget = Budget(service, runtime)
         self._registered = False
         self._due_at = service.clock.monotonic()
 
@@ -35,7 +39,7 @@ class Presence:
         self._due_at = now + self._service.settings.heartbeat_s
         store, instance = self._service.store, self._service.settings.instance
         known = self._registered and events.beat_instance(
-            store, instance=instance, boot_id=self._runtime.boot_id
+            store, instance=instance, boot_id=self._runtime.boot_id, memory=self._budget.look()
         )
         if not known:  # new, or held up for so long that it was forgotten
             events.register_instance(
@@ -44,6 +48,7 @@ class Presence:
                 role=self._role,
                 boot_id=self._runtime.boot_id,
                 pid=self._runtime.pid,
+                address=self._address,
             )
             self._registered = True
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
+from reference_service.admission import Refused
 from reference_service.alerts import Watch
+from reference_service.domain import Defence
 from reference_service.ports import Message, Runtime, Unavailable
 from reference_service.presence import Presence
 from reference_service.retry import pauses
 from reference_service.service import Service
 from reference_service.store import events, lifecycle
-from reference_service.uploads import Refused, complete, job_of_key
+from reference_service.uploads import complete, job_of_key
 
 BATCH = 50
 LONGEST_PAUSE_S = 5.0
@@ -74,14 +76,24 @@ def _survive(service: Service, part: Callable[[], object]) -> bool:
 
 
 def publish(service: Service) -> int:
-    """Sends what waits in the outbox; how many. Raises `Unavailable`; the rest waits for the next time."""
-    waiting = events.unpublished(service.store, limit=BATCH)
+    """Sends what waits in the outbox, as far as the queue has room; how many. Raises `Unavailable`.
+
+    The tenants take turns, so that one with many jobs is no burden to one with few. The rest waits for the
+    next time.
+    """
+    fair = service.defended(Defence.TENANT_FAIRNESS)
+    waiting = events.unpublished(service.store, limit=BATCH, fair=fair)
+    window = service.settings.queue_window
+    if waiting and window:
+        # What is in the queue has its turn; the others' order can still change for who comes later.
+        waiting = waiting[: max(0, window - service.jobs_queue.depth())]
     for event in waiting:
         service.points.reach("relay.publish.before_send", job=event.job)
         service.jobs_queue.send(event.body)
         service.points.reach("relay.publish.sent", job=event.job)
         events.mark_published(service.store, event)
         service.metrics.count("reference_events_sent_total")
+        service.log.info("event sent", job=event.job, trace=event.body.get("trace"))
     return len(waiting)
 
 

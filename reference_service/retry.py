@@ -12,6 +12,12 @@ FIRST_S = 0.05
 LONGEST_S = 2.0
 
 
+def backoff_s(randomness: Randomness, failures: int, *, first_s: float, longest_s: float) -> float:
+    """Seconds before the attempt after so many failed ones: doubling, spread over half of itself."""
+    pause_s = min(longest_s, first_s * 2 ** min(failures - 1, 32))
+    return randomness.uniform(pause_s / 2, pause_s)
+
+
 def pauses(
     randomness: Randomness, *, first_s: float = FIRST_S, longest_s: float = LONGEST_S
 ) -> Iterator[float]:
@@ -22,6 +28,28 @@ def pauses(
         pause_s = min(longest_s, pause_s * 2)
 
 
+class Budget:
+    """How many retries all calls together may have; `EARNED` of one comes back with each success.
+
+    So a dependency in trouble gets at most a tenth more calls than it answers, and no storm of retries.
+    """
+
+    EARNED = 0.1
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = float(most)
+
+    def earn(self) -> None:
+        self._left = min(self._most, self._left + self.EARNED)
+
+    def spend(self) -> bool:
+        """False, and nothing spent, when none is left."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 def persist(
     clock: Clock,
     randomness: Randomness,
@@ -29,18 +57,23 @@ def persist(
     *,
     within_s: float,
     between: Callable[[], None] = lambda: None,
+    budget: Budget | None = None,
 ) -> T:
-    """`action()`, again as long as it raises `Unavailable` and the time lasts; it must be idempotent.
+    """`action()`, again as long as it raises `Unavailable`, and time and budget last; it must be idempotent.
 
     `between` is called before each pause, and may raise to give up. Raises the last `Unavailable`.
     """
     give_up_at = clock.monotonic() + within_s
     for pause_s in pauses(randomness):
         try:
-            return action()
+            result = action()
         except Unavailable:
-            if clock.monotonic() + pause_s > give_up_at:
+            if clock.monotonic() + pause_s > give_up_at or (budget is not None and not budget.spend()):
                 raise
+        else:
+            if budget is not None:
+                budget.earn()
+            return result
         between()
         clock.sleep(pause_s)
     raise AssertionError("unreachable: the pauses have no end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +25,17 @@ class Running:
     beat_due_at: float
     lease_ends_at: float  # not later than the database has it
     kill_at: float  # the watchdog
+    stage: str | None = None  # as of the last heartbeat
     timed_out: bool = False
     unrenewed: bool = False  # the lease ran out while the database was away: it was killed for that
     lost: bool = False  # the database said that the job is no longer ours
     settled: bool = False  # its job's next move has been made
     stop_asked_at: float | None = None
+
+    @property
+    def named(self) -> Mapping[str, str | int | None]:
+        """For the log."""
+        return {"job": self.job.id, "attempt": self.job.attempt, "trace": self.job.trace}
 
 
 def note_end(metrics: Metrics, running: Running, end: ChildEnd, moved: Job | None) -> None:
@@ -62,3 +69,6 @@ class Beating:
                 self._presence.beat_if_due()
                 work.heartbeat(service.store, self._job, lease_s=service.settings.lease_s, rss_bytes=None)
         return self._inner.asked
+
+    def measure(self, stage: str) -> None:
+        self._inner.measure(stage)

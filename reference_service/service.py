@@ -18,6 +18,7 @@ from reference_service.ports import (
     Unavailable,
     Vision,
 )
+from reference_service.rates import Rates
 from reference_service.settings import Settings
 from reference_service.store import Store
 from reference_service.store.events import mark_announced
@@ -40,6 +41,7 @@ class Service:
     points: Points
     log: Log
     metrics: Metrics
+    rates: Rates
 
     def defended(self, defence: Defence) -> bool:
         return self.settings.defended(defence)

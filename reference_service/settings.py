@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -13,7 +13,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from reference_service.domain import Defence
+from reference_service.domain import Defence, Delivery
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    log_format: Literal["line", "json"] = "line"
     metrics_port: int = Field(default=0, ge=0, le=65535)  # of a role without HTTP; 0: off
     tokens: Annotated[dict[str, str], Field(description="bearer token -> tenant")] = {"dev-token": "dev"}
     # Bearer token for /internal/…; None: those routes are refused.
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         default=1.0, ge=0
     )  # 503 on work for so long (at most drain_grace_s), then exit
 
+    rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
+    rate_burst: int = Field(default=200, ge=1)
+    queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused
+    retry_after_s: Seconds = 5.0  # told to whom is refused for that; up to twice as long, to spread them
+    queue_window: int = Field(default=100, ge=0)  # events in the queue at a time; 0: all there are
     upload_deadline_s: Seconds = 3600.0
     upload_idle_s: Seconds = 300.0  # a multipart upload that got a part within this still moves
     upload_bytes_max: int = Field(default=5 * 1024**3, gt=0)
@@ -58,11 +64,31 @@ class Settings(BaseSettings):
     heartbeat_s: Seconds = 15.0
     drain_grace_s: float = Field(default=20.0, ge=0)  # for the job to finish, before it is handed back
     attempts_max: int = Field(default=3, ge=1)
-    job_timeout_s: Seconds = 3600.0
+    patience_s: Seconds = 20.0  # how long one call tries to reach a dependency before the attempt fails
+    retry_tokens: int = Field(default=20, ge=1)  # retries that an attempt may spend; ten successes earn one
+    retry_first_s: Seconds = 5.0  # before the second attempt at most; doubles with each
+    retry_longest_s: Seconds = 300.0
+    breaker_failures: int = Field(default=5, ge=1)  # of the vision API in a row: then it is left alone
+    breaker_open_s: Seconds = 30.0  # before somebody looks whether it is back
+    job_timeout_s: Seconds = 3600.0  # of an attempt; only with `timeout_by_size` off
+    stage_timeout_s: Seconds = 60.0  # of each stage, and by its weight for each MiB on top
+    stage_timeout_s_per_mib: float = Field(default=10.0, ge=0)
+    stage_timeout_max_s: Seconds = 6 * 3600.0
+    checkpoint_units: int = Field(default=25, ge=1)  # frames or items of a stage between two checkpoints
+    checkpoint_s: Seconds = 15.0  # or so long, whichever comes first
     slots: int = Field(default=2, ge=1, le=64)  # jobs at a time in one worker
     receive_wait_s: float = Field(default=1.0, ge=0, le=20)
+    delivery: Delivery = Delivery.PULL
+    inbox_host: str = "127.0.0.1"  # where a worker listens for events that are pushed
+    inbox_port: int = Field(default=0, ge=0, le=65535)  # 0: any that is free
+    inbox_url: str | None = None  # what the role `push` reaches it by; None: by these two
+    ack_deadline_s: Seconds = 5.0  # for a worker to answer an event; then another one gets it
     sweep_every_s: Seconds = 15.0
     reconcile_after_s: Seconds = 120.0
+    recovery_schedule: str = "*/15 * * * *"  # cron, in UTC; a sixth field is seconds
+    recovery_stuck_after_s: Seconds = 600.0  # since its creation: a waiting job may be stuck
+    recovery_quiet_s: Seconds = 300.0  # a job that was run, or announced, within this is not stuck
+    recovery_lease_s: Seconds = 60.0  # a recovery run that shows no progress for so long has died
     instance_dead_after_s: Seconds = 60.0  # no heartbeat of an instance for so long: dead
     relay_every_s: Seconds = 0.5
     alerts_every_s: Seconds = 15.0  # between evaluations of the rules
@@ -72,8 +98,13 @@ class Settings(BaseSettings):
     alert_failures: int = Field(default=10, ge=0)
     alert_orphan_age_s: Seconds = 300.0  # a job that nobody holds and that has not moved for so long
     alert_orphans: int = Field(default=5, ge=0)
+    alert_memory_within_s: Seconds = 60.0  # heartbeats that are older say nothing of now
     alert_sweeper_silent_s: Seconds = 120.0  # no sweeper was heard of for so long
+    alert_recovery_silent_s: Seconds = 2700.0  # three times of the schedule: no recovery sweep has begun
+    alert_recovery_paused_s: Seconds = 3600.0  # recovery sweeps have been paused for so long
     work_folder: str | None = None  # temporary files; None: the system's
+    memory_budget_bytes: int | None = Field(default=None, gt=0)  # of a role; None: what its cgroup allows
+    memory_warn_percent: int = Field(default=70, ge=1, le=100)  # of the budget
     memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow
 
     defences_off: Annotated[frozenset[Defence], NoDecode] = frozenset()
@@ -90,6 +121,15 @@ class Settings(BaseSettings):
                 if name not in known:
                     raise ValueError(f"{name!r} is no defence. Known: {', '.join(sorted(known))}.")
             return frozenset(names)
+        return value
+
+    @field_validator("recovery_schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        from croniter import croniter  # noqa: PLC0415  the default is not validated, and few set another
+
+        if not croniter.is_valid(value):
+            raise ValueError("no cron expression: minute, hour, day, month, weekday, and seconds if wanted")
         return value
 
     @model_validator(mode="after")

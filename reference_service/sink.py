@@ -8,6 +8,7 @@ from typing import Any
 
 import urllib3
 
+from reference_service import trace
 from reference_service.http_pool import OwnPool
 from reference_service.ports import Unavailable
 
@@ -26,7 +27,7 @@ class HttpSink:
                 "POST",
                 self._url,
                 body=json.dumps(body).encode(),
-                headers={"Content-Type": "application/json", "Idempotency-Key": key},
+                headers={"Content-Type": "application/json", "Idempotency-Key": key, **trace.headers()},
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"sink: {type(error).__name__}") from error

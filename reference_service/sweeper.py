@@ -87,7 +87,7 @@ def _recover_leases(service: Service, counts: dict[str, int], stopping: Callable
         if moved is None:
             continue
         service.points.reach("sweeper.lease.committed", job=job.id, state=moved.state)
-        service.log.info("lease expired", job=job.id, attempt=job.attempt, state=moved.state)
+        service.log.info("lease expired", job=job.id, trace=job.trace, attempt=job.attempt, state=moved.state)
         if moved.state in TERMINAL:
             counts["failed"] += 1
             collect(service, job.id)
@@ -114,7 +114,7 @@ def _expire_uploads(service: Service, counts: dict[str, int], stopping: Callable
         if what is not None:
             counts[what] += 1
             service.points.reach("sweeper.upload.committed", job=late.job.id, decision=what)
-            service.log.info("upload deadline passed", job=late.job.id, decision=what)
+            service.log.info("upload deadline passed", job=late.job.id, trace=late.job.trace, decision=what)
         if what == "expired":
             collect(service, late.job.id)
 

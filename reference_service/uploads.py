@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reference_service import trace
+from reference_service.admission import Refused, admit
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, RETRYABLE, TERMINAL, Defence, Job, Reason, State, is_job_id
 from reference_service.ports import ObjectFacts
@@ -37,25 +39,17 @@ class Retried:
     new: bool
 
 
-class Refused(Exception):  # noqa: N818  an answer, not a bug
-    """The request cannot be met; `status` is the HTTP status that says so."""
-
-    def __init__(self, *, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 def initiate(
     service: Service, *, tenant: str, name: str, size_bytes: int | None, multipart_parts: int | None = None
 ) -> tuple[Job, UploadTarget]:
     """A job in `awaiting_upload`, and where to put its file before the deadline.
 
-    Raises `Refused` (413) for a size above the limit, `Unavailable`.
+    Raises `Refused`: 413 for a size above the limit, 429 or 503 when no work is taken now; `Unavailable`.
     """
     limit = service.settings.upload_bytes_max
     if size_bytes is not None and size_bytes > limit:
         raise Refused(status=413, message=f"size_bytes={size_bytes}: at most {limit}")
+    admit(service, tenant)
     job_id = new_job_id(service)
     key = upload_key_of(job_id)
     new = NewJob(
@@ -66,13 +60,14 @@ def initiate(
         upload_deadline_s=service.settings.upload_deadline_s,
         upload_id=service.objects.create_multipart(key) if multipart_parts else None,
         expected_bytes=size_bytes,
+        trace=trace.current() or trace.of_job(job_id),
     )
     job = _add(service, new)
     service.points.reach("api.initiate.committed", job=job.id)
     if not service.defended(Defence.CLAIM_ONLY_QUEUED):
         announce_id(service, job.id)
     service.metrics.count("reference_uploads_total", what="initiated")
-    service.log.info("upload initiated", job=job.id, tenant=tenant, size_bytes=size_bytes)
+    service.log.info("upload initiated", job=job.id, trace=job.trace, tenant=tenant, size_bytes=size_bytes)
     return job, upload_target(service, job, multipart_parts or 0)
 
 
@@ -157,7 +152,7 @@ def complete(service: Service, job: Job, *, etag: str | None = None, source: str
         return _already(service, find(service, job.tenant, job.id))
     announce(service, queued)
     service.metrics.count("reference_uploads_total", what="completed")
-    service.log.info("upload complete", job=job.id, by=source, size_bytes=queued.size_bytes)
+    service.log.info("upload complete", job=job.id, trace=job.trace, by=source, size_bytes=queued.size_bytes)
     return queued
 
 
@@ -243,7 +238,7 @@ def cancel(service: Service, job: Job) -> Job:
     service.points.reach("api.cancel.committed", job=job.id)
     if job.state is not State.ACTIVE:  # else its worker still writes, and discards when it has stopped
         collect(service, job.id)
-    service.log.info("cancelled", job=job.id)
+    service.log.info("cancelled", job=job.id, trace=job.trace)
     return cancelled
 
 
@@ -258,6 +253,7 @@ def retry(service: Service, job: Job) -> Retried:
         raise Refused(
             status=409, message=f"job={job.id!r}: it is {job.state}; only what failed can be retried"
         )
+    admit(service, job.tenant)
     usable = job.etag is not None and job.reason not in PERMANENT
     facts = service.objects.head(job.upload_key) if usable else None
     there = facts is not None and facts.etag == job.etag
@@ -273,6 +269,7 @@ def retry(service: Service, job: Job) -> Retried:
         size_bytes=facts.size_bytes if facts and there else None,
         retry_of=job.id,
         state=State.QUEUED if there else State.AWAITING_UPLOAD,
+        trace=trace.current() or trace.of_job(new_id),
     )
     made = _add(service, new)
     is_new = made.id == new_id
@@ -280,6 +277,6 @@ def retry(service: Service, job: Job) -> Retried:
         service.points.reach("api.retry.committed", job=made.id)
         if made.state is State.QUEUED:
             announce(service, made)
-        service.log.info("retried", job=made.id, retry_of=job.id)
+        service.log.info("retried", job=made.id, trace=made.trace, retry_of=job.id)
     waits = made.state is State.AWAITING_UPLOAD
     return Retried(job=made, target=upload_target(service, made, 0) if waits else None, new=is_new)

@@ -8,20 +8,19 @@ lease runs out and the sweeper does.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from reference_service.discards import collect
-from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome, is_job_id
+from reference_service import trace
+from reference_service.cleanup import give_back_dead
+from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
-from reference_service.judgement import attempts_max, is_used_up, judge
 from reference_service.metrics import Journal
 from reference_service.ports import (
-    ChildEnd,
     CommitUnknown,
     Message,
     Runtime,
@@ -31,9 +30,10 @@ from reference_service.ports import (
 from reference_service.presence import Presence
 from reference_service.retry import persist
 from reference_service.running import Beating, Running, note_end
-from reference_service.service import Service, announce
-from reference_service.store import AttemptEnd, lifecycle, recovery, work
-from reference_service.store.events import discard_stale
+from reference_service.service import Service
+from reference_service.settling import settle
+from reference_service.store import work
+from reference_service.timeouts import first_timeout_s, stage_timeout_s
 from reference_service.unverified import refuses_unverified
 
 POLL_S = 0.2  # between looks at the queue while some slots are busy
@@ -60,7 +60,8 @@ class Worker:
     def __init__(self, service: Service, runtime: Runtime) -> None:
         self._service = service
         self._runtime = runtime
-        self._presence = Presence(service, runtime, "worker")
+        self._address = service.jobs_queue.address
+        self._presence = Presence(service, runtime, "worker", self._address)
         self._claimant = work.Claimant(
             instance=service.settings.instance, boot_id=runtime.boot_id, pid=runtime.pid
         )
@@ -81,9 +82,9 @@ class Worker:
         Raises `BadSettings` when that life has not ended.
         """
         service, settings = self._service, self._service.settings
-        steps = [self._presence.claim_name, self._remove_files]
+        steps: list[Callable[[], None]] = [self._presence.claim_name, self._remove_files]
         if service.defended(Defence.STARTUP_CLEANUP):
-            steps.append(self._recover_dead)
+            steps.append(self._give_back_dead)
         try:
             for step in steps:
                 persist(
@@ -96,6 +97,9 @@ class Worker:
         except Unavailable as error:
             service.log.warning("started without a look at the attempts log", error=str(error))
 
+    def _give_back_dead(self) -> None:
+        give_back_dead(self._service, self._runtime)
+
     def _remove_files(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
 
@@ -106,26 +110,6 @@ class Worker:
     def stop(self) -> None:
         self._remove_files()
         self._presence.say_goodbye()
-
-    def _recover_dead(self) -> None:
-        """Gives back what dead instances held, as the attempts log has it; idempotent."""
-        service, settings = self._service, self._service.settings
-        found = recovery.dead_attempts(
-            service.store,
-            instance=settings.instance,
-            boot_id=self._runtime.boot_id,
-            dead_after_s=settings.instance_dead_after_s,
-        )
-        for job in found:
-            moved = recovery.give_back(
-                service.store, job, attempts_max=attempts_max(service), only_expired=False
-            )
-            if moved is not None:
-                service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
-                if moved.state in TERMINAL:
-                    collect(service, job.id)
-                else:
-                    announce(service, moved)
 
     def step(self) -> None:
         """Never raises `Unavailable`: what could not be done is tried again in a later step."""
@@ -145,8 +129,10 @@ class Worker:
         self._watch()
         if self._runtime.stopping:
             self._drain()
-        elif not trouble:
-            trouble = not self._take_jobs()
+        else:
+            trouble = trouble or not self._take_jobs()
+            if trouble or len(self._running) >= self._service.settings.slots:
+                self._service.jobs_queue.refuse()
         self._wait(trouble=trouble)
 
     # -- taking jobs
@@ -155,9 +141,9 @@ class Worker:
         """Receives for the free slots and claims; False when the queue or the database is away."""
         settings, now = self._service.settings, self._service.clock.monotonic()
         free = settings.slots - len(self._running)
-        if free <= 0 or (self._running and now < self._poll_at):
+        if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
-        wait_s = 0.0 if self._running else settings.receive_wait_s
+        wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
             self._poll_at = self._service.clock.monotonic() + (0.0 if messages else POLL_S)
@@ -169,23 +155,36 @@ class Worker:
         return True
 
     def _take(self, message: Message) -> None:
-        queue = self._service.jobs_queue
-        if self._runtime.stopping:
-            # Received while SIGTERM came: not ours to claim any more. Deleting alone would leave the job
-            # to the sweeper, keeping it hides it until the queue's visibility timeout.
-            queue.send(message.body)
+        queue, job_id = self._service.jobs_queue, message.body.get("job")
+        acked = not self._service.defended(Defence.ACK_AFTER_CLAIM)
+        if acked:
             queue.delete(message)
+        self._service.points.reach("worker.event.received", job=str(job_id) if is_job_id(job_id) else None)
+        if self._runtime.stopping:  # SIGTERM came meanwhile: not ours to claim any more
+            self._decline([message])
             return
         asked_at = self._service.clock.monotonic()
-        job_id = message.body.get("job")
         job = self._claim(str(job_id)) if is_job_id(job_id) else None
         try:
             if job is not None:
                 self._service.points.reach("worker.claim.committed", job=job.id, attempt=job.attempt)
-            queue.delete(message)  # after the commit: until then nobody else knows of the job
+            if not acked:
+                queue.delete(message)  # after the commit: until then nobody else knows of the job
         finally:
             if job is not None:
                 self._start_child(job, asked_at)
+
+    def _decline(self, messages: Sequence[Message]) -> None:
+        """For events that come while this worker stops: another one gets them.
+
+        `refuse_while_draining` off takes them all the same, as a server does that puts what it accepts on a
+        list of its own: they die with this process.
+        """
+        for message in messages:
+            if self._service.defended(Defence.REFUSE_WHILE_DRAINING):
+                self._service.jobs_queue.give_back(message)
+            else:
+                self._service.jobs_queue.delete(message)
 
     def _claim(self, job_id: str) -> Job | None:
         service = self._service
@@ -205,7 +204,10 @@ class Worker:
             return None if (held.id, held.token) in self._running else held
         service.metrics.count("reference_claims_total", got="yes" if job else "no")
         service.log.info(
-            "claimed" if job else "not to be claimed", job=job_id, attempt=job.attempt if job else None
+            "claimed" if job else "not to be claimed",
+            job=job_id,
+            attempt=job.attempt if job else None,
+            trace=job.trace if job else None,
         )
         return job
 
@@ -218,7 +220,8 @@ class Worker:
         def attempt(stopper: Stopper) -> Mapping[str, Any]:
             given = stopper if isolated else Beating(service, self._presence, job, stopper)
             journal = Journal()
-            report = execute(replace(service, metrics=journal), job, given, folder)
+            with trace.within(job.trace):
+                report = execute(replace(service, metrics=journal), job, given, folder)
             return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
@@ -229,7 +232,7 @@ class Worker:
             folder=folder,
             beat_due_at=asked_at + settings.heartbeat_s,
             lease_ends_at=asked_at + settings.lease_s,
-            kill_at=service.clock.monotonic() + settings.job_timeout_s,
+            kill_at=service.clock.monotonic() + first_timeout_s(service, job),
         )
 
     # -- while they run
@@ -239,14 +242,23 @@ class Worker:
         if running.lost or running.unrenewed or now < running.beat_due_at or running.child.end is not None:
             return
         rss_bytes = running.child.rss_bytes()
-        ours = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
+        held = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
         running.beat_due_at = now + settings.heartbeat_s
         running.lease_ends_at = now + settings.lease_s
-        if not ours:
+        if held is not None:
+            self._note_stage(running, held.stage)
+        else:
             self._service.metrics.count("reference_leases_lost_total")
-            self._service.log.warning("lease lost", job=running.job.id, attempt=running.job.attempt)
+            self._service.log.warning("lease lost", **running.named)
             running.lost = True
             running.child.kill()
+
+    def _note_stage(self, running: Running, stage: str | None) -> None:
+        """A stage has its time from when we hear of it: at most a heartbeat later than it began."""
+        if stage != running.stage and self._service.defended(Defence.TIMEOUT_BY_SIZE):
+            running.stage = stage
+            timeout_s = stage_timeout_s(self._service, running.job, stage)
+            running.kill_at = self._service.clock.monotonic() + timeout_s
 
     def _watch(self) -> None:
         """Kills what has lived too long, and what would work on when others may have its job.
@@ -261,7 +273,7 @@ class Worker:
             running.timed_out = now >= running.kill_at
             running.unrenewed = fenced and not running.timed_out and now >= running.lease_ends_at
             if running.unrenewed:
-                self._service.log.warning("lease not renewed in time", job=running.job.id)
+                self._service.log.warning("lease not renewed in time", **running.named)
             if running.timed_out or running.unrenewed:
                 running.child.kill()
 
@@ -271,6 +283,10 @@ class Worker:
         if self._drain_until is None:
             self._drain_until = now + self._service.settings.drain_grace_s
             self._service.log.info("draining", running=len(self._running))
+        if self._service.defended(Defence.REFUSE_WHILE_DRAINING):
+            self._service.jobs_queue.refuse()
+        elif self._address is not None:
+            self._decline(self._service.jobs_queue.receive(wait_s=0.0, most=self._service.settings.slots))
         if now < self._drain_until:
             return
         for running in self._running.values():
@@ -286,6 +302,8 @@ class Worker:
         if not self._running:
             if trouble:
                 self._runtime.wait(TROUBLE_S)
+            elif self._address is not None and not self._runtime.stopping:
+                self._runtime.wait(max(0.005, self._presence.due_at - now))
             elif not self._runtime.stopping and settings.receive_wait_s < POLL_S:
                 self._runtime.wait(POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0)
             return
@@ -298,7 +316,7 @@ class Worker:
                 due.append(running.stop_asked_at + STOP_PATIENCE_S)
         if self._drain_until is not None and now < self._drain_until:
             due.append(self._drain_until)
-        if not self._runtime.stopping and len(self._running) < settings.slots:
+        if not self._runtime.stopping and len(self._running) < settings.slots and self._address is None:
             due.append(self._poll_at)
         least_s = TROUBLE_S if trouble else 0.0
         self._runtime.wait(max(least_s, min(due) - now, 0.005))
@@ -308,63 +326,6 @@ class Worker:
     def _settle_if_ended(self, running: Running) -> None:
         end = running.child.end
         if end is not None:
-            moved = self._settle(running, end)
+            moved = settle(self._service, running, end)
             note_end(self._service.metrics, running, end, moved)
             running.settled = True
-
-    def _settle(self, running: Running, end: ChildEnd) -> Job | None:
-        """Makes the job's next move. Safe to repeat: each move is conditional on our token."""
-        shutil.rmtree(running.folder, ignore_errors=True)
-        service, job = self._service, running.job
-        moved = None if running.lost else self._move_on(running, end)
-        if moved is None:
-            # Somebody else has moved the job (or a commit whose answer was lost did). Our child may have
-            # stored more since, and nobody else would remove that.
-            current = lifecycle.get_job(service.store, job.id)
-            if current is not None:
-                discard_stale(service.store, current, job.token)
-                collect(service, job.id)
-            service.log.info("no longer ours", job=job.id, attempt=job.attempt)
-            return None
-        service.points.reach("worker.finish.committed", job=job.id, attempt=job.attempt, state=moved.state)
-        service.log.info(
-            "attempt ended",
-            job=job.id,
-            attempt=job.attempt,
-            state=moved.state,
-            reason=moved.reason,
-            signal=end.signal,
-            exit_code=end.exit_code,
-            peak_rss_bytes=end.peak_rss_bytes,
-            error=(end.result or {}).get("error"),
-        )
-        if moved.state in TERMINAL:
-            collect(service, job.id)
-        else:
-            announce(service, moved)
-        return moved
-
-    def _move_on(self, running: Running, end: ChildEnd) -> Job | None:
-        service, job = self._service, running.job
-        result = end.result or {}
-        outcome = result.get("outcome")
-        if outcome == "succeeded":
-            return work.succeed(
-                service.store,
-                job,
-                result_prefix=str(result["result_prefix"]),
-                peak_rss_bytes=end.peak_rss_bytes,
-            )
-        if outcome == "lease_lost":
-            return None
-        if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
-            handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=end.peak_rss_bytes)
-            return work.requeue(service.store, job, handed_back)
-        if outcome is None and running.unrenewed:  # as the sweeper would
-            limit = attempts_max(service)
-            return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
-        reason = judge(end, timed_out=running.timed_out)
-        failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=end.peak_rss_bytes)
-        if reason in PERMANENT or is_used_up(service, job):
-            return work.fail(service.store, job, failed)
-        return work.requeue(service.store, job, failed)

@@ -29,6 +29,7 @@ class Catalogue:
     defences: frozenset[str]
     on_message: frozenset[str] = frozenset()  # faults that a link does itself, at their trigger's message
     at_point: frozenset[str] = frozenset()  # faults that befall who stands at their trigger's test point
+    resting: frozenset[str] = frozenset()  # roles of which none runs unless a scenario says so
     alerts: frozenset[str] = frozenset()  # rules of the target whose changes the harness sees
     settings: Mapping[str, type] = field(default_factory=dict)  # the target's own settings
     promise: Promise = "effectively_once"  # of deliveries, where a scenario says nothing

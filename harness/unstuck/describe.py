@@ -69,7 +69,8 @@ def _upload(upload: Upload) -> str:
     steps = ", ".join(_step(step) for step in upload.steps)
     each = "" if upload.count == 1 else " each"
     video = f" ({upload.video})" if upload.video else ""
-    return f"{clients} ({upload.tag}){start}{apart}{each}: {steps}{video}."
+    tenant = f" of tenant {upload.tenant}" if upload.tenant else ""
+    return f"{clients} ({upload.tag}{tenant}){start}{apart}{each}: {steps}{video}."
 
 
 def _step(step: Step) -> str:  # noqa: C901, PLR0911  one case for each kind

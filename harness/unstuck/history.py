@@ -42,21 +42,26 @@ attempt     begin | end: a job of a declared target said so itself, to the ledge
             starts, from 1), pid?, said? (the number that the system counts)
 alert       firing | quiet: a rule of the service was evaluated for the first time, or has changed: alert
             (its name), value, threshold. From the harness's own trigger on the service's record
+sweep       begin | end: a recovery sweep of the service, from the harness's own trigger on its record: run,
+            trigger, actor; end: state, found, triggered, skipped, failed | pause (an operator was answered
+            that recovery is paused) | resume (an operator is about to ask for it)
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
-            reason?, peak_rss_bytes?) | api (a job as its API shows it: state, stage?) |
+            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it: state,
+            stage?) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
             `dead_letter` | `process` | null: nowhere), raw? (its own word), unmapped? (one that no
-            map has), reason?, result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+            map has), reason?, left? {rows, objects} (of its checkpoints, once it has ended), result?
+            {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
             restart? (why there is none), problem? | restart: number | usage: rss_bytes,
-            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills? | refused: status 503 answered while
-            draining
+            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills? | refused: status, method (429, 503:
+            draining, or too much work)
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
             refused | unframed | broken: link, rule, label, nth, action, on, connection, exchange,
@@ -286,6 +291,7 @@ _NEEDED: Mapping[tuple[str, str | None], tuple[tuple[str, tuple[type, ...]], ...
     **{("attempt", phase): (("attempt", _WHOLE),) for phase in ("begin", "end")},
     ("outcome", None): (("state", _TEXT_OR_NONE), ("held", _TEXT_OR_NONE)),
     **{("alert", phase): (("alert", _TEXT),) for phase in ("firing", "quiet")},
+    **{("sweep", phase): (("run", _WHOLE),) for phase in ("begin", "end")},
     ("clock", "stepped"): (("by_s", (int, float)),),
     **{("op", phase): _AN_OP for phase in ("invoke", "ok", "fail", "info")},
     **{("fault", phase): _A_FAULT for phase in ("armed", "fired", "landed", "healed", "missed")},

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
-from unstuck.scenario import Fault, OnMessage, OnPoint, OnState, Scenario, Step, Trigger
+from unstuck.scenario import UNIT_DONE, Fault, OnMessage, OnPoint, OnState, Scenario, Step, Trigger
 
 STAGE_STARTED = "worker.stage.started"
 CLAIM_COMMITTED = "worker.claim.committed"
@@ -23,6 +23,7 @@ class ClientPlan:
     video: str
     start_s: float
     steps: tuple[Step, ...]
+    tenant: str = ""  # empty: the run's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +98,15 @@ def make_plan(scenario: Scenario, seed: int, needs: Mapping[str, frozenset[str]]
             for index, fault in enumerate(scenario.faults)
             if isinstance(fault.when, OnMessage)
         ),
-        watch=tuple(sorted({rule.point for rule in points})),
+        watch=tuple(sorted({rule.point for rule in points} | _watched_by_checks(scenario))),
         needs=tuple(sorted(_needs(scenario, needs))),
         clocks=tuple(sorted({fault.parameters.role for fault in scenario.faults if fault.name == "clock"})),
     )
+
+
+def _watched_by_checks(scenario: Scenario) -> set[str]:
+    """Test points that are looked at although nothing strikes there: work is counted unit by unit."""
+    return {UNIT_DONE} if "rework_within" in scenario.expect else set()
 
 
 def place_of(when: Trigger) -> OnPoint | None:
@@ -161,6 +167,7 @@ def _clients(scenario: Scenario) -> tuple[ClientPlan, ...]:
             video=upload.video,
             start_s=start_s,
             steps=upload.steps,
+            tenant=upload.tenant,
         )
         for number, (start_s, upload) in enumerate(starts, 1)
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from unstuck.errors import UsageError
-from unstuck.scenario import TERMINAL_STATES, Fault, OnMessage, Scenario
+from unstuck.scenario import TERMINAL_STATES, Fault, OnOp, OnPoint, OnState, Scenario
 
 JOBS_MAX: Final = 2_000
 A_JOB_S: Final = 0.5
@@ -52,9 +52,8 @@ def scaled(scenario: Scenario, jobs: int) -> Scenario:
 
 def _fault(fault: Fault, numbers: Mapping[int, int]) -> Fault:
     when, condition = fault.when, fault.condition
-    nth = getattr(when, "nth", None)
-    if nth in numbers and not isinstance(when, OnMessage):
-        when = replace(when, nth=numbers[nth])  # type: ignore[call-arg]  # it has one: it was just read
+    if isinstance(when, OnState | OnPoint | OnOp) and when.nth in numbers:  # messages are counted otherwise
+        when = replace(when, nth=numbers[when.nth])
     if condition is not None and condition.number in numbers:
         condition = replace(condition, number=numbers[condition.number])
     return replace(fault, when=when, condition=condition)

@@ -14,6 +14,9 @@ from typing import Any, Literal
 CANONICAL_STATES = ("awaiting_upload", "queued", "active", "succeeded", "failed", "cancelled", "expired")
 TERMINAL_STATES = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
+UNIT_DONE = "worker.unit.done"
+"""The test point behind each frame or item of a job: its `stage`, and the `position` it has come to."""
+
 Promise = Literal["at_least_once", "at_most_once", "effectively_once"]
 
 
@@ -88,6 +91,7 @@ class Upload:
     start_s: float = 0.0
     every_s: float = 0.0
     tag: str = "job"  # faults and `expect` select jobs by it
+    tenant: str = ""  # of the service; empty: the run's own
     steps: tuple[Step, ...] = (Initiate(), Put(), Complete())
 
 

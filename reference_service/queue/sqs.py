@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from reference_service.aws import AwsAccess, OwnClient, error_code
 from reference_service.ports import Message, Unavailable
+from reference_service.pulled import Pulled
+from reference_service.queue.bodies import read_body
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,7 +28,7 @@ DEPTHS: tuple[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessage
 VISIBILITY_S = 10  # to claim, which follows at once; the work itself is under the database's lease
 
 
-class SqsQueue:
+class SqsQueue(Pulled):
     """One queue by name. A body that is no JSON object comes as `{"raw": text}`."""
 
     def __init__(self, name: str, access: AwsAccess, *, longest_wait_s: float = 1.0) -> None:
@@ -50,7 +52,7 @@ class SqsQueue:
             )
         )
         return [
-            Message(id=one["MessageId"], receipt=one["ReceiptHandle"], body=_body(one["Body"]))
+            Message(id=one["MessageId"], receipt=one["ReceiptHandle"], body=read_body(one["Body"]))
             for one in answer.get("Messages", ())
         ]
 
@@ -95,11 +97,3 @@ def read_s(longest_wait_s: float) -> float:
     Short, since nobody renews a worker's leases while it waits for an answer that does not come.
     """
     return ANSWER_S + math.ceil(longest_wait_s)
-
-
-def _body(text: str) -> Mapping[str, Any]:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {"raw": text}
-    return body if isinstance(body, dict) else {"raw": text}

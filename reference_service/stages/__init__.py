@@ -20,8 +20,8 @@ _RUN: Mapping[str, Callable[[StageInput], StageOutput]] = {
 class MediaStages:
     """`ports.Stages` on real media, by PyAV.
 
-    A stage starts at its beginning whatever `position` says: its folder is empty then, so what an earlier
-    attempt wrote is not there to go on from, and each is short against the checkpoints between them.
+    Each goes on from its `position`, except `inspect`, which is one look. `frames` and `stitch` decode again
+    from the last key frame before it: a picture depends on those back to there, and on no earlier one.
     """
 
     def run(self, stage: str, given: StageInput) -> StageOutput:

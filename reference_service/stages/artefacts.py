@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,3 +17,22 @@ def write_json(path: Path, content: object) -> None:
 def read_json(given: StageInput, stage: str, name: str) -> Any:
     """What `stage` wrote as `name`; a checkpoint is validated before its stage is skipped."""
     return json.loads((given.artefacts[stage] / name).read_text(encoding="utf-8"))
+
+
+PART = "part.json"
+"""What a stage that is not done has come to, for whoever goes on with it."""
+
+
+def read_part(given: StageInput) -> Any:
+    """What the last attempt left at `given.position`; None when there is none to go on from."""
+    return json.loads((given.folder / PART).read_text(encoding="utf-8")) if given.position else None
+
+
+def leave_part(given: StageInput, files: Sequence[str], content: object) -> Callable[[], Sequence[str]]:
+    """For `unit_done`: what goes on from here is `content`, as it is when it is asked for, and `files`."""
+
+    def leave() -> Sequence[str]:
+        write_json(given.folder / PART, content)
+        return [PART, *files]
+
+    return leave

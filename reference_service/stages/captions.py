@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from reference_service.ports import StageInput, StageOutput
-from reference_service.stages.artefacts import read_json, write_json
+from reference_service.stages.artefacts import leave_part, read_json, read_part, write_json
 
 
 def run(given: StageInput) -> StageOutput:
     """Writes `captions.json`, one entry a scene. Raises `Unavailable` when the vision service does."""
-    captions = []
-    for scene in read_json(given, "scenes", "scenes.json")["scenes"]:
+    captions = read_part(given) or []
+    for scene in read_json(given, "scenes", "scenes.json")["scenes"][len(captions) :]:
         given.interrupt()
         jpeg = (given.artefacts["frames"] / scene["frame"]).read_bytes()
         captions.append(
@@ -19,5 +19,6 @@ def run(given: StageInput) -> StageOutput:
                 "caption": given.vision.caption(jpeg),
             }
         )
+        given.unit_done(len(captions), leave_part(given, (), captions))
     write_json(given.folder / "captions.json", {"captions": captions})
     return StageOutput(files=["captions.json"], facts={"captions": len(captions)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reference_service.ports import StageInput, StageOutput
-from reference_service.stages.artefacts import read_json, write_json
+from reference_service.stages.artefacts import leave_part, read_json, read_part, write_json
 from reference_service.stages.jpeg import JpegReader
 
 SCENES_MAX = 60  # each costs a caption
@@ -17,10 +17,11 @@ def run(given: StageInput) -> StageOutput:
     folder = given.artefacts["frames"]
     frames: list[dict[str, Any]] = read_json(given, "frames", "index.json")["frames"]
     duration_s: float = read_json(given, "inspect", "inspect.json")["duration_s"]
-    changes: list[tuple[float, int]] = []
+    changes: list[tuple[float, int]] = [(change, number) for change, number in read_part(given) or ()]
     reader = JpegReader()
     before: list[int] | None = None
-    for number, frame in enumerate(frames):
+    first = max(0, given.position - 1)  # the last one that was compared is what the next is compared with
+    for number, frame in enumerate(frames[first:], first):
         given.interrupt()
         # Sorted brightness: what moves within a scene hardly changes it, a cut does.
         luma = sorted(reader.luma((folder / frame["file"]).read_bytes(), 32, 18))
@@ -28,6 +29,8 @@ def run(given: StageInput) -> StageOutput:
             difference = sum(abs(now - then) for now, then in zip(luma, before, strict=True))
             changes.append((difference / len(luma), number))
         before = luma
+        if number >= given.position:
+            given.unit_done(number + 1, leave_part(given, (), changes))
     cuts = sorted((change for change in changes if change[0] > CUT_LUMA), reverse=True)[: SCENES_MAX - 1]
     starts = [0, *sorted(number for _, number in cuts)]
     edges_s = [frames[number]["at_s"] for number in starts] + [duration_s]

@@ -89,19 +89,52 @@ def _checked(container: Any) -> Source:
     return Source(container, video, audio, duration_s)
 
 
-def video_frames(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
-    """Every video frame in order; `interrupt` is called before each.
+def video_frames(
+    source: Source, interrupt: Callable[[], None], *, bounded: bool, behind_pts: int | None = None
+) -> Iterator[Any]:
+    """Every video frame in order; `interrupt` is called before each. With `behind_pts`: those behind it.
 
     One frame is held at a time. With `bounded` off all are decoded to full RGB pictures first and kept
     until the last was used: the very thing that the defence `bounded_memory` prevents.
     """
-    return _held(_stream(source, [source.video], interrupt), interrupt, bounded=bounded)
+    streamed = (
+        _stream(source, [source.video], interrupt)
+        if behind_pts is None
+        else _behind(source, behind_pts, interrupt)
+    )
+    return _held(streamed, interrupt, bounded=bounded)
 
 
-def frames_and_sound(source: Source, interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
-    """As `video_frames`, and between the frames the packets of the sound, untouched, as the file has them."""
-    streams = [source.video] if source.audio is None else [source.video, source.audio]
-    return _held(_stream(source, streams, interrupt), interrupt, bounded=bounded)
+def _behind(source: Source, pts: int, interrupt: Callable[[], None]) -> Iterator[Any]:
+    """The frames behind the one at `pts`, decoded from the last key frame before it.
+
+    A file whose index names key frames that are none would give other pictures than a pass from the
+    beginning. So the frame at `pts` must be met, sound, on the way; else that pass is made.
+    """
+    with blame_source("cannot be sought in", source.frame_px):
+        source.container.seek(pts, stream=source.video, backward=True)
+    met = False
+    try:
+        for frame in _stream(source, [source.video], interrupt):
+            if not met and frame.pts > pts:
+                break
+            if frame.pts > pts:
+                yield frame
+            met = met or frame.pts == pts
+        else:
+            if met:
+                return
+    except InvalidMedia:
+        if met:
+            raise
+    with blame_source("cannot be sought in", source.frame_px):
+        source.container.seek(0, backward=True)
+    yield from (frame for frame in _stream(source, [source.video], interrupt) if frame.pts > pts)
+
+
+def sound_packets(source: Source, interrupt: Callable[[], None]) -> Iterator[Any]:
+    """The packets of the sound, untouched, as the file has them; none when it has no sound."""
+    return iter(()) if source.audio is None else _stream(source, [source.audio], interrupt)
 
 
 def _held(streamed: Iterator[Any], interrupt: Callable[[], None], *, bounded: bool) -> Iterator[Any]:
@@ -142,7 +175,7 @@ def _stream(source: Source, streams: list[Any], interrupt: Callable[[], None]) -
             interrupt()
             frames += 1
             yield frame
-    if frames == 0:
+    if frames == 0 and source.video in streams:
         raise InvalidMedia("no frame could be decoded")
 
 

@@ -11,12 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, text, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import State
 from reference_service.store.core import Store
-from reference_service.store.tables import alerts, database_now, instances, jobs, outbox
+from reference_service.store.tables import (
+    alerts,
+    database_now,
+    instances,
+    jobs,
+    outbox,
+    recovery_control,
+    recovery_runs,
+)
 
 FIRING, QUIET = "firing", "quiet"
 
@@ -81,6 +89,32 @@ def silence_of(role: str) -> ColumnElement[Any]:
     return database_now() - func.coalesce(heard, began, database_now())
 
 
+def fullest() -> ColumnElement[Any]:
+    """Percent of its memory that the fullest instance used at its last heartbeat, of those that run."""
+    percent = 100.0 * instances.c.memory_bytes / instances.c.memory_budget_bytes
+    found = select(func.max(percent)).where(
+        instances.c.stopped_at.is_(None),
+        instances.c.heartbeat_at > database_now() - bindparam("alert_memory_within_s"),
+    )
+    return func.coalesce(found.scalar_subquery(), 0.0)
+
+
+def recovery_silence() -> ColumnElement[Any]:
+    """Seconds since the schedule, or somebody by HTTP, last began a recovery run; 0 while it is paused."""
+    began = (
+        select(func.max(recovery_runs.c.started_at)).where(recovery_runs.c.trigger != "cli").scalar_subquery()
+    )
+    first = select(func.min(instances.c.started_at)).scalar_subquery()
+    silence = database_now() - func.coalesce(began, first, database_now())
+    return case((_PAUSED_AT.is_not(None), 0.0), else_=silence)
+
+
+def recovery_pause() -> ColumnElement[Any]:
+    """Seconds since recovery was paused; 0 when it is not."""
+    return database_now() - func.coalesce(_PAUSED_AT, database_now())
+
+
+_PAUSED_AT = select(func.max(recovery_control.c.paused_at)).scalar_subquery()
 _OTHER = alerts.alias("other")
 NEWEST = (
     select(*alerts.c)

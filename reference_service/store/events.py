@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
@@ -33,10 +33,35 @@ class Discard:
     upload_id: str | None
 
 
+_DUE = (
+    outbox.c.published_at.is_(None),
+    or_(outbox.c.not_before.is_(None), outbox.c.not_before <= database_now()),
+)
 UNPUBLISHED = (
     select(outbox.c.id, outbox.c.job, outbox.c.body)
-    .where(outbox.c.published_at.is_(None))
+    .where(*_DUE)
     .order_by(outbox.c.id)
+    .limit(bindparam("b_limit"))
+)
+# Whoever has least under way comes first: the n-th event of a tenant that has m jobs in the queue or at a
+# worker stands at n + m. Turns alone would forget, from one look to the next, who has had one.
+_UNDER_WAY = (
+    select(jobs.c.tenant, func.count().label("jobs"))
+    .where(
+        or_(
+            jobs.c.state == State.ACTIVE, and_(jobs.c.state == State.QUEUED, jobs.c.published_at.is_not(None))
+        )
+    )
+    .group_by(jobs.c.tenant)
+    .subquery()
+)
+_TURN = func.row_number().over(partition_by=jobs.c.tenant, order_by=outbox.c.id)
+UNPUBLISHED_IN_TURN = (
+    select(outbox.c.id, outbox.c.job, outbox.c.body)
+    .join(jobs, jobs.c.id == outbox.c.job, isouter=True)
+    .join(_UNDER_WAY, _UNDER_WAY.c.tenant == jobs.c.tenant, isouter=True)
+    .where(*_DUE)
+    .order_by(_TURN + func.coalesce(_UNDER_WAY.c.jobs, 0), outbox.c.id)
     .limit(bindparam("b_limit"))
 )
 MARK_EVENT = update(outbox).where(outbox.c.id == bindparam("b_event")).values(published_at=database_now())
@@ -56,13 +81,31 @@ DISCARDS = (
 DROP_DISCARD = delete(discards).where(discards.c.id == bindparam("b_discard"))
 REGISTER = insert(instances).values(started_at=database_now(), heartbeat_at=database_now())
 _IS_BOOT = (instances.c.id == bindparam("b_instance"), instances.c.boot_id == bindparam("b_boot"))
-BEAT = update(instances).where(*_IS_BOOT).values(heartbeat_at=database_now()).returning(instances.c.id)
+BEAT = (
+    update(instances)
+    .where(*_IS_BOOT)
+    .values(
+        heartbeat_at=database_now(),
+        memory_bytes=bindparam("b_memory"),
+        memory_budget_bytes=bindparam("b_budget"),
+    )
+    .returning(instances.c.id)
+)
 BEATS = select(instances.c.boot_id, instances.c.heartbeat_at).where(
     instances.c.id == bindparam("b_instance"),
     instances.c.role == bindparam("b_role"),
     instances.c.boot_id != bindparam("b_boot"),
     instances.c.stopped_at.is_(None),
     instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
+)
+ADDRESSES = (
+    select(instances.c.address)
+    .where(
+        instances.c.address.is_not(None),
+        instances.c.stopped_at.is_(None),
+        instances.c.heartbeat_at > database_now() - bindparam("b_within_s"),
+    )
+    .order_by(instances.c.started_at.desc(), instances.c.id)
 )
 PURGE_INSTANCES = delete(instances).where(
     instances.c.heartbeat_at < database_now() - bindparam("b_age_s"),
@@ -75,11 +118,15 @@ PURGE_INSTANCES = delete(instances).where(
 STOP = update(instances).where(*_IS_BOOT).values(stopped_at=database_now())
 
 
-def unpublished(store: Store, *, limit: int) -> Sequence[OutboxEvent]:
-    """Events that nobody has handed to the queue yet, in the order in which they were written."""
+def unpublished(store: Store, *, limit: int, fair: bool = False) -> Sequence[OutboxEvent]:
+    """Events that are due and that nobody has handed to the queue yet, as they were written.
+
+    `fair`: those of tenants with least under way come first.
+    """
+    statement = UNPUBLISHED_IN_TURN if fair else UNPUBLISHED
 
     def work(connection: Connection) -> Sequence[OutboxEvent]:
-        rows = connection.execute(UNPUBLISHED, {"b_limit": limit}).all()
+        rows = connection.execute(statement, {"b_limit": limit}).all()
         return [OutboxEvent(id=row.id, job=row.job, body=json.loads(row.body)) for row in rows]
 
     return store.single(work)
@@ -148,20 +195,27 @@ def drop_discard(store: Store, discard: Discard) -> None:
     store.single(work)
 
 
-def register_instance(store: Store, *, instance: str, role: str, boot_id: str, pid: int) -> None:
-    """Idempotent for one boot id."""
+def register_instance(
+    store: Store, *, instance: str, role: str, boot_id: str, pid: int, address: str | None = None
+) -> None:
+    """Idempotent for one boot id. `address`: where events are pushed to it."""
 
     def work(connection: Connection) -> None:
-        if connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id}).first() is None:
-            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid}
+        known = {"b_instance": instance, "b_boot": boot_id, "b_memory": None, "b_budget": None}
+        if connection.execute(BEAT, known).first() is None:
+            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid, "address": address}
             connection.execute(REGISTER, row)
 
     store.run(work)
 
 
-def beat_instance(store: Store, *, instance: str, boot_id: str) -> bool:
-    """Says that the instance lives; False when nobody knows it (any more)."""
-    values = {"b_instance": instance, "b_boot": boot_id}
+def beat_instance(
+    store: Store, *, instance: str, boot_id: str, memory: tuple[int, int] | None = None
+) -> bool:
+    """Says that the instance lives; False when nobody knows it (any more). `memory`: bytes in use, and the
+    most that it may use."""
+    used, budget = memory or (None, None)
+    values = {"b_instance": instance, "b_boot": boot_id, "b_memory": used, "b_budget": budget}
     return store.single(lambda connection: connection.execute(BEAT, values).first() is not None)
 
 
@@ -179,6 +233,11 @@ def beats_of_others(
     """Last heartbeats, by boot id, of other processes under this name that were heard of `within_s`."""
     values = {"b_instance": instance, "b_role": role, "b_boot": boot_id, "b_within_s": within_s}
     return store.single(lambda c: {row.boot_id: row.heartbeat_at for row in c.execute(BEATS, values)})
+
+
+def addresses(store: Store, *, within_s: float) -> Sequence[str]:
+    """Where events are pushed to: instances that were heard of `within_s`, the newest first."""
+    return store.single(lambda c: list(c.execute(ADDRESSES, {"b_within_s": within_s}).scalars()))
 
 
 def stop_instance(store: Store, *, instance: str, boot_id: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import RETRYABLE, STAGES, TERMINAL, Job, Outcome, Reason, State
@@ -37,6 +37,7 @@ class NewJob:
     size_bytes: int | None = None
     retry_of: str | None = None
     state: State = State.AWAITING_UPLOAD
+    trace: str | None = None
 
 
 CREATE = (
@@ -71,6 +72,21 @@ LIST = (
     .limit(bindparam("b_limit"))
 )
 LIST_STATE = LIST.where(jobs.c.state == bindparam("b_state"))
+_SOME = (
+    select(jobs.c.id)
+    .where(
+        or_(
+            jobs.c.state == State.QUEUED,
+            and_(
+                jobs.c.state == State.AWAITING_UPLOAD,
+                jobs.c.updated_at > database_now() - bindparam("b_lately_s"),
+            ),
+        )
+    )
+    .limit(bindparam("b_most"))
+    .subquery()
+)
+COUNT_UP_TO = select(func.count()).select_from(_SOME)
 ORPHANED = (
     select(*jobs.c)
     .where(
@@ -85,7 +101,9 @@ ORPHANED = (
     .order_by(jobs.c.updated_at)
     .limit(1000)
 )
-DONE_STAGES = select(checkpoints.c.stage).where(checkpoints.c.job == bindparam("b_job"))
+DONE_STAGES = select(checkpoints.c.stage).where(
+    checkpoints.c.job == bindparam("b_job"), checkpoints.c.position == 0
+)
 
 _UPLOADED: Mapping[str, Any] = {
     "state": State.QUEUED,
@@ -131,6 +149,7 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
         "etag": new.etag,
         "size_bytes": new.size_bytes,
         "retry_of": new.retry_of,
+        "trace": new.trace,
         "b_deadline_s": new.upload_deadline_s,
     }
 
@@ -143,7 +162,7 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
         job = move(connection, store, CREATE, values, source=None)
         assert job is not None, "an INSERT without a condition returns its row"
         if announce_early and store.outbox:
-            add_event(connection, job.id)
+            add_event(connection, job.id, job.trace)
         return job
 
     return store.run(work)
@@ -152,6 +171,12 @@ def create_job(store: Store, new: NewJob, *, announce_early: bool = False) -> Jo
 def get_job(store: Store, job_id: str) -> Job | None:
     row = store.single(lambda connection: connection.execute(GET, {"b_job": job_id}).first())
     return None if row is None else job_of(row)
+
+
+def count_waiting(store: Store, *, most: int, lately_s: float) -> int:
+    """Jobs that wait for a worker, or were announced `lately_s` and so will; `most` are counted."""
+    values = {"b_most": most, "b_lately_s": lately_s}
+    return store.single(lambda connection: connection.execute(COUNT_UP_TO, values).scalar_one())
 
 
 def list_jobs(

@@ -46,6 +46,17 @@ DEAD_ATTEMPTS = (
     )
     .limit(BATCH)
 )
+# What a clean-up that asks for nobody's life would take for left behind.
+OPEN_ATTEMPTS = (
+    select(*jobs.c)
+    .join(attempts, and_(attempts.c.job == jobs.c.id, attempts.c.attempt == jobs.c.attempt))
+    .where(
+        jobs.c.state == State.ACTIVE,
+        attempts.c.ended_at.is_(None),
+        attempts.c.boot_id != bindparam("b_boot"),
+    )
+    .limit(BATCH)
+)
 ATTEMPT_REASON = select(attempts.c.reason).where(
     attempts.c.job == bindparam("b_job"), attempts.c.attempt == bindparam("b_attempt")
 )
@@ -121,6 +132,7 @@ UNANNOUNCED = (
     .where(
         jobs.c.state == State.QUEUED,
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
+        or_(jobs.c.not_before.is_(None), jobs.c.not_before < database_now()),
         ~exists().where(outbox.c.job == jobs.c.id, outbox.c.published_at.is_(None)),
     )
     .order_by(jobs.c.updated_at)
@@ -135,7 +147,7 @@ ANNOUNCE_AGAIN = (
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
     )
     .values(published_at=database_now())
-    .returning(jobs.c.id)
+    .returning(jobs.c.trace)
 )
 
 
@@ -156,6 +168,11 @@ def dead_attempts(store: Store, *, instance: str, boot_id: str, dead_after_s: fl
     """Active jobs whose attempt belongs to an instance that is dead, as seen from this new one."""
     values = {"b_instance": instance, "b_boot": boot_id, "b_dead_after_s": dead_after_s}
     return store.single(lambda connection: [job_of(row) for row in connection.execute(DEAD_ATTEMPTS, values)])
+
+
+def open_attempts(store: Store, *, boot_id: str) -> Sequence[Job]:
+    """Active jobs with an open attempt of anybody but this boot, dead or alive."""
+    return store.single(lambda c: [job_of(row) for row in c.execute(OPEN_ATTEMPTS, {"b_boot": boot_id})])
 
 
 def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired: bool) -> Job | None:
@@ -222,7 +239,7 @@ def verify(store: Store, job_id: str, *, etag: str, size_bytes: int) -> Job | No
     def work(connection: Connection) -> Job | None:
         row = connection.execute(VERIFY, values).first()
         if row is not None and store.outbox:
-            add_event(connection, job_id)
+            add_event(connection, job_id, row.trace)
         return None if row is None else job_of(row)
 
     return store.run(work)
@@ -238,9 +255,9 @@ def announce_again(store: Store, job_id: str, *, after_s: float) -> bool:
 
     def work(connection: Connection) -> bool:
         values = {"b_job": job_id, "b_after_s": after_s}
-        due = connection.execute(ANNOUNCE_AGAIN, values).first() is not None
-        if due and store.outbox:
-            add_event(connection, job_id)
-        return due
+        due = connection.execute(ANNOUNCE_AGAIN, values).first()
+        if due is not None and store.outbox:
+            add_event(connection, job_id, due.trace)
+        return due is not None
 
     return store.run(work)

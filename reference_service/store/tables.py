@@ -71,6 +71,9 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("published_at", Double),
+    Column("triggered_by", String(32)),  # recovery: a recovery sweep last set it going
+    Column("not_before", Double),
+    Column("trace", String(32)),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
     Index("jobs_by_retry", "retry_of"),
@@ -90,6 +93,8 @@ attempts = Table(
     Column("outcome", String(32)),
     Column("reason", String(64)),
     Column("peak_rss_bytes", BigInteger),
+    Column("stage_peaks", Text),  # JSON: stage -> the most bytes that were resident in it
+    Column("units", BigInteger),  # frames and items that it has done, as far as it has said so
     PrimaryKeyConstraint("job", "attempt"),
     Index("attempts_by_end", "ended_at"),
 )
@@ -104,6 +109,9 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
+    Column("memory_bytes", BigInteger),  # at the last heartbeat, of the process and its children
+    Column("memory_budget_bytes", BigInteger),  # the most that they may use; null: nobody limits them
+    Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
 )
 
@@ -114,10 +122,19 @@ checkpoints = Table(
     Column("stage", String(32), nullable=False),
     Column("artefacts", Text, nullable=False),  # JSON: file name -> {"key", "sha256", "bytes"}
     Column("facts", Text, nullable=False),  # JSON: what the stage wants on record
-    Column("position", BigInteger, nullable=False),  # inside the stage; 0: the stage is complete
+    Column("position", BigInteger, nullable=False),  # units done of `<stage>:part`; 0: the stage is complete
     Column("token", BigInteger, nullable=False),
     Column("at", Double, nullable=False),
     PrimaryKeyConstraint("job", "stage"),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("dependency", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("failed_at", Double),  # the last of them
+    Column("retry_at", Double),  # null: closed
 )
 
 transitions = Table(
@@ -142,6 +159,7 @@ outbox = Table(
     Column("body", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("published_at", Double),
+    Column("not_before", Double),  # not handed to the queue sooner; None: at once
     Index("outbox_by_publication", "published_at", "id"),
     Index("outbox_by_job", "job"),
 )
@@ -158,6 +176,48 @@ discards = Table(
     Column("upload_id", String(1024)),
     Column("created_at", Double, nullable=False),
     Index("discards_by_job", "job"),
+)
+
+# One row: who may sweep, until when, and whether anybody may.
+recovery_control = Table(
+    "recovery_control",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),  # grows with each run
+    Column("holder", String(255)),
+    Column("lease_expires_at", Double),
+    Column("paused_at", Double),
+    Column("paused_by", String(255)),
+)
+
+recovery_runs = Table(
+    "recovery_runs",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("trigger", String(32), nullable=False),  # schedule | http | cli
+    Column("actor", String(255), nullable=False),
+    Column("state", String(32), nullable=False),  # running | done | stopped | lost | abandoned
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("found", Integer, nullable=False),
+    Column("triggered", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Index("recovery_runs_by_start", "started_at"),
+)
+
+recovery_items = Table(
+    "recovery_items",
+    metadata,
+    Column("run", BigInteger, nullable=False),
+    Column("job", String(64), nullable=False),
+    Column("decision", String(32), nullable=False),  # triggered | skipped | failed
+    Column("reason", Text),  # why it was not triggered
+    Column("state", String(32), nullable=False),  # when it was found
+    Column("age_s", Double, nullable=False),  # from the job's creation
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("run", "job"),
+    Index("recovery_items_by_job", "job"),
 )
 
 # When each alert fired, and when it was quiet again: the newest number of a name is in force.

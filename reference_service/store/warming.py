@@ -12,9 +12,20 @@ from sqlalchemy import Insert, create_engine
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
-from reference_service.store import alerting, core, events, lifecycle, recovery, schema, work
+from reference_service.store import (
+    alerting,
+    breakers,
+    core,
+    events,
+    lifecycle,
+    recovery,
+    recovery_runs,
+    schema,
+    stuck,
+    work,
+)
 
-MODULES = (alerting, core, events, lifecycle, recovery, schema, work)
+MODULES = (alerting, breakers, core, events, lifecycle, recovery, recovery_runs, schema, stuck, work)
 
 
 def warm_up() -> None:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Connection
+from sqlalchemy import Double, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from reference_service.domain import Job, Outcome, State
@@ -40,12 +40,17 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A finished stage: its files by name, and its facts."""
+    """A finished stage: its files by name, and its facts. With a `position`: so many of its units.
+
+    The part of a stage has a row of its own, `<stage>:part`. A worker of a version that knows no parts looks
+    a stage up by its name, and would take a part of that name for the whole.
+    """
 
     stage: str
     artefacts: Mapping[str, Artefact]
     facts: Mapping[str, Any]
     token: int
+    position: int = 0
 
 
 _CLAIMED = {
@@ -57,9 +62,14 @@ _CLAIMED = {
     "worker": bindparam("b_worker"),
     "lease_expires_at": database_now() + bindparam("b_lease_s"),
     "rss_bytes": None,
+    "not_before": None,
     "updated_at": database_now(),
 }
-_CLAIMABLE = (jobs.c.id == bindparam("b_job"), jobs.c.state == bindparam("b_state"))
+_CLAIMABLE = (
+    jobs.c.id == bindparam("b_job"),
+    jobs.c.state == bindparam("b_state"),
+    or_(jobs.c.not_before.is_(None), jobs.c.not_before <= database_now()),
+)
 # (only with a verified upload?) -> statement
 CLAIM = {
     verified: update(jobs)
@@ -91,7 +101,8 @@ def _both(values: Mapping[str, Any], *returning: Any) -> Mapping[bool, Returning
 
 
 RENEW = _both(
-    {"lease_expires_at": database_now() + bindparam("b_lease_s"), "rss_bytes": bindparam("b_rss")}, jobs.c.id
+    {"lease_expires_at": database_now() + bindparam("b_lease_s"), "rss_bytes": bindparam("b_rss")},
+    jobs.c.stage,
 )
 START_STAGE = _both({"stage": bindparam("b_stage"), "updated_at": database_now()}, jobs.c.id)
 BEGIN_EFFECT = _both(
@@ -112,6 +123,7 @@ REQUEUE = _both(
     {
         "state": State.QUEUED,
         "charged": jobs.c.charged - bindparam("b_uncharge"),
+        "not_before": database_now() + bindparam("b_after_s", type_=Double()),
         "worker": None,
         "lease_expires_at": None,
         "published_at": None,
@@ -120,11 +132,21 @@ REQUEUE = _both(
     *jobs.c,
 )
 DROP_CHECKPOINT = delete(checkpoints).where(
-    checkpoints.c.job == bindparam("b_job"), checkpoints.c.stage == bindparam("b_stage")
+    checkpoints.c.job == bindparam("b_job"),
+    checkpoints.c.stage.in_((bindparam("b_stage"), bindparam("b_part"))),
+)
+COUNT_UNITS = (
+    update(attempts)
+    .where(attempts.c.job == bindparam("b_job"), attempts.c.attempt == bindparam("b_attempt"))
+    .values(units=bindparam("b_units"))
 )
 ADD_CHECKPOINT = insert(checkpoints).values(at=database_now())
 CHECKPOINTS = select(
-    checkpoints.c.stage, checkpoints.c.artefacts, checkpoints.c.facts, checkpoints.c.token
+    checkpoints.c.stage,
+    checkpoints.c.artefacts,
+    checkpoints.c.facts,
+    checkpoints.c.token,
+    checkpoints.c.position,
 ).where(checkpoints.c.job == bindparam("b_job"))
 
 
@@ -137,7 +159,7 @@ def claim(
     also_unverified: bool = False,
     also_awaiting_upload: bool = False,
 ) -> Job | None:
-    """queued -> active under a new token, its attempt recorded and charged; None: not to be had.
+    """queued -> active under a new token, its attempt recorded and charged; None: not to be had, or not yet.
 
     `also_unverified` (`claim_only_verified` or `object_check` off) takes one that was queued without a
     verified upload; `also_awaiting_upload` (`claim_only_queued` off) one that was not even queued.
@@ -183,10 +205,18 @@ def find_claim(store: Store, job_id: str, claimant: Claimant) -> Job | None:
     return None if row is None else job_of(row)
 
 
-def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) -> bool:
-    """Puts the lease off by `lease_s` from now; False when the job is no longer ours."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The job is still ours; `stage` is where its child is (None: before the first that it runs)."""
+
+    stage: str | None
+
+
+def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) -> Held | None:
+    """Puts the lease off by `lease_s` from now; None when the job is no longer ours."""
     values = {"b_job": job.id, "b_token": job.token, "b_lease_s": lease_s, "b_rss": rss_bytes}
-    return _write(store, RENEW, values)
+    row = _written(store, RENEW, values)
+    return None if row is None else Held(stage=row[0])
 
 
 def start_stage(store: Store, job: Job, stage: str) -> bool:
@@ -202,47 +232,75 @@ def begin_effect(store: Store, job: Job) -> bool:
     return _write(store, BEGIN_EFFECT, {"b_job": job.id, "b_token": job.token})
 
 
-def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint) -> bool:
-    """Replaces the stage's checkpoint; False, and nothing written, when the job is no longer ours."""
+def part_of(stage: str) -> str:
+    """The key of the checkpoint within a stage."""
+    return f"{stage}:part"
+
+
+def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint, *, units: int = 0) -> bool:
+    """Replaces what there is of the stage; False, and nothing written, when the job is no longer ours.
+
+    `units` is what the attempt has done so far, in all of its stages.
+    """
+    part = part_of(checkpoint.stage)
     artefacts = {
         name: {"key": one.key, "sha256": one.sha256, "size_bytes": one.size_bytes}
         for name, one in checkpoint.artefacts.items()
     }
     row = {
         "job": job.id,
-        "stage": checkpoint.stage,
+        "stage": part if checkpoint.position else checkpoint.stage,
         "artefacts": json.dumps(artefacts),
         "facts": json.dumps(dict(checkpoint.facts)),
-        "position": 0,
+        "position": checkpoint.position,
         "token": job.token,
     }
 
     def work(connection: Connection) -> bool:
         ours = connection.execute(TOUCH[store.fencing], _fence(store, job)).first() is not None
         if ours:
-            connection.execute(DROP_CHECKPOINT, {"b_job": job.id, "b_stage": checkpoint.stage})
+            connection.execute(
+                DROP_CHECKPOINT, {"b_job": job.id, "b_stage": checkpoint.stage, "b_part": part}
+            )
             connection.execute(ADD_CHECKPOINT, row)
+            connection.execute(COUNT_UNITS, {"b_job": job.id, "b_attempt": job.attempt, "b_units": units})
         return ours
 
     return store.run(work)
 
 
 def read_checkpoints(store: Store, job_id: str) -> Mapping[str, Checkpoint]:
-    """The finished stages of a job, by stage."""
+    """What is kept of a job: finished stages by their names, and parts of stages by `part_of`."""
 
     def work(connection: Connection) -> Sequence[Any]:
         return connection.execute(CHECKPOINTS, {"b_job": job_id}).all()
 
     found: dict[str, Checkpoint] = {}
-    for stage, artefacts, facts, token in store.single(work):
+    for stage, artefacts, facts, token, position in store.single(work):
         files = {name: Artefact(**one) for name, one in json.loads(artefacts).items()}
-        found[stage] = Checkpoint(stage=stage, artefacts=files, facts=json.loads(facts), token=token)
+        found[stage] = Checkpoint(
+            stage=stage.removesuffix(part_of("")),
+            artefacts=files,
+            facts=json.loads(facts),
+            token=token,
+            position=position,
+        )
     return found
 
 
-def succeed(store: Store, job: Job, *, result_prefix: str, peak_rss_bytes: int | None) -> Job | None:
+def succeed(
+    store: Store,
+    job: Job,
+    *,
+    result_prefix: str,
+    peak_rss_bytes: int | None,
+    stage_peaks: Mapping[str, int] | None = None,
+    units: int | None = None,
+) -> Job | None:
     """active -> succeeded, which publishes `result_prefix`; None when the job is no longer ours."""
-    end = AttemptEnd(outcome=Outcome.SUCCEEDED, peak_rss_bytes=peak_rss_bytes)
+    end = AttemptEnd(
+        outcome=Outcome.SUCCEEDED, peak_rss_bytes=peak_rss_bytes, stage_peaks=stage_peaks, units=units
+    )
     values = {"b_state": State.SUCCEEDED, "b_reason": None, "b_prefix": result_prefix}
     return _leave_active(store, job, FINISH, values, end)
 
@@ -253,10 +311,14 @@ def fail(store: Store, job: Job, end: AttemptEnd) -> Job | None:
     return _leave_active(store, job, FINISH, values, end)
 
 
-def requeue(store: Store, job: Job, end: AttemptEnd) -> Job | None:
-    """active -> queued with its event; an attempt that was handed back is not charged."""
+def requeue(store: Store, job: Job, end: AttemptEnd, *, after_s: float = 0.0) -> Job | None:
+    """active -> queued with its event; an attempt that was handed back is not charged.
+
+    The next attempt begins no sooner than `after_s` from now.
+    """
     uncharge = 1 if end.outcome is Outcome.HANDED_BACK else 0
-    return _leave_active(store, job, REQUEUE, {"b_uncharge": uncharge}, end)
+    values = {"b_uncharge": uncharge, "b_after_s": after_s if after_s > 0 else None}
+    return _leave_active(store, job, REQUEUE, values, end)
 
 
 def _leave_active(
@@ -279,10 +341,16 @@ def _leave_active(
 
 
 def _write(store: Store, statements: Mapping[bool, ReturningUpdate[Any]], values: Mapping[str, Any]) -> bool:
+    return _written(store, statements, values) is not None
+
+
+def _written(
+    store: Store, statements: Mapping[bool, ReturningUpdate[Any]], values: Mapping[str, Any]
+) -> Row[Any] | None:
     given = dict(values)
     if not store.fencing:
         del given["b_token"]
-    return store.single(lambda c: c.execute(statements[store.fencing], given).first() is not None)
+    return store.single(lambda c: c.execute(statements[store.fencing], given).first())
 
 
 def _fence(store: Store, job: Job) -> dict[str, Any]:

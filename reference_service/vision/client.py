@@ -6,6 +6,7 @@ import json
 
 import urllib3
 
+from reference_service import trace
 from reference_service.http_pool import CONNECT_S, READ_S, OwnPool
 from reference_service.ports import Unavailable
 
@@ -27,7 +28,7 @@ class HttpVision:
                 "POST",
                 self._url,
                 body=jpeg,
-                headers={"Content-Type": "image/jpeg"},
+                headers={"Content-Type": "image/jpeg", **trace.headers()},
                 timeout=self._timeout,
                 preload_content=False,
             )

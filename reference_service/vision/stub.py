@@ -12,6 +12,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from types import FrameType
 
+from reference_service.trace import HEADER, of_header
+
 PICTURE_BYTES_MAX = 8 * 1024**2
 
 
@@ -80,8 +82,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._answer(200, {"caption": caption(body)})
+            self._tell()
         except ValueError as error:
             self._answer(400, {"error": str(error)})
+
+    def _tell(self) -> None:
+        """One line for whom a picture was captioned."""
+        trace = of_header(self.headers.get(HEADER))
+        if trace is not None:
+            sys.stderr.write(f'level=info role=vision trace={trace} msg="captioned"\n')
+            sys.stderr.flush()
 
     def _answer(self, status: int, content: object) -> None:
         body = json.dumps(content).encode()

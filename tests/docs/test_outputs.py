@@ -159,6 +159,9 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("docs/your-own-service.md", "$ unstuck doctor"): elsewhere(
         "tests/process/declared/test_doctor.py::test_the_page_shows_what_is_printed"
     ),
+    ("docs/your-own-service.md", "$ unstuck find-stuck --target shop.yaml"): elsewhere(
+        "tests/conformance/declared/test_running_systems.py::test_the_page_shows_what_is_printed"
+    ),
     ("docs/run-folder.md", "reports/"): as_runs_are_kept,
     (
         "docs/writing-a-scenario.md",

@@ -14,7 +14,7 @@ from reference_service.api import Draining, make_app
 from reference_service.domain import LEGAL_MOVES, STAGES, TERMINAL, Defence, State
 from reference_service.metrics import METRICS
 from reference_service.settings import Settings
-from tests.tooling.repository import ROOT, blocks, pages, table, text
+from tests.tooling.repository import ROOT, blocks, modules, pages, table, text
 from unstuck.cli import options
 from unstuck.cli.policy import load_policy
 from unstuck.errors import ExitCode
@@ -197,7 +197,7 @@ def test_the_defences_are_as_the_scenarios_guard_them() -> None:
 def test_the_routes_are_as_the_api_has_them() -> None:
     """Method and path of each route."""
     rows = {row[0].strip("`") for row in table(SERVICE, "API")}
-    source = text(Path("reference_service/api.py")) + text(Path("reference_service/internal.py"))
+    source = "".join(text(path) for path in modules("reference_service"))
     declared = re.findall(r'@app\.(get|post)\("([^"]+)"[,)]', source)
     assert rows == {f"{method.upper()} {path}" for method, path in declared}
     assert callable(make_app)

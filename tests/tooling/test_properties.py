@@ -60,8 +60,9 @@ def test_the_page_tells_evidence_and_doubt_of_each_property() -> None:
 
 def parameters(each: Property) -> str:
     kinds = {bool: "true or false", str: "text", int: "number", float: "number", dict: "rule", list: "list"}
+    any_key = "any tag or state" if each.NAME == "outcomes" else "any tag"
     told = [
-        f"{'any tag or state' if name == '*' else f'`{name}`'} ({kinds[types[0]]})"
+        f"{any_key if name == '*' else f'`{name}`'} ({kinds[types[0]]})"
         for name, types in each.PARAMETERS.items()
     ]
     return ", ".join(told) or "-"

@@ -131,6 +131,29 @@ class ProcessStory:
 
 
 @dataclass(slots=True)
+class Sweep:
+    """One recovery sweep of the service. `ended` None: nobody has said so yet."""
+
+    begun: Event
+    ended: Event | None = None
+
+    @property
+    def run(self) -> int:
+        return int(self.begun.data["run"])
+
+    @property
+    def who(self) -> str:
+        """`scheduler-1, schedule`."""
+        return f"{text_of(self.begun, 'actor')}, {text_of(self.begun, 'trigger')}"
+
+    @property
+    def triggered(self) -> int:
+        """How many jobs it set going, as far as it was recorded."""
+        count = data_of(self.ended).get("triggered")
+        return count if isinstance(count, int) else 0
+
+
+@dataclass(slots=True)
 class RunStory:
     """Facts of the run itself."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from unstuck.checks.job_story import Claim, JobStory, Move, Op, Stay, data_of, seconds, text_of
-from unstuck.checks.run_story import FaultStory, Life, ProcessStory, RunStory, Stroke
+from unstuck.checks.run_story import FaultStory, Life, ProcessStory, RunStory, Stroke, Sweep
 from unstuck.history import Event, History
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Stay",
     "Story",
     "Stroke",
+    "Sweep",
     "data_of",
     "seconds",
     "text_of",
@@ -47,7 +48,10 @@ class Story:
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
+        self.calls: list[Event] = []  # messages that found nobody, or that a fault waited for
         self.alerts: dict[str, list[Event]] = {}  # rule -> its changes, from its first evaluation on
+        self.sweeps: dict[int, Sweep] = {}  # recovery sweeps of the service by run, in their order
+        self.pauses: list[tuple[Event, Event | None]] = []  # of recovery, with what ended each
         self.down: list[Event] = []  # roles that were not up when the recovery budget had to begin
         self.doubts: list[str] = []  # what was seen that nobody can read: nothing is proved then
         self._open: dict[str | int, Op] = {}
@@ -102,7 +106,9 @@ class Story:
             ("said", "row"): lambda event: setattr(self._of(event), "said_row", event),
             **{("fault", p): self._take_fault for p in ("armed", "fired", "landed", "healed", "missed")},
             **{("run", p): self._take_run for p in ("start", "budget", "follow", "end")},
+            **{("message", phase): self.calls.append for phase in ("refused", "matched")},
             **{("alert", phase): self._take_alert for phase in ("firing", "quiet")},
+            **{("sweep", phase): self._take_sweep for phase in ("begin", "end", "pause", "resume")},
             ("clock", "stepped"): lambda event: self.run.steps_s.append(float(event.data["by_s"])),
             **{("point", p): self._take_point for p in ("reached", "released")},
             ("attempt", "begin"): lambda event: self._of(event).begins.append(event),
@@ -180,6 +186,16 @@ class Story:
 
     def _take_alert(self, event: Event) -> None:
         self.alerts.setdefault(event.data["alert"], []).append(event)
+
+    def _take_sweep(self, event: Event) -> None:
+        if event.phase == "begin":
+            self.sweeps[event.data["run"]] = Sweep(event)
+        elif event.phase == "end" and event.data["run"] in self.sweeps:
+            self.sweeps[event.data["run"]].ended = event
+        elif event.phase == "pause":
+            self.pauses.append((event, None))
+        elif event.phase == "resume" and self.pauses:
+            self.pauses[-1] = (self.pauses[-1][0], event)
 
     def _take_gone(self, event: Event) -> None:
         job = self.jobs.pop(event.job or "", None)

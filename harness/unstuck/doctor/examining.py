@@ -173,7 +173,7 @@ def judge_second(
         later_s = (second.terminal_ns - second.submitted_ns) / 1e9
         notes.bad(
             f"then a job {second.state} {later_s:.2f} s later{reason_of(second)}",
-            "See what a process that starts anew lacks: a table, a file, a connection that the first one made.",
+            "See what a process that starts anew lacks: a table, a file, a connection of the first one.",
         )
     elif second.effects == 0 and first.effects > 0:
         notes.bad(

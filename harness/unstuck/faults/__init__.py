@@ -26,11 +26,13 @@ from unstuck.faults import (
     migrate,
     notifications_off,
     pause,
+    pause_recovery,
     restore_backup,
     rolling_replace,
     swallow,
     terminate,
     toxic,
+    trigger_recovery,
 )
 
 FAULTS: dict[str, ModuleType] = {
@@ -57,11 +59,13 @@ FAULTS: dict[str, ModuleType] = {
         migrate,
         notifications_off,
         pause,
+        pause_recovery,
         restore_backup,
         rolling_replace,
         swallow,
         terminate,
         toxic,
+        trigger_recovery,
     )
 }
 """Every fault by its name in scenarios."""

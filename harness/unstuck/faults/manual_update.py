@@ -43,7 +43,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
     jobs = list(found["jobs"])
     if not jobs:
         raise Missed(f"no such job was {parameters.was}")
-    if not hand.until("each is seen", lambda: hand.moved_by_hand.issuperset(jobs), SEEN_WITHIN_S):
+    if not hand.until("each is seen", lambda: hand.moved_by_hand >= set(jobs), SEEN_WITHIN_S):
         raise Missed(f"not seen to change: {', '.join(sorted(set(jobs) - hand.moved_by_hand))}")
     how = f"{len(jobs)} rows were made {parameters.state} that were {parameters.was}"
     return {"how": how, "jobs": jobs}

@@ -89,7 +89,7 @@ class Hand(Protocol):
         ...
 
     def stay(self) -> bool:
-        """Deals the blow, and keeps who stands at the place there until it is healed; False when nobody does."""
+        """Deals the blow, and keeps who stands at the place there until it is healed; False: nobody does."""
         ...
 
     def gone(self) -> bool:
@@ -142,7 +142,7 @@ class Hand(Protocol):
         ...
 
     def target(self, action: str, **parameters: Any) -> Mapping[str, Any]:
-        """An ability of the target itself (`notifications_off`); returns what was read back."""
+        """An ability of the target itself (`notifications_off`); returns what it answered."""
         ...
 
     def heal(self, fault: int) -> bool:

@@ -6,6 +6,7 @@ Hypothesis is imported by this module only: the extra `unstuck[generate]`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -72,7 +73,13 @@ def scenarios(
     At most `jobs_max` jobs, and `deeds_max` things that are done to the service (of one to two faults
     each), all within `capabilities`. Shrinks towards one plain client and no fault.
     """
-    return _scenarios(catalogue, capabilities, Bounds(jobs_max=jobs_max, deeds_max=deeds_max))
+    return _scenarios(_awake(catalogue), capabilities, Bounds(jobs_max=jobs_max, deeds_max=deeds_max))
+
+
+def _awake(catalogue: Catalogue) -> Catalogue:
+    """Without the roles of which none runs: nothing could be done to them."""
+    links = {link for link in catalogue.links if link.partition(".")[0] not in catalogue.resting}
+    return replace(catalogue, roles=catalogue.roles - catalogue.resting, links=frozenset(links))
 
 
 def drawn(strategy: SearchStrategy[Scenario], count: int, *, seed: int) -> list[Scenario]:

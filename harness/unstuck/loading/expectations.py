@@ -17,6 +17,7 @@ EMPTY: Final[Mapping[str, Setting]] = MappingProxyType({})
 MODE = "mode"  # the parameter that `effects: exactly_once` sets; else the only one of a property
 ANY_KEY = "*"
 OUTCOMES = "outcomes"  # its keys are words of this language: a tag of the workload, or a state
+LATENCY = "latency_within"  # its keys are tags
 BOUNDS: Final = ("exactly", "at_least", "at_most")
 DEMANDS: Final[Mapping[str, type]] = {**dict.fromkeys(BOUNDS, int), "state": str, "reason": str}
 
@@ -48,6 +49,10 @@ def _read_parameters(name: str, spot: Spot, words: Vocabulary) -> dict[str, Any]
     for key, value in spot.entries(None if ANY_KEY in allowed else allowed).items():
         if name == OUTCOMES:
             _check_outcome(spot, key, value, words)
+        if name == LATENCY and key not in words.tags:
+            raise spot.key_error(value, key, f"is not a tag of the workload.{did_you_mean(key, words.tags)}")
+        if name == LATENCY and isinstance(value.node.value, Mapping):
+            _check_comparison(value, words)
         parameters[key] = _read_value(key, value, allowed.get(key) or allowed[ANY_KEY], words)
     return parameters
 
@@ -93,6 +98,16 @@ def _check_outcome(spot: Spot, key: str, outcome: Spot, words: Vocabulary) -> No
         raise outcome.error(f"demands nothing. Add {', '.join(BOUNDS[:-1])} or {BOUNDS[-1]}.")
 
 
+def _check_comparison(spot: Spot, words: Vocabulary) -> None:
+    entries = spot.entries({"factor", "of"})
+    if set(entries) != {"factor", "of"}:
+        raise spot.error("compares with nothing. Write `{factor: 0.5, of: TAG}`.")
+    typed(entries["factor"], (int, float))
+    of = entries["of"]
+    if of.scalar() not in words.tags:
+        raise of.error(f"is not a tag of the workload.{did_you_mean(str(of.scalar()), words.tags)}")
+
+
 def read_settings(spot: Spot, words: Vocabulary, below: Mapping[str, Setting] = EMPTY) -> dict[str, Setting]:
     """The target's own settings, of the types and within the bounds that the target declares.
 
@@ -106,7 +121,8 @@ def read_settings(spot: Spot, words: Vocabulary, below: Mapping[str, Setting] = 
                 setting, name, f"is not a setting of this target.{did_you_mean(name, known)}"
             )
         value = typed(setting, (known[name],))
-        words.check(name, setting)
+        if not isinstance(value, str):  # what a word may be there, the target knows
+            words.check(name, setting)
         assert value is not None  # the catalogue has no setting of type None
         settings[name] = value
     refused = words.catalogue.refuse_settings({**below, **settings})

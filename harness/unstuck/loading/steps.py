@@ -118,7 +118,7 @@ def _read_upload(spot: Spot, words: Vocabulary) -> Upload:
         )
     if "upload" not in entries:
         raise spot.error("names no upload. Write `upload: {count: 1}`.")
-    readers = {"tag": _read_tag, "steps": lambda steps: _read_steps(steps, words)}
+    readers = {"tag": _read_tag, "tenant": _read_tenant, "steps": lambda steps: _read_steps(steps, words)}
     return build(Upload, entries["upload"], words, readers=readers)
 
 
@@ -128,6 +128,13 @@ def _read_tag(spot: Spot) -> str:
         raise spot.error("is not a tag. Write a word of small letters, digits, - and _.")
     if value == ANY_JOB or value in CANONICAL_STATES:
         raise spot.error("means something else already. Take another word.")
+    return value
+
+
+def _read_tenant(spot: Spot) -> str:
+    value = spot.scalar()
+    if not isinstance(value, str) or not _TAG.fullmatch(value):
+        raise spot.error("is not the name of a tenant. Write a word of small letters, digits, - and _.")
     return value
 
 

@@ -17,12 +17,15 @@ from unstuck.checks.victims import victims
 from unstuck.history import Event, History
 from unstuck.prove.alert_mutators import cry_wolf, ring_on, silence
 from unstuck.prove.editing import Edit
+from unstuck.prove.latency_mutators import finish_late, pile_up
 from unstuck.prove.process_mutators import (
     crash_for_good,
     exit_dirtily,
     outgrow_memory,
     rescue_the_living,
 )
+from unstuck.prove.recovery_mutators import sweep_at_once
+from unstuck.prove.work_mutators import ask_on, leave_behind, work_again
 from unstuck.scenario import CANONICAL_STATES, TERMINAL_STATES
 
 T = TypeVar("T")
@@ -352,6 +355,8 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("stall a job", "every_job_terminal", _stall),
         ("overrun the budget", "every_job_terminal", _overrun_budget),
         ("recover late", "recovery_within", _recover_late),
+        ("finish late", "latency_within", finish_late),
+        ("pile up", "backlog_within", pile_up),
         ("revive a terminal job", "terminal_is_final", _revive),
         ("reorder two transitions", "legal_transitions", _reorder),
         ("write with a stale token", "legal_transitions", _write_stale),
@@ -362,11 +367,14 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("apply the effect of a failed job", "effects", _apply_of_failed),
         ("lose a result", "result_intact", _lose_result),
         ("stretch a result", "result_intact", _stretch_result),
+        ("leave a checkpoint", "cleaned_up", leave_behind),
         ("claim before the put", "no_premature_claim", _claim_before_put),
         ("enqueue twice", "completion_idempotent", _enqueue_twice),
         ("complete an active job", "completion_idempotent", _complete_active),
         ("exit dirtily", "drains_cleanly", exit_dirtily),
+        ("do it all again", "rework_within", work_again),
         ("try for ever", "attempts_bounded", _try_for_ever),
+        ("ask on", "calls_in_vain", ask_on),
         ("outgrow the memory", "memory_within", outgrow_memory),
         ("lie by the API", "status_truthful", _lie_by_api),
         ("lie by a row", "status_truthful", _lie_by_row),
@@ -375,6 +383,7 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("end otherwise", "outcomes", _end_otherwise),
         ("fail without a word", "failure_explained", _fail_silently),
         ("crash for good", "roles_recover", crash_for_good),
+        ("sweep at once", "recovery_runs", sweep_at_once),
         ("silence an alert", "alerts", silence),
         ("cry wolf", "alerts", cry_wolf),
         ("ring on", "alerts", ring_on),

@@ -162,12 +162,19 @@ def _tell_alert(event: Event, data: dict[str, Any]) -> str:
     return _with(f"alert {data.pop('alert', '?')} {'fires' if event.phase == 'firing' else 'is quiet'}", data)
 
 
+def _tell_sweep(event: Event, data: dict[str, Any]) -> str:
+    words = {"begin": "begins", "end": "ends", "pause": "are paused", "resume": "are to be resumed"}
+    run = data.pop("run", None)
+    return _with(f"recovery {'sweeps' if run is None else f'sweep {run}'} {words[str(event.phase)]}", data)
+
+
 _EVENTS: Final[Mapping[str, Callable[[Event, dict[str, Any]], str]]] = {
     "transition": _tell_move,
     "stage": _tell_stage,
     "op": _tell_op,
     "effect": _tell_effect,
     "alert": _tell_alert,
+    "sweep": _tell_sweep,
     "fault": _tell_fault,
     "process": _tell_process,
     "outcome": _tell_outcome,
@@ -286,6 +293,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "migrate": _migrate,
     "notifications_off": lambda _: "switch the bucket's notifications off",
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
+    "pause_recovery": lambda v: f"pause the service's recovery sweeps for {span(v['for_s'])}",
     "restore_backup": lambda v: (
         f"stop {', '.join(v['roles'])}, put the back-up back, start {v['version'] or 'this checkout'}"
     ),
@@ -293,6 +301,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "swallow": lambda _: "answer that message and never forward it",
     "terminate": _terminate,
     "toxic": _toxic,
+    "trigger_recovery": lambda _: "ask for a recovery sweep",
 }
 
 

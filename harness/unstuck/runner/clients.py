@@ -86,8 +86,11 @@ class Client:
 
     def _initiate(self, parts: int) -> None:
         # Without an answer a client asks again: the job that it never heard of may exist, and expires.
+        tenant = {"tenant": self._plan.tenant} if self._plan.tenant else {}
         for _ in range(INITIATE_TRIES):
-            reply = self._perform("initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts)
+            reply = self._perform(
+                "initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts, **tenant
+            )
             if reply.phase == "ok":
                 self._upload = reply.data
             if reply.phase != "info" or self._over():

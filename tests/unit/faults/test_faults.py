@@ -154,7 +154,7 @@ def seen_by_hand(made: Stage, *jobs: str) -> None:
             attempt=0,
             token=0,
             to="queued",
-            **{"from": "awaiting_upload"},
+            **dict[str, Any]({"from": "awaiting_upload"}),
         )
 
 

@@ -35,15 +35,27 @@ class Captioning(FakeStages):
         return super().run(stage, given)
 
 
-@pytest.mark.parametrize(("away", "attempts"), [(5, 1), (1000, 3)])
-def test_a_vision_api_that_comes_back_costs_no_attempt(away: int, attempts: int, tmp_path: Path) -> None:
-    """A restart of it is waited for within the attempt; one that stays away uses the attempts up."""
-    world = memory_world(work_folder=str(tmp_path), attempts_max=3, job_timeout_s=3600)
+@pytest.mark.parametrize("away", [4, 5, 40])
+def test_a_vision_api_that_comes_back_costs_no_attempt(away: int, tmp_path: Path) -> None:
+    """A restart is waited for within the attempt; for one that stays away the job waits in the queue."""
+    world = memory_world(work_folder=str(tmp_path), attempts_max=3)
     service = replace(world.service, vision=AwayAtFirst(away), stages=Captioning())
+    world = replace(world, service=service)
+    job = queued(world)
+    one, _ = make(world)
+    work_until_idle(world, one, steps=1500)
+    done = get(world, job)
+    assert (done.state, done.charged) == (State.SUCCEEDED, 1)
+    assert (done.attempt > 1) is (away > 4)
+
+
+def test_without_a_breaker_a_vision_api_that_stays_away_uses_the_attempts_up(tmp_path: Path) -> None:
+    """Which is what the defence is there to prevent."""
+    world = memory_world(work_folder=str(tmp_path), attempts_max=3, defences_off="circuit_breaker")
+    service = replace(world.service, vision=AwayAtFirst(1000), stages=Captioning())
     world = replace(world, service=service)
     job = queued(world)
     one, _ = make(world)
     work_until_idle(world, one)
     done = get(world, job)
-    assert done.state is (State.SUCCEEDED if attempts == 1 else State.FAILED)
-    assert done.attempt == attempts
+    assert (done.state, done.charged) == (State.FAILED, 3)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from reference_service import uploads
+from reference_service.admission import Refused
 from reference_service.domain import STAGES, Job, Outcome, State
 from reference_service.execution import execute
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.store import AttemptEnd, recovery, work
-from reference_service.uploads import Refused
 from tests.unit.reference.drive import KILLED, claimed, get, state_of, work_until_idle
 
 OTHER = work.Claimant(instance="other", boot_id="other", pid=2)

@@ -17,7 +17,7 @@ def test_an_event_is_published_and_marked() -> None:
     world = memory_world()
     job = uploads.complete(world.service, put(world))
     assert (relay.publish(world.service), relay.publish(world.service)) == (1, 0)
-    assert world.jobs_queue.bodies() == [{"job": job.id}]
+    assert [body["job"] for body in world.jobs_queue.bodies()] == [job.id]
     assert rows(world, "outbox")[0]["published_at"] == world.clock.now()
     assert rows(world, "jobs")[0]["published_at"] == world.clock.now()
 

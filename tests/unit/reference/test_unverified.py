@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from reference_service import relay, sweeper, uploads
+from reference_service.admission import Refused
 from reference_service.domain import Job, State
 from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.store import lifecycle
-from reference_service.uploads import Refused
 from tests.unit.reference.drive import VIDEO, get, initiate, make, put, rows, state_of, work_until_idle
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reference_service import relay, uploads
+from reference_service import admission, relay, uploads
 from reference_service.domain import Reason, State
 from reference_service.fakes import memory_world
 from reference_service.store import lifecycle, recovery
@@ -60,7 +60,7 @@ def test_completing_without_the_object_is_refused() -> None:
     """The job goes on waiting for its upload."""
     world = memory_world()
     job, _ = initiate(world)
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         uploads.complete(world.service, job)
     assert refused.value.status == 409
     assert state_of(world, job) is State.AWAITING_UPLOAD
@@ -81,7 +81,7 @@ def test_an_object_that_is_not_what_was_announced_fails_the_job(body: bytes, eta
     assert target.url is not None
     world.objects.client_put(target.url, body)
     for _ in range(2):
-        with pytest.raises(uploads.Refused) as refused:
+        with pytest.raises(admission.Refused) as refused:
             uploads.complete(world.service, get(world, job), etag=etag)
         assert refused.value.status == 422
     assert get(world, job).reason is Reason.UPLOAD_MISMATCH
@@ -93,7 +93,7 @@ def test_a_multipart_upload_is_put_together() -> None:
     world = memory_world()
     job, target = initiate(world, size_bytes=6, multipart_parts=2)
     world.objects.client_put(target.part_urls[0], b"abc")
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         uploads.complete(world.service, job)
     assert refused.value.status == 409
     world.objects.client_put(target.part_urls[1], b"def")
@@ -108,7 +108,7 @@ def test_an_expired_upload_is_gone() -> None:
     world.clock.advance(6)
     assert recovery.expire_upload(world.service.store, job.id) is not None
     world.objects.put_bytes(job.upload_key, VIDEO, "video/mp4")
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         uploads.complete(world.service, get(world, job))
     assert refused.value.status == 410
     assert world.objects.bodies == {}
@@ -117,7 +117,7 @@ def test_an_expired_upload_is_gone() -> None:
 def test_a_size_above_the_limit_is_refused() -> None:
     """413, and no job is made."""
     world = memory_world(upload_bytes_max=10)
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         initiate(world, size_bytes=11)
     assert refused.value.status == 413
     assert rows(world, "jobs") == []
@@ -127,7 +127,7 @@ def test_another_tenants_job_is_not_found() -> None:
     """404, as if there were none."""
     world = memory_world()
     job = put(world)
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         uploads.find(world.service, "other", job.id)
     assert refused.value.status == 404
 
@@ -141,7 +141,7 @@ def test_cancelling_is_idempotent_and_final() -> None:
     assert world.objects.bodies == {}
     failed = put(world)
     lifecycle.fail_upload(world.service.store, failed.id, Reason.UPLOAD_MISMATCH)
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         uploads.cancel(world.service, get(world, failed))
     assert refused.value.status == 409
 
@@ -187,7 +187,7 @@ def test_a_retry_that_is_asked_for_twice_is_one_job() -> None:
 def test_what_has_not_failed_is_not_retried() -> None:
     """409 for a job that is still on its way."""
     world = memory_world()
-    with pytest.raises(uploads.Refused) as refused:
+    with pytest.raises(admission.Refused) as refused:
         uploads.retry(world.service, queued(world))
     assert refused.value.status == 409
 

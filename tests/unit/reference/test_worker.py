@@ -174,14 +174,14 @@ def test_who_was_held_up_before_the_effect_and_lost_the_job_reports_none(folder:
 
     world.points.actions["worker.publish.before_effect"] = be_late
     report = execute(world.service, get(world, job), runtime.children[0], one._root / "x")
-    assert report == {"outcome": "lease_lost"}
+    assert report["outcome"] == "lease_lost"
     assert world.sink.reports == []
     assert state_of(world, job) is State.FAILED
 
 
 def test_a_watchdog_kill_is_a_timeout(folder: str) -> None:
     """A child that lives too long is killed, and that is not reported as an OOM."""
-    world = memory_world(work_folder=folder, attempts_max=1, job_timeout_s=10, heartbeat_s=1)
+    world = memory_world(work_folder=folder, attempts_max=1, stage_timeout_s=10, heartbeat_s=1)
     one, runtime = make(world)
     job = queued(world)
     runtime.held = True
@@ -261,7 +261,7 @@ def test_a_drain_hands_back_what_does_not_finish(folder: str) -> None:
     assert one.done
     back = get(world, job)
     assert (back.state, back.attempt, back.charged) == (State.QUEUED, 1, 0)
-    assert world.jobs_queue.bodies() == [{"job": job.id}]
+    assert [body["job"] for body in world.jobs_queue.bodies()] == [job.id]
     assert rows(world, "attempts")[0]["outcome"] == Outcome.HANDED_BACK
 
 
@@ -285,7 +285,7 @@ def test_a_message_that_comes_with_sigterm_is_given_to_others(folder: str) -> No
     (message,) = world.jobs_queue.receive(wait_s=0, most=1)
     runtime.stopping = True
     one._take(message)
-    assert [m.body for m in world.jobs_queue.receive(wait_s=0, most=10)] == [{"job": job.id}]
+    assert [m.body["job"] for m in world.jobs_queue.receive(wait_s=0, most=10)] == [job.id]
     assert state_of(world, job) is State.QUEUED
 
 

@@ -99,7 +99,7 @@ def test_a_heartbeat_that_fails_costs_no_other_job_its_lease(
     one.step()
     real = work.heartbeat
 
-    def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) -> bool:
+    def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) -> work.Held | None:
         if job.id == locked.id:
             raise Unavailable("database: canceling statement due to statement timeout")
         return real(store, job, lease_s=lease_s, rss_bytes=rss_bytes)

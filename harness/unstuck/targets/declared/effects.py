@@ -52,7 +52,7 @@ class EffectsLook:
 
 def _key(look: Look) -> str:
     """With doubled braces made single; it names no job."""
-    return fill(look.key, {}.__getitem__)
+    return fill(look.key, dict[str, str]().__getitem__)
 
 
 def _job_of(member: str) -> str:

@@ -28,7 +28,7 @@ DSN = re.compile(
     r"(?:^|[\s;?&'\"(])(?:host|hostaddr|server|data source)(?:\s*=\s*|=['\"])([^\s;&'\"/)][^\s;&'\")]*)",
     re.IGNORECASE,
 )
-"""A connection string in keywords, `host=db dbname=shop`, also in the query of a URL; its group: the hosts."""
+"""A connection string in keywords, `host=db dbname=shop`, also in a URL's query; its group: the hosts."""
 _TAG_MAX = 99  # `postgres:16` is an image with its tag, and no port
 _NAMES_A_HOST = re.compile(
     r"(^|[_-]|^PG|^DB)(HOST|HOSTS|HOSTADDR|HOSTNAME|ENDPOINT|SERVER|SERVERS|ADDR|ADDRESS)$", re.IGNORECASE

@@ -6,6 +6,7 @@ answer that never came is `info`: the service may have done it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +16,16 @@ import urllib3
 
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit, Reply
-from unstuck.targets.reference.places import TOKEN
+from unstuck.targets.reference.places import INTERNAL_TOKEN, token_of
 
 TRY_AGAIN_S = 10.0
 TRY_EVERY_S = 0.05
+PATIENT_S = 60.0  # for whoever is told when to come again
+BUSY = frozenset({429, 503})
 TIMEOUT = urllib3.Timeout(connect=2.0, read=15.0)
 # Nothing of the request went out: it was definitely not done.
 NEVER_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+NO_HEADERS: Mapping[str, str] = {}
 CLOSED = Reply(phase="fail", error="the run is being taken down")
 
 
@@ -43,6 +47,7 @@ class Client:
         self._emit = emit
         self._http = urllib3.PoolManager(num_pools=32, maxsize=16, retries=False, timeout=TIMEOUT)
         self._closed = False
+        self._tokens: dict[str, str] = {}  # job -> of its tenant
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         """One op. Raises KeyError for an action that does not exist: a bug of the plan."""
@@ -58,8 +63,12 @@ class Client:
 
     def get_job(self, job: str) -> Mapping[str, Any] | None:
         """The job as the API shows it; None when it shows none."""
-        reply = self._ask("GET", f"/jobs/{job}")
+        reply = self._ask("GET", f"/jobs/{job}", token=self._token(job))
         return reply.data if reply.phase == "ok" else None
+
+    def operate(self, path: str) -> Reply:
+        """What an operator asks of the service, by one of its internal routes."""
+        return self._ask("POST", f"/internal/{path}", {}, token=INTERNAL_TOKEN)
 
     def close(self) -> None:
         """From now on nothing goes out: a port of this run may soon be another run's."""
@@ -74,14 +83,17 @@ class Client:
         }
         if values.get("parts"):
             body["multipart_parts"] = values["parts"]
-        reply = self._ask("POST", "/jobs", body)
+        token = token_of(str(values.get("tenant", "")))
+        reply = self._ask("POST", "/jobs", body, token=token, headers=_traced(body["name"]))
         if reply.phase != "ok":
             return reply
         try:
-            return Reply(phase="ok", data=_announced(reply.data))
+            announced = _announced(reply.data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             said = f"the answer does not tell of an upload ({type(error).__name__}: {error})"
             return Reply(phase="info", data={"status": reply.data["status"]}, error=said)
+        self._tokens[announced["job"]] = token
+        return Reply(phase="ok", data=announced)
 
     def _put(self, values: Mapping[str, Any]) -> Reply:
         return self._send(str(values["url"]), self._video(str(values["video"])).read_bytes())
@@ -106,33 +118,61 @@ class Client:
         return Reply(phase=phase, data={"status": response.status}, error=said)
 
     def _complete(self, values: Mapping[str, Any]) -> Reply:
-        return self._ask("POST", f"/jobs/{values['job']}/complete", {})
+        return self._on_job(values, "complete")
 
     def _cancel(self, values: Mapping[str, Any]) -> Reply:
-        return self._ask("POST", f"/jobs/{values['job']}/cancel", {})
+        return self._on_job(values, "cancel")
+
+    def _on_job(self, values: Mapping[str, Any], what: str) -> Reply:
+        job = str(values["job"])
+        return self._ask("POST", f"/jobs/{job}/{what}", {}, token=self._token(job))
+
+    def _token(self, job: str) -> str:
+        return self._tokens.get(job, token_of(""))
 
     def _publish_event(self, values: Mapping[str, Any]) -> Reply:
         self._publish(str(values["job"]))
         return Reply(phase="ok")
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
-        """Tries every address until one takes the request, for `TRY_AGAIN_S`."""
-        deadline_ns = monotonic_ns() + int(TRY_AGAIN_S * 1e9)
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Reply:
+        """Tries every address until one takes the request, for `TRY_AGAIN_S`.
+
+        Whoever is told when to come again does, and has more patience.
+        """
+        began_ns = monotonic_ns()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
+        patience_s = TRY_AGAIN_S
         while True:
             last = Reply(phase="fail", error="no API process is running")
             for process, base in () if self._closed else self._addresses():
-                reply, refused = self._ask_one(process, method, base + path, body)
+                reply, refused = self._ask_one(process, method, base + path, body, headers)
                 if not refused:
                     return reply
                 last = reply
             if self._closed:
                 return CLOSED
-            if monotonic_ns() > deadline_ns:
+            after_s = last.data.get("retry_after_s")
+            if after_s is not None:
+                patience_s = PATIENT_S
+            if monotonic_ns() - began_ns > patience_s * 1e9:
                 return last
-            sleep(TRY_EVERY_S)
+            sleep(TRY_EVERY_S if after_s is None else after_s)
 
     def _ask_one(
-        self, process: str, method: str, url: str, body: Mapping[str, Any] | None
+        self,
+        process: str,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
     ) -> tuple[Reply, bool]:
         """The reply, and whether it is a definite refusal that another address may not give."""
         try:
@@ -140,16 +180,29 @@ class Client:
                 method,
                 url,
                 body=None if body is None else json.dumps(body).encode(),
-                headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+                headers=headers,
             )
         except NEVER_SENT as error:
             return Reply(phase="fail", error=str(error)), True
         except urllib3.exceptions.HTTPError as error:
             return Reply(phase="info", error=str(error)), False
-        if response.status == 503:
-            self._emit("process", "refused", process=process, role="api", status=503, method=method)
-            return Reply(phase="fail", data={"status": 503}, error="503"), True
+        status = response.status
+        if status in BUSY:
+            self._emit("process", "refused", process=process, role="api", status=status, method=method)
+            told = {"status": status, "retry_after_s": _seconds(response.headers.get("Retry-After"))}
+            return Reply(phase="fail", data=told, error=str(status)), True
         return _reply(response.status, response.data), False
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """What a `Retry-After` says, when it is a number of seconds; at most ten are waited at a time."""
+    return min(10.0, float(retry_after)) if retry_after and retry_after.isdigit() else None
+
+
+def _traced(name: str) -> Mapping[str, str]:
+    """A trace of its own for each announcement, by W3C Trace Context; replayable."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return {"traceparent": f"00-{digest[:32]}-{digest[32:48]}-01"}
 
 
 def _announced(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -141,6 +141,10 @@ class Dependencies:
                 unchanged.append(key)
         return {"keys": keys, "unchanged": unchanged}
 
+    def count(self, bucket: str, prefix: str) -> int:
+        """How many objects lie under `prefix`, up to 1000."""
+        return int(self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("KeyCount", 0))
+
     def depth(self, queue_url: str) -> int:
         """Messages that wait or are being handled."""
         found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[*DEPTHS])["Attributes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from pydantic import ValidationError
 
@@ -22,6 +23,13 @@ POINTS = frozenset(
         "api.complete.committed",
         "api.initiate.committed",
         "api.retry.committed",
+        "push.deliver.accepted",
+        "push.deliver.before_post",
+        "recovery.begun",
+        "recovery.complete.before_commit",
+        "recovery.complete.committed",
+        "recovery.job.committed",
+        "recovery.job.listed",
         "relay.complete.before_commit",
         "relay.complete.committed",
         "relay.publish.before_send",
@@ -30,11 +38,13 @@ POINTS = frozenset(
         "sweeper.lease.committed",
         "sweeper.upload.committed",
         "worker.claim.committed",
+        "worker.event.received",
         "worker.finish.committed",
         "worker.publish.after_effect",
         "worker.publish.before_effect",
         "worker.stage.finished",
         "worker.stage.started",
+        "worker.unit.done",
     }
 )
 """Test points of the service; its name says where each stands."""
@@ -43,9 +53,10 @@ OURS = frozenset(
     {
         *("defences_off", "allow_unsafe", "testpoints", "instance", "work_folder"),
         *("database_url", "bucket", "jobs_queue", "uploads_queue", "vision_url", "sink_url", "stub_host"),
+        *("inbox_host", "inbox_port", "inbox_url"),
         *("s3_endpoint", "s3_public_endpoint", "sqs_endpoint"),
         *("aws_region", "aws_access_key_id", "aws_secret_access_key"),
-        *("tokens", "internal_token", "api_host", "api_port"),
+        *("tokens", "internal_token", "api_host", "api_port", "metrics_port"),
     }
 )
 """Settings that are the harness's own: a scenario's word on them would be lost, or open a port to others."""
@@ -59,6 +70,7 @@ def catalogue() -> Catalogue:
         at_point=frozenset(name for name, module in FAULTS.items() if "points" in module.NEEDS),
         properties=property_parameters(),
         roles=frozenset(roles.REPLICAS),
+        resting=frozenset(role for role, count in roles.REPLICAS.items() if count == 0),
         stages=STAGES,
         points=POINTS,
         links=frozenset(
@@ -90,6 +102,8 @@ def _refuse(chosen: Mapping[str, object]) -> tuple[str | None, str] | None:
 
 def _plain(annotation: object) -> type:
     """int, float, bool or str when a setting is one (or may be absent); else object."""
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return str
     for plain in (bool, int, float, str):
         if annotation in (plain, plain | None):
             return plain

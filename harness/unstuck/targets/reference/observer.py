@@ -66,7 +66,27 @@ BEGIN
     RETURN NEW;
 END $see$;
 
+CREATE OR REPLACE FUNCTION unstuck.see_sweep() RETURNS trigger LANGUAGE plpgsql AS $see$
+DECLARE
+    seen bigint;
+    facts json;
+BEGIN
+    seen := nextval('unstuck.seen_number_seq');
+    facts := json_build_object(
+        'number', seen, 'kind', 'sweep', 'at_s', extract(epoch FROM clock_timestamp()),
+        'run', NEW.id, 'trigger', NEW.trigger, 'actor', NEW.actor, 'state', NEW.state, 'found', NEW.found,
+        'triggered', NEW.triggered, 'skipped', NEW.skipped, 'failed', NEW.failed);
+    INSERT INTO unstuck.seen (number, facts) VALUES (seen, facts);
+    PERFORM pg_notify('unstuck_seen', facts::text);
+    RETURN NEW;
+END $see$;
+
 DO $$ BEGIN
+    IF to_regclass('recovery_runs') IS NOT NULL THEN
+        DROP TRIGGER IF EXISTS unstuck_see_sweep ON recovery_runs;
+        CREATE TRIGGER unstuck_see_sweep AFTER INSERT OR UPDATE OF state ON recovery_runs
+            FOR EACH ROW EXECUTE FUNCTION unstuck.see_sweep();
+    END IF;
     IF to_regclass('alerts') IS NOT NULL THEN  -- a version of the service before it had alerts has none
         DROP TRIGGER IF EXISTS unstuck_see_alert ON alerts;
         CREATE TRIGGER unstuck_see_alert AFTER INSERT ON alerts
@@ -167,6 +187,10 @@ class Observer:
             about = {key: facts[key] for key in ("alert", "value", "threshold")}
             self._emit("alert", str(facts["state"]), at_ns=at_ns, **about)
             return
+        if facts["kind"] == "sweep":
+            phase, about = sweep_of(facts)
+            self._emit("sweep", phase, at_ns=at_ns, **about)
+            return
         data = {
             key: facts[key]
             for key in ("from", "to", "stage", "attempt", "token", "worker", "reason", "tenant", "by")
@@ -182,6 +206,16 @@ class Observer:
             tag=tag_of(str(facts["name"])),
             **data,
         )
+
+
+SWEEP = ("run", "trigger", "actor", "state", "found", "triggered", "skipped", "failed")
+
+
+def sweep_of(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The phase of a recovery sweep, and what is known of it then."""
+    if facts["state"] == "running":
+        return "begin", {key: facts[key] for key in SWEEP[:3]}
+    return "end", {key: facts[key] for key in SWEEP}
 
 
 def _epoch_ns() -> int:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck.scenario import RoleOptions, Scenario
-from unstuck.targets.reference.places import REGION, TENANT, TOKEN, Places
+from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, Places, tokens
 from unstuck.worlds.port import ProcessSpec
 
 ENTRY = "reference_service.__main__:main"
 MIB = 1024 * 1024
 
-REPLICAS: Mapping[str, int] = {"vision": 1, "api": 1, "worker": 2, "sweeper": 1, "relay": 1}
-"""Roles in the order in which they start, and how many of each unless a scenario says otherwise."""
+REPLICAS: Mapping[str, int] = {
+    "vision": 1,
+    "api": 1,
+    "worker": 2,
+    "sweeper": 1,
+    "scheduler": 0,
+    "relay": 1,
+    "push": 0,
+}
+"""Roles in the order in which they start, and how many of each unless a scenario says otherwise.
+
+A scheduler sweeps every quarter of an hour: it runs where a scenario wants it, and gives it a schedule.
+With the setting `delivery: push` there is one `push`.
+"""
 
 REACHES: Mapping[str, tuple[str, ...]] = {
     "vision": (),
     "api": ("database", "objects", "queue"),
     "worker": ("database", "objects", "queue", "vision", "sink"),
     "sweeper": ("database", "objects", "queue"),
+    "scheduler": ("database", "objects", "queue"),
     "relay": ("database", "objects", "queue"),
+    "push": ("database", "queue"),
 }
 """Which dependencies a role talks to; each of these connections is a link."""
 
@@ -42,11 +57,19 @@ SETTINGS: Mapping[str, str | int | float | bool] = {
     "heartbeat_s": 0.5,
     "drain_grace_s": 3.0,
     "attempts_max": 3,
+    "retry_first_s": 0.2,
+    "retry_longest_s": 2.0,
+    "breaker_open_s": 1.0,
     "job_timeout_s": 20.0,
+    "stage_timeout_s": 20.0,
     "slots": 2,
     "receive_wait_s": 0.5,
+    "ack_deadline_s": 1.0,
     "sweep_every_s": 0.5,
     "reconcile_after_s": 3.0,
+    "recovery_stuck_after_s": 2.0,
+    "recovery_quiet_s": 1.0,
+    "recovery_lease_s": 3.0,
     "instance_dead_after_s": 3.0,
     "relay_every_s": 0.1,
 }
@@ -75,6 +98,8 @@ def names(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _replicas(scenario: Scenario, role: str, usual: int) -> int:
     chosen = scenario.roles.get(role, RoleOptions()).replicas
+    if role == "push" and scenario.settings.get("delivery") == "push":
+        usual = 1
     return usual if chosen is None else chosen
 
 
@@ -107,6 +132,7 @@ def spec(
     environment |= _places(places, addresses, port)
     environment |= {
         "REFERENCE_INSTANCE": name,
+        "REFERENCE_TOKENS": json.dumps(tokens(upload.tenant for upload in scenario.workload)),
         "REFERENCE_WORK_FOLDER": str(scratch),
         "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
     }
@@ -118,15 +144,22 @@ def spec(
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
-    if limit is not None and not world_limits_memory:
-        environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
+    if limit is not None:
+        environment.setdefault("REFERENCE_MEMORY_BUDGET_BYTES", str(limit * MIB))
+        if not world_limits_memory:
+            environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
+    # A forked role is charged almost nothing for what its zygote has imported: where memory is limited, it
+    # is executed, as it would be elsewhere.
+    executed = version_path is not None or limit is not None
+    if executed and version_path is None:
+        environment["PYTHONPATH"] = os.pathsep.join(one for one in sys.path if one)
     return ProcessSpec(
         name=name,
         role=role,
-        entry=None if version_path else ENTRY,
-        argv=() if version_path else (role,),
+        entry=None if executed else ENTRY,
+        argv=() if executed else (role,),
         # -P: else Python looks into the working directory first, and in a checkout finds today's code there.
-        command=[sys.executable, "-P", "-m", "reference_service", role] if version_path else None,
+        command=[sys.executable, "-P", "-m", "reference_service", role] if executed else None,
         version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),
@@ -144,7 +177,7 @@ def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
         "REFERENCE_JOBS_QUEUE": places.jobs_queue,
         "REFERENCE_UPLOADS_QUEUE": places.uploads_queue,
         "REFERENCE_AWS_REGION": REGION,
-        "REFERENCE_TOKENS": json.dumps({TOKEN: TENANT}),
+        "REFERENCE_INTERNAL_TOKEN": INTERNAL_TOKEN,
         "REFERENCE_API_PORT": str(port),
         "REFERENCE_DATABASE_URL": _database_url(places, addresses),
         "REFERENCE_S3_ENDPOINT": _http(addresses, "objects"),

@@ -18,7 +18,7 @@ from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.targets.reference import roles, upgrade
+from unstuck.targets.reference import operators, roles, upgrade
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
@@ -26,6 +26,7 @@ from unstuck.targets.reference.observer import MANUAL_UPDATE, OPERATOR, Observer
 from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
+from unstuck.targets.starting import start_all
 from unstuck.targets.testpoints import PointServer
 from unstuck.worlds.port import ProcessSpec, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
@@ -56,7 +57,10 @@ class ReferenceTarget:
         to walk through them.
         """
         self._see_messages = see_messages
-        abilities = {"points", "notifications", "links", "artefacts", "memory_limit", "manual_update"}
+        abilities = {
+            *("points", "notifications", "links", "artefacts"),
+            *("memory_limit", "recovery", "manual_update"),
+        }
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
         self._versions = versions or Versions(session.folder / "versions")
         lay = None if schema_of is None else partial(self._lay, schema_of)
@@ -170,18 +174,7 @@ class RunningReference(Linked):
         for name, role in roles.names(self._scenario):
             options = self._scenario.roles.get(role)
             self._specs.append(self._spec(name, role, options.version if options else None))
-        tasks = [
-            self._world.scheduler.spawn(f"start {spec.name}", partial(self._world.start, spec))
-            for spec in self._specs
-        ]
-        errors: list[Exception] = []
-        for task in tasks:  # all of them, so that none goes on starting while we take everything down
-            try:
-                task.join()
-            except Exception as error:  # noqa: BLE001  the first is raised when nobody starts any more
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        start_all(self._world, self._specs)
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         if action == "initiate_upload":
@@ -203,6 +196,8 @@ class RunningReference(Linked):
         if action == "corrupt_artefacts":
             prefix = f"artefacts/{parameters['job']}/"
             return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
+        if action in operators.ACTIONS:
+            return operators.operate(action, self._client.operate, self._emit)
         if action in {"migrate", "back_up", "restore_backup"}:
             return self._upgrade(action, **parameters)
         if action == "manual_update":
@@ -238,6 +233,7 @@ class RunningReference(Linked):
             has_event=self._has_event,
             get_job=self._client.get_job,
             source_of=self._source_of,
+            artefacts_of=self._artefacts_of if "cleaned_up" in self._scenario.expect else None,
             scratch=self._scratch,
             emit=self._emit,
         ).take()
@@ -328,6 +324,9 @@ class RunningReference(Linked):
         with psycopg.connect(url, autocommit=True, application_name=name) as connection:
             rows = connection.execute(MANUAL_UPDATE, (state, was, job, job, tag, tag)).fetchall()
         return [row[0] for row in rows]
+
+    def _artefacts_of(self, job: str) -> int:
+        return self._dependencies.count(self._places.bucket, f"artefacts/{job}/")
 
     def _source_of(self, job: str) -> Path | None:
         client = self._jobs_of.get(job)

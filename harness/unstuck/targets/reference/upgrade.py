@@ -103,7 +103,7 @@ def back_up(url: str, folder: Path) -> dict[str, Any]:
                 for part in copy:
                     file.write(part)
             tables[table] = {"columns": columns, "rows": _count(connection, table)}  # of the same snapshot
-        sequences = dict(connection.execute(SEQUENCES).fetchall())
+        sequences: dict[str, int] = dict(connection.execute(SEQUENCES).fetchall())
         row = connection.execute(REVISION).fetchone()
     found = {"revision": row[0] if row else None, "tables": tables, "sequences": sequences}
     (folder / MANIFEST).write_text(json.dumps(found, indent=2), encoding="utf-8")
@@ -171,7 +171,7 @@ def _count(connection: psycopg.Connection, table: str) -> int:
 
 def _copy(table: str, columns: Sequence[str], how: str) -> sql.Composed:
     listed = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
-    return sql.SQL("COPY {} ({}) {}").format(sql.Identifier(table), listed, sql.SQL(how))  # type: ignore[arg-type]  # ours
+    return sql.SQL("COPY {} ({}) {}").format(sql.Identifier(table), listed, sql.SQL(how))
 
 
 def _jobs(url: str) -> dict[str, dict[str, Any]]:

@@ -343,12 +343,12 @@ class Supervised:
         with contextlib.suppress(
             OSError
         ):  # removed by somebody, or on a disk that is full: it has no end then
-            dropped = logs.cut_down(self._log, self._log_dropped)
-            if dropped is not None:
-                self._log_dropped = dropped
-                self._log_offset = 0
+            cut = logs.cut_down(self._log, self._log_dropped)
+            if cut is not None:
+                self._log_dropped = cut.dropped
+                self._log_offset = cut.place_of(self._log_offset)
                 if isinstance(self._probe, readiness.LineProbe):
-                    self._probe.go_on_from(logs.HEAD_BYTES)
+                    self._probe.was_cut(cut)
 
     def _peak(self) -> None:
         if self.alive and self._meter is not None:

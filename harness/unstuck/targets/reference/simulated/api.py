@@ -9,61 +9,70 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reference_service import uploads
+from reference_service import recovery_routes, uploads
+from reference_service.admission import Refused
 from reference_service.domain import Defence
 from reference_service.ports import Unavailable
+from reference_service.recovery_routes import RunRequest
 from reference_service.service import Service
 from reference_service.store import lifecycle
-from reference_service.uploads import Refused
 from reference_service.views import job_view, upload_view
 from unstuck.errors import UnstuckError
-from unstuck.targets.reference.places import TENANT
 from unstuck.worlds.sim import Incarnation, SimWorld
 
 Answer = tuple[int, Mapping[str, Any]]
 Route = Callable[[Service], Answer]
+RETRY_AFTER_S = 1  # as the real one says it
 READ_TIMEOUT_S = 15.0  # of a client
 CLOSING_S = 5.0  # for requests that are under way when the listener closes
 STOP = frozenset({"SIGTERM", "SIGINT"})
 
 
-def initiate(name: str, size_bytes: int, parts: int | None) -> Route:
+def initiate(name: str, size_bytes: int, parts: int | None, tenant: str) -> Route:
     """POST /jobs"""
 
     def route(service: Service) -> Answer:
         job, target = uploads.initiate(
-            service, tenant=TENANT, name=name, size_bytes=size_bytes, multipart_parts=parts
+            service, tenant=tenant, name=name, size_bytes=size_bytes, multipart_parts=parts
         )
         return 201, {"job": job_view(job), "upload": upload_view(job, target)}
 
     return route
 
 
-def complete(job: str) -> Route:
+def complete(job: str, tenant: str) -> Route:
     """POST /jobs/{id}/complete"""
     return lambda service: (
         200,
-        {"job": job_view(uploads.complete(service, uploads.find(service, TENANT, job)))},
+        {"job": job_view(uploads.complete(service, uploads.find(service, tenant, job)))},
     )
 
 
-def cancel(job: str) -> Route:
+def cancel(job: str, tenant: str) -> Route:
     """POST /jobs/{id}/cancel"""
     return lambda service: (
         200,
-        {"job": job_view(uploads.cancel(service, uploads.find(service, TENANT, job)))},
+        {"job": job_view(uploads.cancel(service, uploads.find(service, tenant, job)))},
     )
 
 
-def get_job(job: str) -> Route:
+def get_job(job: str, tenant: str) -> Route:
     """GET /jobs/{id}"""
 
     def route(service: Service) -> Answer:
-        found = uploads.find(service, TENANT, job)
+        found = uploads.find(service, tenant, job)
         done = lifecycle.done_stages(service.store, job) if found.attempt else ()
         return 200, {"job": job_view(found, done)}
 
     return route
+
+
+INTERNAL: Mapping[str, Route] = {
+    "recovery": lambda service: (200, recovery_routes.triggered(service, RunRequest())),
+    "recovery/pause": lambda service: (200, recovery_routes.paused(service)),
+    "recovery/resume": lambda service: (200, recovery_routes.resumed(service)),
+}
+"""POST /internal/…, whose token is not asked for here."""
 
 
 class SimApi:
@@ -112,14 +121,17 @@ class SimApi:
 
     def _handle(self, route: Route, *, reads: bool) -> Answer:
         if self._draining and not reads:
-            return 503, {"error": "draining: this instance is stopping, try again"}
+            return 503, {
+                "error": "draining: this instance is stopping, try again",
+                "retry_after_s": RETRY_AFTER_S,
+            }
         self._under_way += 1
         try:
             return route(self._service)
         except Refused as refused:
-            return refused.status, {"error": refused.message}
+            return refused.status, {"error": refused.message, "retry_after_s": refused.retry_after_s}
         except Unavailable as error:
-            return 503, {"error": str(error)}
+            return 503, {"error": str(error), "retry_after_s": RETRY_AFTER_S}
         except UnstuckError as error:
             self._world.blame(error)
             return 500, {"error": "harness error"}

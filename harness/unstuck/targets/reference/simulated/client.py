@@ -7,7 +7,8 @@ from typing import Any
 
 from reference_service.fakes import MemoryObjects
 from unstuck.targets.port import Emit, Reply
-from unstuck.targets.reference.client import TRY_AGAIN_S, TRY_EVERY_S
+from unstuck.targets.reference.client import BUSY, PATIENT_S, TRY_AGAIN_S, TRY_EVERY_S
+from unstuck.targets.reference.places import TENANT
 from unstuck.targets.reference.simulated import api
 from unstuck.targets.reference.simulated.stages import video
 from unstuck.worlds.sim.scheduler import NS, GreenScheduler
@@ -33,6 +34,7 @@ class SimClient:
         self._publish = publish
         self._travel = travel
         self._emit = emit
+        self._tenants: dict[str, str] = {}  # job -> its tenant
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         """One op. Raises KeyError for an action that does not exist: a bug of the plan."""
@@ -40,24 +42,33 @@ class SimClient:
             "initiate_upload": self._initiate,
             "put_object": lambda values: self._put(values, video(str(values["video"]))),
             "put_part": self._put_part,
-            "complete_upload": lambda values: self._ask(api.complete(str(values["job"]))),
-            "cancel": lambda values: self._ask(api.cancel(str(values["job"]))),
+            "complete_upload": lambda values: self._on_job(api.complete, str(values["job"])),
+            "cancel": lambda values: self._on_job(api.cancel, str(values["job"])),
             "publish_event": self._publish_event,
         }[action]
         return perform(values)
 
     def get_job(self, job: str) -> Mapping[str, Any] | None:
         """The job as the API shows it; None when it shows none."""
-        reply = self._ask(api.get_job(job), reads=True)
+        reply = self._on_job(api.get_job, job, reads=True)
         return reply.data if reply.phase == "ok" else None
+
+    def operate(self, path: str) -> Reply:
+        """What an operator asks of the service, by one of its internal routes."""
+        return self._ask(api.INTERNAL[path])
+
+    def _on_job(self, route: Callable[[str, str], api.Route], job: str, *, reads: bool = False) -> Reply:
+        return self._ask(route(job, self._tenants.get(job, TENANT)), reads=reads)
 
     def _initiate(self, values: Mapping[str, Any]) -> Reply:
         size_bytes = len(video(str(values["video"])))
         name = f"{values['tag']}/{values['client']}"
-        reply = self._ask(api.initiate(name, size_bytes, values.get("parts") or None))
+        tenant = str(values.get("tenant") or TENANT)
+        reply = self._ask(api.initiate(name, size_bytes, values.get("parts") or None, tenant))
         if reply.phase != "ok":
             return reply
         upload = reply.data["upload"]
+        self._tenants[str(reply.data["job"]["id"])] = tenant
         return Reply(
             phase="ok",
             data={
@@ -94,8 +105,8 @@ class SimClient:
         return Reply(phase="ok")
 
     def _ask(self, route: api.Route, *, reads: bool = False) -> Reply:
-        """Tries every process until one takes the request, for `TRY_AGAIN_S`."""
-        deadline_ns = self._scheduler.now_ns() + int(TRY_AGAIN_S * NS)
+        """Tries every process until one takes the request, for `TRY_AGAIN_S`, or as it is told."""
+        began_ns, patience_s = self._scheduler.now_ns(), TRY_AGAIN_S
         while True:
             last = Reply(phase="fail", error="no API process is running")
             for process in self._apis():
@@ -103,9 +114,12 @@ class SimClient:
                 if not refused:
                     return reply
                 last = reply
-            if self._scheduler.now_ns() > deadline_ns:
+            after_s = last.data.get("retry_after_s")
+            if after_s is not None:
+                patience_s = PATIENT_S
+            if self._scheduler.now_ns() - began_ns > patience_s * NS:
                 return last
-            self._scheduler.sleep(TRY_EVERY_S)
+            self._scheduler.sleep(TRY_EVERY_S if after_s is None else after_s)
 
     def _ask_one(self, process: api.SimApi, route: api.Route, *, reads: bool) -> tuple[Reply, bool]:
         """The reply, and whether it is a definite refusal that another process may not give."""
@@ -118,10 +132,11 @@ class SimClient:
             return Reply(phase="info", error="no answer"), False
         status, answer = found
         data: dict[str, Any] = {"status": status}
-        if status == 503:
+        if status in BUSY:
             method = "GET" if reads else "POST"
-            self._emit("process", "refused", process=process.name, role="api", status=503, method=method)
-            return Reply(phase="fail", data=data, error="503"), True
+            self._emit("process", "refused", process=process.name, role="api", status=status, method=method)
+            told = {**data, "retry_after_s": answer.get("retry_after_s")}
+            return Reply(phase="fail", data=told, error=str(status)), True
         if status >= 500:
             return Reply(phase="info", data=data, error=str(answer["error"])), False
         if status >= 400:

@@ -15,12 +15,13 @@ from sqlalchemy.engine import Connection
 
 from reference_service.store import SqlDatabase, schema
 from unstuck.targets.port import Emit
-from unstuck.targets.reference.observer import tag_of
+from unstuck.targets.reference.observer import SWEEP, sweep_of, tag_of
 from unstuck.worlds.sim.scheduler import GreenScheduler
 
 T = TypeVar("T")
 _NEW = "NEW.stage, NEW.attempt, NEW.token, NEW.worker, NEW.reason, NEW.tenant, NEW.name"
 _MOVED = "(NEW.state IS NOT OLD.state OR NEW.token IS NOT OLD.token)"
+_SWEEP = "NEW.id, NEW.trigger, NEW.actor, NEW.state, NEW.found, NEW.triggered, NEW.skipped, NEW.failed"
 TRIGGERS = (
     f"""CREATE TRIGGER unstuck_new AFTER INSERT ON jobs BEGIN
         SELECT unstuck_see('transition', NEW.id, NULL, NEW.state, {_NEW}); END""",
@@ -31,6 +32,10 @@ TRIGGERS = (
         SELECT unstuck_see('stage', NEW.id, OLD.state, NEW.state, {_NEW}); END""",
     """CREATE TRIGGER unstuck_alert AFTER INSERT ON alerts BEGIN
         SELECT unstuck_see('alert', NEW.name, NEW.state, NEW.value, NEW.threshold); END""",
+    f"""CREATE TRIGGER unstuck_begin AFTER INSERT ON recovery_runs BEGIN
+        SELECT unstuck_see('sweep', {_SWEEP}); END""",
+    f"""CREATE TRIGGER unstuck_end AFTER UPDATE OF state ON recovery_runs BEGIN
+        SELECT unstuck_see('sweep', {_SWEEP}); END""",
 )
 """As `targets.reference.observer` has them on PostgreSQL; what they see counts when it is committed."""
 
@@ -114,6 +119,10 @@ class MemoryDatabase:
         for kind, job, before, after, *rest in seen:
             if kind == "alert":
                 self._emit(kind, before, alert=job, value=after, threshold=rest[0])
+                continue
+            if kind == "sweep":
+                phase, about = sweep_of(dict(zip(SWEEP, (job, before, after, *rest), strict=True)))
+                self._emit(kind, phase, **about)
                 continue
             data = {key: value for key, value in zip(FACTS, rest, strict=False) if value is not None}
             if kind == "transition":

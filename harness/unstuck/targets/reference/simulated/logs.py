@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from reference_service.trace import current
 from unstuck.worlds.sim.scheduler import NS, GreenScheduler
 
 
@@ -16,9 +17,11 @@ class SimLog:
         self._lines: list[tuple[int, str, str, dict[str, Any]]] = []
 
     def info(self, message: str, **facts: Any) -> None:
+        facts = {"trace": current(), **facts}
         self._lines.append((self._scheduler.now_ns(), "info", message, facts))
 
     def warning(self, message: str, **facts: Any) -> None:
+        facts = {"trace": current(), **facts}
         self._lines.append((self._scheduler.now_ns(), "warning", message, facts))
 
     def write(self, path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from reference_service.fakes import EPOCH_S, MemoryQueue
 from reference_service.ports import Message, Unavailable
+from reference_service.pulled import Pulled
 from unstuck.targets.port import Emit, PointReached
 from unstuck.worlds.sim.incarnation import KILLED
 from unstuck.worlds.sim.scheduler import NS, Bell, GreenScheduler
@@ -78,7 +79,7 @@ class SharedQueue:
         self.bell = scheduler.bell(f"a message in {name}")
 
 
-class SimQueue:
+class SimQueue(Pulled):
     """`ports.Queue` of one process. A long poll is answered when a message comes, as SQS does."""
 
     def __init__(self, shared: SharedQueue, travel: Callable[[], None]) -> None:
@@ -132,17 +133,26 @@ class Ledger:
 
 
 class SimVision:
-    """`ports.Vision`: answers as long as `up` says that somebody is there to answer."""
+    """`ports.Vision`: answers as long as `up` says that somebody is there to answer.
 
-    def __init__(self, up: Callable[[], bool], travel: Callable[[], None]) -> None:
+    What finds nobody is recorded as a link would: as `refused`.
+    """
+
+    def __init__(
+        self, up: Callable[[], bool], travel: Callable[[], None], *, process: str, emit: Emit
+    ) -> None:
         self._up = up
         self._travel = travel
+        self._process = process
+        self._emit = emit
 
     def caption(self, jpeg: bytes) -> str:
         self._travel()
         there = self._up()
         self._travel()
         if not there:
+            link = f"{self._process}.vision"
+            self._emit("message", "refused", process=self._process, link=link, facts={})
             raise Unavailable("vision: connection refused")
         return f"{len(jpeg)} bytes of something"
 

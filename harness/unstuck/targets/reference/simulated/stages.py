@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from reference_service.ports import Clock, InvalidMedia, StageInput, StageOutput
@@ -12,10 +15,10 @@ from reference_service.ports import Clock, InvalidMedia, StageInput, StageOutput
 MAGIC = b"a video of 2 s: "
 DURATION_S = 2.0
 STREAMS = ("video", "audio")
-FRAMES = 3  # interruption points of a stage
+FRAMES: Mapping[bytes, int] = {b"short.mp4": 12, b"large.mp4": 40}  # units of a stage, by video; else 3
 FRAME_S = (0.01, 0.04)  # of virtual work between two
-CAPTIONS = 2
-PADDING_BYTES = 600  # so that a video can be cut into parts, and cut short
+PART = "part.json"
+UNIT_BYTES = 200  # of a video, for each unit: so that it can be cut into parts, and cut short
 HOSTILE: Mapping[str, bytes] = {
     "truncated.mp4": MAGIC + b"truncated",
     "empty.mp4": b"",
@@ -28,7 +31,8 @@ def video(name: str) -> bytes:
     """The content of one of the bundled videos, by name."""
     if name in HOSTILE:
         return HOSTILE[name]
-    body = MAGIC + name.encode().ljust(PADDING_BYTES, b".")
+    body = MAGIC + name.encode()
+    body = body.ljust(UNIT_BYTES * frames_of(body), b".")
     return body + hashlib.sha256(body).hexdigest().encode()
 
 
@@ -56,6 +60,16 @@ def examine(content: bytes, source: bytes) -> dict[str, Any]:
     }
 
 
+def frames_of(source: bytes) -> int:
+    """How many units each stage of a video has."""
+    return next((count for name, count in FRAMES.items() if name in source), 3)
+
+
+def _leave(part: Path, captions: Sequence[str]) -> Sequence[str]:
+    part.write_text(json.dumps(captions))
+    return [part.name]
+
+
 class SimStages:
     """`ports.Stages`: virtual time passes for each frame, and files depend on the source alone."""
 
@@ -68,14 +82,18 @@ class SimStages:
         problem = problem_of(source)
         if problem is not None:
             raise InvalidMedia(problem)
-        for _ in range(FRAMES):
+        frames = 0 if stage == "inspect" else frames_of(source)
+        part = given.folder / PART
+        captions: list[str] = json.loads(part.read_text()) if given.position else []
+        for number in range(given.position, frames):
             self._clock.sleep(self._dice.uniform(*FRAME_S))
             given.interrupt()
-        facts: dict[str, Any] = {"frames": FRAMES}
+            if stage == "captions":
+                captions.append(given.vision.caption(source[: number + 1]))
+            given.unit_done(number + 1, partial(_leave, part, tuple(captions)))
+        facts: dict[str, Any] = {"frames": frames, "captions": captions}
         name, content = f"{stage}.json", b'"%b"' % hashlib.sha256(source).hexdigest().encode()
         if stage == "stitch":
             name, content = "stitched.mp4", stitched(source)
-        elif stage == "captions":
-            facts["captions"] = [given.vision.caption(source[:number]) for number in range(1, CAPTIONS + 1)]
         (given.folder / name).write_bytes(content)
         return StageOutput(files=[name], facts=facts)

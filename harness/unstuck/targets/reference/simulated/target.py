@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from sqlalchemy import text
 
-from reference_service import relay, sweeper, worker
-from reference_service.domain import Defence
+from reference_service import push, relay, scheduler, sweeper, worker
+from reference_service.domain import Defence, Delivery
 from reference_service.fakes import MemoryObjects, SeededRandomness, created_notification
 from reference_service.metrics import Metrics
 from reference_service.ports import Objects, Runtime, Sink
+from reference_service.rates import Rates
 from reference_service.service import Service
 from reference_service.settings import GivenSettings, Settings
 from reference_service.store import Store
@@ -26,7 +28,7 @@ from unstuck.plan import Plan
 from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
-from unstuck.targets.reference import roles
+from unstuck.targets.reference import operators, roles
 from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.places import TENANT, TOKEN
 from unstuck.targets.reference.simulated.api import STOP, SimApi
@@ -44,6 +46,7 @@ from unstuck.targets.reference.simulated.ports import (
     SimVision,
     Traveller,
 )
+from unstuck.targets.reference.simulated.push import Door, SimEndpoints
 from unstuck.targets.reference.simulated.runtime import SimRuntime
 from unstuck.targets.reference.simulated.stages import SimStages, video
 from unstuck.worlds.port import ProcessSpec, World
@@ -52,8 +55,9 @@ from unstuck.worlds.sim import Incarnation, SimProcess, SimWorld
 LOOPS: Mapping[str, Callable[[Service, Runtime], None]] = {
     "worker": worker.loop,
     "sweeper": sweeper.loop,
+    "scheduler": scheduler.loop,
     "relay": relay.loop,
-}
+}  # `push` needs to know the workers' doors, too
 FIRST_EVENT = text("SELECT body FROM outbox WHERE job = :job ORDER BY id LIMIT 1")
 WAITING = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
 
@@ -62,7 +66,7 @@ class SimulatedTarget:
     """The reference service for sim worlds. Serves many runs; its databases are used again."""
 
     name = "reference_service"
-    capabilities = frozenset({"points", "notifications", "artefacts", "manual_update"})
+    capabilities = frozenset({"points", "notifications", "artefacts", "recovery", "manual_update"})
     facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
@@ -139,6 +143,7 @@ class RunningSimulated:
         self._logs: dict[str, SimLog] = {}
         self._videos_of: dict[str, str] = {}  # client -> video
         self._jobs_of: dict[str, str] = {}  # job -> client
+        self._doors: dict[str, Door] = {}  # by the address that events are pushed to
         self._notifies = True
         scheduler = world.green
         self._clock = SimClock(scheduler)
@@ -191,6 +196,8 @@ class RunningSimulated:
             return {"configured": []}
         if action == "corrupt_artefacts":
             return {"keys": self._corrupt(f"artefacts/{parameters['job']}/", f"/{parameters['stage']}/")}
+        if action in operators.ACTIONS:
+            return operators.operate(action, self._client.operate, self._emit)
         if action == "manual_update":
             return {"jobs": self._database.update_by_hand(**parameters)}
         raise UnstuckError(f"the simulated service has no ability {action!r}")
@@ -225,6 +232,7 @@ class RunningSimulated:
             get_job=self._client.get_job,
             source_of=self._source_of,
             emit=self._emit,
+            wait=self._world.green.sleep if "cleaned_up" in self._scenario.expect else None,
         ).take()
 
     def close(self) -> None:
@@ -260,6 +268,10 @@ class RunningSimulated:
         if role == "api":
             self._apis[name] = api = SimApi(self._world, life, service)
             return api.serve(ready)
+        door = None
+        if role == "worker" and service.settings.delivery is Delivery.PUSH:
+            door = Door(self._world.green, life, service.jobs_queue)
+            service = replace(service, jobs_queue=door.inbox)
         runtime = SimRuntime(
             self._world,
             life,
@@ -267,9 +279,15 @@ class RunningSimulated:
             boot_id=service.randomness.token_hex(8),
             drains=service.defended(Defence.DRAIN_ON_SIGTERM),
         )
+        if door is not None:
+            self._doors[door.address] = door
+            door.wakes(runtime)
         travel()  # the schema is looked for
         ready()
-        LOOPS[role](service, runtime)
+        if role == "push":
+            push.loop(service, runtime, endpoints=SimEndpoints(self._doors, travel))
+        else:
+            LOOPS[role](service, runtime)
         return 0
 
     def _service(self, name: str, role: str, starts: int, travel: Callable[[], None]) -> Service:
@@ -283,12 +301,13 @@ class RunningSimulated:
             objects=cast("Objects", Remote(self._objects, travel)),
             jobs_queue=SimQueue(self._jobs_queue, travel),
             uploads_queue=SimQueue(self._uploads_queue, travel),
-            vision=SimVision(self._vision_is_up, travel),
+            vision=SimVision(self._vision_is_up, travel, process=name, emit=self._emit),
             sink=cast("Sink", Remote(self._ledger, travel)),
             stages=SimStages(self._clock, split(seed, "work", name, starts)),
             points=self._points,
             log=self._logs.setdefault(name, SimLog(self._world.green)),
             metrics=Metrics(),
+            rates=Rates.of(settings),
         )
 
     def _settings(self, name: str, role: str) -> Settings:
@@ -349,7 +368,7 @@ def _settings(chosen: tuple[tuple[str, Any], ...], defences_off: tuple[str, ...]
     return GivenSettings.model_validate(
         {
             **dict(chosen),
-            "tokens": {TOKEN: TENANT},
+            "tokens": {TOKEN: TENANT},  # routes are called with the tenant: none is looked up
             "database_url": "sqlite://",
             "sink_url": "http://sink",
             "defences_off": ",".join(defences_off),

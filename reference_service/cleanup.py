@@ -1,0 +1,49 @@
+"""What a worker that starts gives back: the jobs of instances that are gone, as the attempts log has it."""
+
+from __future__ import annotations
+
+from reference_service.discards import collect
+from reference_service.domain import TERMINAL, Defence, Job
+from reference_service.judgement import attempts_max
+from reference_service.ports import Runtime
+from reference_service.service import Service, announce
+from reference_service.store import recovery
+
+
+def give_back_dead(service: Service, runtime: Runtime) -> int:
+    """Gives back what no live instance can be at; how many jobs.
+
+    Idempotent, and any number may do it at once: each job is moved by one conditional statement on the token
+    that was seen. Rows may be missing: an attempt whose instance is not in the register is judged by when it
+    began, and a job without its attempt waits for its lease.
+
+    `careful_cleanup` off takes every attempt that is open for one that was left behind, which is right only
+    where nothing else runs: 1. a worker is at its job, 2. another one starts, as in any deploy, 3. the job is
+    taken from the first, and done twice. Raises `Unavailable`.
+    """
+    settings = service.settings
+    if service.defended(Defence.CAREFUL_CLEANUP):
+        found = recovery.dead_attempts(
+            service.store,
+            instance=settings.instance,
+            boot_id=runtime.boot_id,
+            dead_after_s=settings.instance_dead_after_s,
+        )
+    else:
+        found = recovery.open_attempts(service.store, boot_id=runtime.boot_id)
+    return sum(give_back(service, job) is not None for job in found)
+
+
+def give_back(service: Service, job: Job, *, only_expired: bool = False) -> Job | None:
+    """The job as it is then; None when it was moved or claimed again meanwhile (or, `only_expired`, its lease
+    was renewed). Raises `Unavailable`.
+    """
+    limit = attempts_max(service)
+    moved = recovery.give_back(service.store, job, attempts_max=limit, only_expired=only_expired)
+    if moved is not None:
+        service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
+        if moved.state in TERMINAL:
+            collect(service, job.id)
+        else:
+            announce(service, moved)
+    return moved

@@ -1,0 +1,89 @@
+"""Which dependencies are left alone, as all workers see it: rows of `breakers`.
+
+In the database, since each job runs in a child of its own, which dies with what it has learnt: the next one
+would ask again, and so would every other worker's. A dependency without a row has never failed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, case, or_, select, text, update
+from sqlalchemy.engine import Connection
+
+from reference_service.store.core import Store
+from reference_service.store.tables import breakers, database_now
+
+_IS_IT = breakers.c.dependency == bindparam("b_dependency")
+# In words that both databases know: two that add it at once must not collide.
+ADD = text(
+    "INSERT INTO breakers (dependency, failures) VALUES (:b_dependency, 0)"
+    " ON CONFLICT (dependency) DO NOTHING"
+)
+WAIT_S = select(breakers.c.retry_at - database_now()).where(_IS_IT)
+# Half-open: of all that come when its time is over, one gets the move, and the others wait for it.
+PROBE = (
+    update(breakers)
+    .where(_IS_IT, breakers.c.retry_at <= database_now())
+    .values(retry_at=database_now() + bindparam("b_open_s"))
+    .returning(breakers.c.dependency)
+)
+_IN_A_ROW = case(
+    (breakers.c.failed_at > database_now() - bindparam("b_open_s"), breakers.c.failures + 1), else_=1
+)
+FAIL = (
+    update(breakers)
+    .where(_IS_IT)
+    .values(
+        failures=_IN_A_ROW,
+        failed_at=database_now(),
+        retry_at=case(
+            (bindparam("b_most") <= _IN_A_ROW, database_now() + bindparam("b_open_s")),
+            else_=breakers.c.retry_at,
+        ),
+    )
+    .returning(breakers.c.retry_at - database_now())
+)
+CLOSE = (
+    update(breakers)
+    .where(_IS_IT, or_(breakers.c.failures > 0, breakers.c.retry_at.is_not(None)))
+    .values(failures=0, retry_at=None)
+    .returning(breakers.c.dependency)
+)
+
+
+def wait_s(store: Store, dependency: str) -> float | None:
+    """How long it is left alone from now, 0 or less when somebody should look; None: it is not, ask."""
+
+    def work(connection: Connection) -> float | None:
+        found: float | None = connection.execute(WAIT_S, {"b_dependency": dependency}).scalar()
+        return found
+
+    return store.single(work)
+
+
+def probe(store: Store, dependency: str, *, open_s: float) -> bool:
+    """True for the one who may look now whether it is back; the others wait `open_s` for what comes of it."""
+    values = {"b_dependency": dependency, "b_open_s": open_s}
+    return store.single(lambda c: c.execute(PROBE, values).first() is not None)
+
+
+def fail(store: Store, dependency: str, *, most: int, open_s: float) -> float | None:
+    """One more failure; with the `most`-th in a row it is left alone for the seconds that are returned.
+
+    In a row: none comes longer than `open_s` after the one before, since nobody writes down each success.
+    """
+    values = {"b_dependency": dependency, "b_most": most, "b_open_s": open_s}
+
+    def work(connection: Connection) -> float | None:
+        row = connection.execute(FAIL, values).first()
+        if row is None:
+            connection.execute(ADD, {"b_dependency": dependency})
+            row = connection.execute(FAIL, values).first()
+        found: float | None = None if row is None else row[0]
+        return found
+
+    return store.run(work)
+
+
+def close(store: Store, dependency: str) -> bool:
+    """It has answered: asked as ever from now on. False when it was so before."""
+    return store.single(lambda c: c.execute(CLOSE, {"b_dependency": dependency}).first() is not None)

@@ -1,0 +1,20 @@
+"""The trace of a job, for logs and calls. Versions before leave it empty."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """One nullable column."""
+    op.add_column("jobs", sa.Column("trace", sa.String(32)))
+
+
+def downgrade() -> None:
+    """Forgets the traces."""
+    with op.batch_alter_table("jobs") as jobs:
+        jobs.drop_column("trace")

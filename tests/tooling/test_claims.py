@@ -1,0 +1,44 @@
+"""docs/claims.md and docs/proof.md are made of what was seen, and say something of all that there is."""
+
+from __future__ import annotations
+
+from bench import proof
+from bench.claims import all_claims
+from bench.claims import page as claims
+from tests.tooling.repository import ROOT
+
+
+def test_the_page_of_claims_is_made_by_the_command() -> None:
+    """Nobody writes a figure by hand."""
+    made = claims.page(claims.read(), all_claims())
+    assert claims.PAGE.read_text(encoding="utf-8") == made, "python -m bench claims --write"
+
+
+def test_every_claim_was_tried() -> None:
+    """One that comes new has to be measured; one that is gone leaves nothing behind."""
+    assert set(claims.read()) == {claim.id for claim in all_claims()}, (
+        "python -m bench claims --only ID --write"
+    )
+
+
+def test_every_incident_has_its_page_and_its_claims() -> None:
+    """And stands in the index."""
+    folders = {path.name for path in (ROOT / "scenarios/incidents").iterdir()}
+    index = (ROOT / "docs/incidents/README.md").read_text(encoding="utf-8")
+    for incident in folders:
+        assert (ROOT / f"docs/incidents/{incident}.md").exists()
+        assert f"]({incident}.md)" in index
+    assert folders == {claim.incident for claim in all_claims()}
+
+
+def test_the_page_of_the_proof_is_made_by_the_command() -> None:
+    """Of the guards that the scenarios claim today, and the rows that were recorded."""
+    made = proof.page(proof.read(), proof.guards())
+    assert proof.PAGE.read_text(encoding="utf-8") == made, "python -m bench proof --write"
+
+
+def test_every_guard_was_proved() -> None:
+    """A scenario claims nothing that no run has shown: without the defence it fails, and passes with it."""
+    proved = {row.key for row in proof.read() if row.caught and row.control == "pass"}
+    unproved = [key for key in proof.guards() if key not in proved]
+    assert unproved == [], "python -m bench proof --defence NAME --write"
