@@ -1,4 +1,4 @@
-"""What was claimed of the jobs that were claimed before their upload existed, and of what was built against it."""
+"""What was said of jobs that were claimed before their upload existed, and of what was built against it."""
 
 from __future__ import annotations
 

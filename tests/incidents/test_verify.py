@@ -59,7 +59,8 @@ def test_a_version_that_leaves_the_old_one_without_a_column_is_caught(old: str, 
         versions = tree / "reference_service/store/migrations/versions"
         (versions / "r9999_breaking.py").write_text(BREAKING, encoding="utf-8")
         schema = tree / SCHEMA
-        schema.write_text(schema.read_text().replace('("0001",)', '("0001", "9999")'), encoding="utf-8")
+        known = schema.read_text(encoding="utf-8").replace('("0001",)', '("0001", "9999")')
+        schema.write_text(known, encoding="utf-8")
         build = ["python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
         subprocess.run(build, cwd=tree, check=True, capture_output=True)
     finally:

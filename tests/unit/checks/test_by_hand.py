@@ -1,4 +1,4 @@
-"""What somebody does to the rows past the service is nobody's broken promise; what the service makes of it is."""
+"""What somebody does to the rows past the service breaks no promise; what the service makes of it may."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.unit.checks.draft import Draft
@@ -67,7 +65,7 @@ def test_the_scenarios_hold_both_versions(new: str | None) -> None:
     assert [one.name for one in made] == list(BODIES)
     for one in made:
         assert {one.roles[role].version for role in ("api", "worker", "sweeper", "relay")} == {OLD}
-        named = {getattr(fault.parameters, "version", "") for fault in one.faults if fault.name != "back_up"}
+        named = {fault.parameters.version for fault in one.faults if hasattr(fault.parameters, "version")}
         assert new in named
         assert named <= {new, OLD}
 
@@ -92,7 +90,7 @@ def migrated(draft: Draft, *, in_flight: int = 1, restarts: bool = False) -> lis
     return draft.events
 
 
-def shown(draft: Draft, tmp_path: Path, name: str = "migrate-in-flight") -> Shown:
+def shown(draft: Draft, name: str = "migrate-in-flight") -> Shown:
     record = RunRecord(
         scenario=next(one for one in scenarios(OLD, None, catalogue()) if one.name == name),
         verdict=judge(draft.history()),
@@ -111,37 +109,37 @@ def states(found: Shown) -> dict[str, str]:
     return {line.id: line.state.value for line in lines_of(found, old=OLD, new="current")}
 
 
-def test_workers_that_go_on_need_no_restart(tmp_path: Path) -> None:
+def test_workers_that_go_on_need_no_restart() -> None:
     """A process of the old version claimed a job after the migration, and none had ended."""
     draft = Draft()
     migrated(draft)
-    assert states(shown(draft, tmp_path)) == {"back-up": "ok", "migrate": "ok", "no-restart": "ok"}
+    assert states(shown(draft)) == {"back-up": "ok", "migrate": "ok", "no-restart": "ok"}
 
 
-def test_a_worker_that_ended_meanwhile_proves_nothing(tmp_path: Path) -> None:
+def test_a_worker_that_ended_meanwhile_proves_nothing() -> None:
     """Its restart may have been what made it work."""
     draft = Draft()
     migrated(draft, restarts=True)
-    assert states(shown(draft, tmp_path))["no-restart"] == "not proved"
+    assert states(shown(draft))["no-restart"] == "not proved"
 
 
-def test_a_migration_of_an_idle_service_proves_nothing(tmp_path: Path) -> None:
+def test_a_migration_of_an_idle_service_proves_nothing() -> None:
     """There have to be jobs in flight."""
     draft = Draft()
     migrated(draft, in_flight=0)
-    found = states(shown(draft, tmp_path))
+    found = states(shown(draft))
     assert (found["back-up"], found["migrate"]) == ("not proved", "not proved")
 
 
-def test_a_broken_promise_breaks_every_line_of_its_run(tmp_path: Path) -> None:
+def test_a_broken_promise_breaks_every_line_of_its_run() -> None:
     """Whichever it was: nobody knows what it comes from."""
     draft = Draft()
     migrated(draft)
     draft.move("j-2", "succeeded>queued", attempt=1, token=1)
-    assert set(states(shown(draft, tmp_path)).values()) == {"broken"}
+    assert set(states(shown(draft)).values()) == {"broken"}
 
 
-def test_a_run_that_did_not_come_about_proves_nothing(tmp_path: Path) -> None:
+def test_a_run_that_did_not_come_about_proves_nothing() -> None:
     """Its error is the evidence."""
     record = RunRecord(
         scenario=scenarios(OLD, None, catalogue())[0],
@@ -156,13 +154,13 @@ def test_a_run_that_did_not_come_about_proves_nothing(tmp_path: Path) -> None:
         assert "no PostgreSQL here" in one.evidence
 
 
-def test_a_restore_needs_jobs_that_it_takes_away(tmp_path: Path) -> None:
+def test_a_restore_needs_jobs_that_it_takes_away() -> None:
     """Else the back-up was not older than what came after it."""
     draft = Draft()
     draft.succeeded("j-1")
     facts = {"how": "put back", "in_flight": 1, "gone": ["j-9"]}
     draft.fault("armed", "fired", "landed", name="restore_backup", **facts)
     draft.end()
-    [one] = lines_of(shown(draft, tmp_path, "restore-older-backup"), old=OLD, new="current")
+    [one] = lines_of(shown(draft, "restore-older-backup"), old=OLD, new="current")
     assert one.state is LineState.OK
     assert any("1 jobs that were announced after it are gone" in text for text in one.evidence)
