@@ -15,7 +15,7 @@ from unstuck.scenario import Scenario
 from unstuck.scenario_file import loads
 
 HEAD = """
-budget_s: 30
+budget_s: 120
 settings: {reconcile_after_s: RECONCILE, upload_deadline_s: DEADLINE}
 roles:
   api: {version: OLD}
