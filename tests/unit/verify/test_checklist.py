@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.checks.draft import Draft
@@ -158,7 +160,7 @@ def test_a_restore_needs_jobs_that_it_takes_away() -> None:
     """Else the back-up was not older than what came after it."""
     draft = Draft()
     draft.succeeded("j-1")
-    facts = {"how": "put back", "in_flight": 1, "gone": ["j-9"]}
+    facts: dict[str, Any] = {"how": "put back", "in_flight": 1, "gone": ["j-9"]}
     draft.fault("armed", "fired", "landed", name="restore_backup", **facts)
     draft.end()
     [one] = lines_of(shown(draft, "restore-older-backup"), old=OLD, new="current")
