@@ -37,7 +37,7 @@ expect:
 
 OUTCOMES: Mapping[str, str] = {
     "migrate-in-flight": "job: {exactly: 7, state: succeeded}",
-    "roll-forward": "job: {exactly: 4, state: succeeded}, after: {exactly: 3, state: succeeded}",
+    "roll-forward": "job: {exactly: 7, state: succeeded}",
     "roll-back": "job: {exactly: 9, state: succeeded}",
     "restore-older-backup": "job: {exactly: 4, state: succeeded}, awaiting: {exactly: 2, state: succeeded}",
 }
@@ -69,20 +69,23 @@ faults:
 name: roll-forward
 summary: On the migrated schema every role is replaced by the new version, with jobs in flight.
 workload:
-  - upload: {count: 4, video: tiny.mp4, every_s: 0.05}
-  - upload: {count: 3, tag: after, video: tiny.mp4, steps: [initiate, {wait: {s: 12}}, put, complete]}
+  - upload: {count: 7, video: tiny.mp4, every_s: 0.05}
 faults:
   - when: start
     migrate: {version: NEW}
+  - when: {message: "*SendMessage*", link: relay.queue, nth: 2, on: reply}
+    pause: {role: relay, which: all, for_s: 300}
   - when: {job: job, enters: active, stage: scenes, hold: true}
     while: {active_jobs: ">=1"}
     rolling_replace: {role: worker, grace_s: 5, overlap: true, version: NEW}
-  - when: {fault: 1, phase: landed}
-    rolling_replace: {role: sweeper, grace_s: 5, overlap: true, version: NEW}
   - when: {fault: 2, phase: landed}
-    rolling_replace: {role: relay, grace_s: 5, overlap: true, version: NEW}
+    rolling_replace: {role: sweeper, grace_s: 5, overlap: true, version: NEW}
   - when: {fault: 3, phase: landed}
     rolling_replace: {role: api, grace_s: 5, overlap: true, version: NEW}
+  - when: {fault: 4, phase: landed}
+    rolling_replace: {role: relay, grace_s: 1, overlap: true, version: NEW}
+  - when: {fault: 5, phase: landed}
+    heal: {fault: 1}
 """,
     "roll-back": """
 name: roll-back
