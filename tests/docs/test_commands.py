@@ -39,6 +39,7 @@ PARSED: Mapping[str, str] = {
     "--write-baseline": "needs whole gates; tests/unit/compare runs them on made-up runs",
     "--baseline": "the same",
     "proxy": "serves until Ctrl-C; tests/conformance/toxiproxy starts and drives it",
+    "verify": "takes minutes; tests/incidents/test_verify.py verifies this checkout",
     "find-stuck": "needs a system that runs; tests/conformance/declared looks at some",
     "retry-stuck": "the same",
     "191": "takes minutes; tests/unit/cli/test_reproduce.py takes other numbers, `bench claims` this one",
