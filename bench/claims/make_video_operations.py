@@ -1,4 +1,4 @@
-"""What was claimed of the service in operation: how much succeeds under mixed faults, and without anybody's help."""
+"""What was claimed of the service in operation: how much succeeds under mixed faults, with nobody at hand."""
 
 from __future__ import annotations
 
