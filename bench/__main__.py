@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import findings, imports, proof
+from bench import campaign, findings, imports, proof
 from bench.claims import trying as claims
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,13 @@ class Figure:
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints every figure; 1 when a target is missed or a soak run did not end as expected."""
     words = list(sys.argv[1:] if argv is None else argv)
-    pages = {"claims": claims.main, "findings": findings.main, "imports": imports.main, "proof": proof.main}
+    pages = {
+        "campaign": campaign.main,
+        "claims": claims.main,
+        "findings": findings.main,
+        "imports": imports.main,
+        "proof": proof.main,
+    }
     if words and words[0] in pages:
         return pages[words[0]](words[1:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)

@@ -18,7 +18,8 @@ MOST = 3
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     """`claims_most`: claims of a job, charged or not; absent: not judged. `most`: charged attempts of a
-    job. An attempt is a claim that the trigger saw; it is charged unless the service's attempts log says that it was handed back.
+    job. An attempt is a claim that the trigger saw; it is charged unless the service's attempts log says
+    that it was handed back.
     """
     most = int(params.get("most", MOST))
     broken: list[Evidence] = []

@@ -44,7 +44,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         if len(unlive) > int(params["unlive_most"]):
             first = unlive[0]
             message = (
-                f"{first.process} did not answer its liveness probe, and was killed at {seconds(first):.3f} s: "
+                f"{first.process} did not answer its probe, and was killed at {seconds(first):.3f} s: "
                 f"{plural(len(unlive), 'time')} in all, {params['unlive_most']} allowed"
             )
             events = tuple(event.number for event in unlive)

@@ -49,7 +49,7 @@ def fill(pid: int, folder: str) -> tuple[int, int]:
 
 
 def free(pid: int, folder: str) -> None:
-    """Removes what `fill` wrote. Idempotent; nothing to do for a process that is gone, and its disk with it."""
+    """Removes what `fill` wrote. Idempotent; a process that is gone took its disk with it."""
     with contextlib.suppress(OSError):
         (_seen_by(pid, folder) / BALLAST).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Whether a process that was ready still lives: asked again and again by its supervisor, as Kubernetes does."""
+"""Whether a process that was ready still lives: asked again and again, as Kubernetes does."""
 
 from __future__ import annotations
 

@@ -222,12 +222,15 @@ class Supervised:
             self._late = True
             self.kill()  # `exited` follows, and tells why
             self._ready_by_ns = self._probe_at_ns = now_ns + 1_000_000_000
-        if self.state == "running" and self._liveness is not None and not self._liveness.look(now_ns):
-            self._unlive = True
-            self.kill()  # `exited` follows
+        self._look_whether_it_lives(now_ns)
         if self.state == "stopping" and now_ns >= self._kill_at_ns:
             self.kill()
             self._kill_at_ns = now_ns + 1_000_000_000
+
+    def _look_whether_it_lives(self, now_ns: int) -> None:
+        if self.state == "running" and self._liveness is not None and not self._liveness.look(now_ns):
+            self._unlive = True
+            self.kill()  # `exited` follows
 
     def _start_again(self) -> None:
         self._tell("restart", {"number": self._starts})
