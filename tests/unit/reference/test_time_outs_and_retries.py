@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from reference_service import relay
 from reference_service.clock import SystemRandomness
@@ -53,9 +55,7 @@ def test_a_stage_has_its_time_from_when_it_is_heard_of(tmp_path: Path) -> None:
     one.step()
     begun = world.clock.now()
     for stage in ("frames", "scenes", "stitch"):
-        world.service.store.run(
-            lambda c, stage=stage: c.exec_driver_sql("UPDATE jobs SET stage = ?", (stage,))
-        )
+        world.service.store.run(partial(set_stage, stage=stage))
         while world.clock.now() < begun + 20:
             one.step()
         assert state_of(world, job) is State.ACTIVE
@@ -126,3 +126,7 @@ def test_ten_successes_earn_a_retry_and_never_more_than_the_most() -> None:
     for _ in range(11):
         persist(ManualClock(), SeededRandomness(), lambda: None, within_s=1, budget=budget)
     assert tries(budget) == 2
+
+
+def set_stage(connection: Connection, *, stage: str) -> None:
+    connection.exec_driver_sql("UPDATE jobs SET stage = ?", (stage,))
