@@ -72,8 +72,8 @@ jobs = Table(
     Column("updated_at", Double, nullable=False),
     Column("published_at", Double),
     Column("triggered_by", String(32)),  # recovery: a recovery sweep last set it going
-    Column("not_before", Double),
     Column("trace", String(32)),
+    Column("not_before", Double),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
     Index("jobs_by_retry", "retry_of"),
