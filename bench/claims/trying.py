@@ -39,8 +39,8 @@ def main(argv: Sequence[str], claims: Sequence[Claim] | None = None) -> int:
             continue
         kept[claim.id] = Kept(finding=found, date=utc_date().date().isoformat())
         print(f"{claim.id:28} {found.verdict:18} {found.figure}", flush=True)
-    if chosen.write:
-        write(kept, claims)
+        if chosen.write:  # at once: what comes after it may be interrupted
+            write(kept, claims)
     return 1 if untried else 0
 
 
