@@ -65,6 +65,7 @@ EFFECTFUL_CALLS = re.compile(
 ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     # module of reference_service -> what it is, and what it may reach past the ports
     "api.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
+    "internal.py": ("the same", {"secrets"}),
     "aws.py": ("clients of S3 and SQS", {"boto3", "botocore", "urllib3"}),
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
     "exposition.py": ("answers of a role without HTTP", {"socket"}),
@@ -177,8 +178,9 @@ def reached(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_secrets_compares_and_draws_nothing_in_the_api() -> None:
     """What is drawn comes from the Randomness port."""
-    used = {name for _, name in calls(Path("reference_service/api.py")) if name.startswith("secrets.")}
-    assert used == {"secrets.compare_digest"}
+    for module in ("api", "internal"):
+        found = calls(Path(f"reference_service/{module}.py"))
+        assert {name for _, name in found if name.startswith("secrets.")} == {"secrets.compare_digest"}
 
 
 def test_fakes_draw_from_a_seed_only() -> None:

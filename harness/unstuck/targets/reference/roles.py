@@ -128,27 +128,20 @@ def spec(
     not forked.
     """
     options = scenario.roles.get(role, RoleOptions())
-    settings = {**SETTINGS, **scenario.settings, **options.settings}
-    environment = {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
-    environment |= _places(places, addresses, port)
+    environment = _settings(scenario, options) | _places(places, addresses, port)
     environment |= {
         "REFERENCE_INSTANCE": name,
         "REFERENCE_TOKENS": json.dumps(tokens(upload.tenant for upload in scenario.workload)),
         "REFERENCE_WORK_FOLDER": str(scratch),
         "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
     }
-    disk = scratch / f"disk-{name}" if options.disk_limit_mib is not None else None
+    disk = None if options.disk_limit_mib is None else _own_folder(scratch, name)
     if disk is not None:
-        disk.mkdir(exist_ok=True)
         environment["REFERENCE_WORK_FOLDER"] = str(disk)
     if options.liveness and role not in {"api", "vision"}:
         port = free_port()
         environment["REFERENCE_METRICS_PORT"] = str(port)
-    if points is not None:
-        environment["REFERENCE_TESTPOINTS"] = points
-    if defences_off:
-        environment["REFERENCE_DEFENCES_OFF"] = ",".join(defences_off)
-        environment["REFERENCE_ALLOW_UNSAFE"] = "1"
+    environment |= _for_the_run(points, defences_off)
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
@@ -176,6 +169,27 @@ def spec(
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )
+
+
+def _own_folder(scratch: Path, name: str) -> Path:
+    """For the disk of a process whose disk is limited."""
+    folder = scratch / f"disk-{name}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _settings(scenario: Scenario, options: RoleOptions) -> dict[str, str]:
+    """Ours, the scenario's, the role's: the later one wins."""
+    settings = {**SETTINGS, **scenario.settings, **options.settings}
+    return {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
+
+
+def _for_the_run(points: str | None, defences_off: tuple[str, ...]) -> dict[str, str]:
+    """What no production has: test points, and defences that are switched off."""
+    found = {} if points is None else {"REFERENCE_TESTPOINTS": points}
+    if defences_off:
+        found |= {"REFERENCE_DEFENCES_OFF": ",".join(defences_off), "REFERENCE_ALLOW_UNSAFE": "1"}
+    return found
 
 
 def _memory(limit_mib: int | None, world_limits_memory: bool) -> dict[str, str]:  # noqa: FBT001  internal
