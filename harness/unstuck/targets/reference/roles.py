@@ -128,19 +128,12 @@ def spec(
     not forked.
     """
     options = scenario.roles.get(role, RoleOptions())
-    settings = {**SETTINGS, **scenario.settings, **options.settings}
-    environment = {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
+    environment = _chosen(name, scenario, options)
     environment |= _places(places, addresses, port)
-    environment |= {
-        "REFERENCE_INSTANCE": name,
-        "REFERENCE_TOKENS": json.dumps(tokens(upload.tenant for upload in scenario.workload)),
-        "REFERENCE_WORK_FOLDER": str(scratch),
-        "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
-    }
-    disk = scratch / f"disk-{name}" if options.disk_limit_mib is not None else None
+    environment |= {"REFERENCE_WORK_FOLDER": str(scratch), "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects}
+    disk = _disk(scratch, name) if options.disk_limit_mib is not None else None
     if disk is not None:
-        disk.mkdir(exist_ok=True)
-        environment["REFERENCE_WORK_FOLDER"] = str(disk)
+        environment["REFERENCE_WORK_FOLDER"] = disk
     if options.liveness and role not in {"api", "vision"}:
         port = free_port()
         environment["REFERENCE_METRICS_PORT"] = str(port)
@@ -174,11 +167,29 @@ def spec(
         ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
         ready_line=None if role == "api" else "ready",
         live_url=f"http://127.0.0.1:{port}/livez" if options.liveness else None,
-        disk_folder=None if disk is None else str(disk),
+        disk_folder=disk,
         disk_bytes=None if options.disk_limit_mib is None else options.disk_limit_mib * MIB,
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )
+
+
+def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, str]:
+    """What the scenario chose, over the target's own settings, and whose clients there are."""
+    settings = {**SETTINGS, **scenario.settings, **options.settings}
+    tenants = tokens(upload.tenant for upload in scenario.workload)
+    return {
+        **{f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()},
+        "REFERENCE_INSTANCE": name,
+        "REFERENCE_TOKENS": json.dumps(tenants),
+    }
+
+
+def _disk(scratch: Path, name: str) -> str:
+    """Where a process with a small disk of its own works: the world mounts one there."""
+    folder = scratch / f"disk-{name}"
+    folder.mkdir(exist_ok=True)
+    return str(folder)
 
 
 def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
