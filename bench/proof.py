@@ -58,6 +58,9 @@ class Row:
 def main(argv: Sequence[str]) -> int:
     """0 when every alarm that was tried sounded."""
     chosen = _parser().parse_args(argv)
+    if chosen.page:
+        _keep(read())
+        return 0
     if chosen.source is not None:
         rows = list(rows_of(json.loads((chosen.source / "group.json").read_text(encoding="utf-8"))))
     else:
@@ -65,8 +68,7 @@ def main(argv: Sequence[str]) -> int:
     for row in rows:
         print(f"{'caught' if row.caught else 'MISSED':7} {row.defence:28} {row.by:24} {row.case}")
     if chosen.write:
-        kept = {row.key: row for row in (*read(), *rows)}
-        write([kept[key] for key in guards() if key in kept])
+        _keep([*read(), *rows])
     return 0 if rows and all(row.caught and row.control == "pass" for row in rows) else 1
 
 
@@ -74,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench proof", description=__doc__)
     parser.add_argument("--defence", action="append", help="only these")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--write", action="store_true", help="keep the rows, and make the page anew")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--write", action="store_true", help="keep the rows, and make the page anew")
+    how.add_argument("--page", action="store_true", help="prove nothing: make the page anew of what is kept")
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="DIR", help="the folder of a proof that was made already"
     )
@@ -128,9 +132,12 @@ def read() -> list[Row]:
     ]
 
 
-def write(rows: Sequence[Row]) -> None:
-    KEPT.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(rows, guards()), encoding="utf-8")
+def _keep(rows: Sequence[Row]) -> None:
+    """The newest of each guard that there is, and the page of them."""
+    newest = {row.key: row for row in rows}
+    kept = [newest[key] for key in guards() if key in newest]
+    KEPT.write_text(json.dumps([asdict(row) for row in kept], indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(kept, guards()), encoding="utf-8")
 
 
 def page(rows: Sequence[Row], claimed: Sequence[tuple[str, str, str]]) -> str:

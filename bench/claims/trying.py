@@ -27,6 +27,9 @@ def main(argv: Sequence[str], claims: Sequence[Claim] | None = None) -> int:
     chosen = _parser(claims).parse_args(argv)
     asked = [claim for claim in claims if not chosen.only or claim.id in chosen.only]
     kept, untried = read(), 0
+    if chosen.page:
+        write(kept, claims)
+        return 0
     for claim in asked:
         try:
             found = claim.measure()
@@ -36,13 +39,15 @@ def main(argv: Sequence[str], claims: Sequence[Claim] | None = None) -> int:
             continue
         kept[claim.id] = Kept(finding=found, date=utc_date().date().isoformat())
         print(f"{claim.id:28} {found.verdict:18} {found.figure}", flush=True)
-    if chosen.write:
-        write(kept, claims)
+        if chosen.write:  # at once: what comes after it may be interrupted
+            write(kept, claims)
     return 1 if untried else 0
 
 
 def _parser(claims: Sequence[Claim]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench claims", description=__doc__)
     parser.add_argument("--only", action="append", choices=[claim.id for claim in claims], help="only these")
-    parser.add_argument("--write", action="store_true", help="keep what was found, and make the page anew")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--write", action="store_true", help="keep what was found, and make the page anew")
+    how.add_argument("--page", action="store_true", help="try nothing: make the page anew of what is kept")
     return parser

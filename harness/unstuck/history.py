@@ -48,8 +48,7 @@ sweep       begin | end: a recovery sweep of the service, from the harness's own
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
-            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it: state,
-            stage?) |
+            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
@@ -78,19 +77,18 @@ evidence    anything else that was read: messages (link, counts: label -> reques
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from unstuck import clock
+from unstuck.collector import collector_paused
 from unstuck.errors import HarnessError, UsageError
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -397,15 +395,3 @@ _WORDS = {
 
 def _words(types: tuple[type, ...]) -> str:
     return " or ".join(_WORDS.get(kind, "null") for kind in types)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """For code that makes many objects and no garbage: collections would take a third of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

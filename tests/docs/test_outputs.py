@@ -143,7 +143,10 @@ def elsewhere(test: str) -> Check:
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("README.md", "$ unstuck gate"): as_a_gate_tells,
     ("README.md", "$ unstuck run worker-paused --defence-off fencing"): as_in_the_sim,
-    ("README.md", "$ unstuck prove --defence lease_recovery --defence fencing"): as_a_proof_tells,
+    (
+        "README.md",
+        "$ unstuck prove sigterm-mid-job worker-paused --defence lease_recovery --defence fencing",
+    ): as_a_proof_tells,
     (
         "README.md",
         "harness/unstuck/",

@@ -50,8 +50,10 @@ def test_what_is_not_tried_again_keeps_its_finding(
     assert trying.main(["--write"], claims) == 0
     assert trying.main(["--only", "two", "--write"], claims) == 0
     assert {name: one.finding.verdict for name, one in read().items()} == {"one": "held", "two": "refuted"}
-    trying.main(["--only", "two", "--write"], claims[1:])
+    (kept_here / "claims.md").unlink()
+    assert trying.main(["--page"], claims[1:]) == 0
     assert set(read()) == {"two"}
+    assert "9 of 9" in (kept_here / "claims.md").read_text()
     assert "two                          refuted            9 of 9" in capsys.readouterr().out
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def exported() -> set[str]:
     """Every sample's name, the standard ones of the process among them."""
     metrics = Metrics()
     for metric in METRICS:  # a histogram with labels shows no sample before its first value
-        labels = dict.fromkeys(metric.labels, "x")
+        labels: dict[str, Any] = dict.fromkeys(metric.labels, "x")
         if metric.kind == "histogram":
             metrics.observe(metric.name, 1.0, **labels)
         elif metric.kind == "counter":

@@ -145,10 +145,7 @@ def spec(
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
-    if limit is not None:
-        environment.setdefault("REFERENCE_MEMORY_BUDGET_BYTES", str(limit * MIB))
-        if not world_limits_memory:
-            environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
+    environment = _memory(limit, world_limits_memory) | environment
     # A forked role is charged almost nothing for what its zygote has imported: where memory is limited, it
     # is executed, as it would be elsewhere.
     executed = version_path is not None or limit is not None
@@ -190,6 +187,14 @@ def _disk(scratch: Path, name: str) -> str:
     folder = scratch / f"disk-{name}"
     folder.mkdir(exist_ok=True)
     return str(folder)
+
+
+def _memory(limit_mib: int | None, world_limits_memory: bool) -> dict[str, str]:  # noqa: FBT001  internal
+    """The budget that a role is given, and the limit if it has to keep it itself; a scenario's word wins."""
+    if limit_mib is None:
+        return {}
+    found = {"REFERENCE_MEMORY_BUDGET_BYTES": str(limit_mib * MIB)}
+    return found if world_limits_memory else {**found, "REFERENCE_MEMORY_LIMIT_BYTES": str(limit_mib * MIB)}
 
 
 def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:
