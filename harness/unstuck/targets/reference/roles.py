@@ -123,25 +123,19 @@ def spec(
 ) -> ProcessSpec:
     """A process of a role, complete. `port` is its own when it serves HTTP.
 
-    Without memory groups the service limits each job's child itself, by address space: another fault,
-    and labelled so. `version_path` is the unpacked wheel of another version: such a process is executed,
-    not forked.
+    Without memory groups the service limits each job's child itself, by address space: another fault, and
+    labelled so. `version_path`: the unpacked wheel of another version, which is executed, not forked.
     """
     options = scenario.roles.get(role, RoleOptions())
     environment = _chosen(name, scenario, options)
     environment |= _places(places, addresses, port)
-    environment |= {"REFERENCE_WORK_FOLDER": str(scratch), "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects}
     disk = _disk(scratch, name) if options.disk_limit_mib is not None else None
-    if disk is not None:
-        environment["REFERENCE_WORK_FOLDER"] = disk
+    environment["REFERENCE_WORK_FOLDER"] = disk or str(scratch)
+    environment["REFERENCE_S3_PUBLIC_ENDPOINT"] = public_objects
     if options.liveness and role not in {"api", "vision"}:
         port = free_port()
         environment["REFERENCE_METRICS_PORT"] = str(port)
-    if points is not None:
-        environment["REFERENCE_TESTPOINTS"] = points
-    if defences_off:
-        environment["REFERENCE_DEFENCES_OFF"] = ",".join(defences_off)
-        environment["REFERENCE_ALLOW_UNSAFE"] = "1"
+    environment |= _unsafe(defences_off) | ({} if points is None else {"REFERENCE_TESTPOINTS": points})
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
@@ -180,6 +174,13 @@ def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, st
         "REFERENCE_INSTANCE": name,
         "REFERENCE_TOKENS": json.dumps(tenants),
     }
+
+
+def _unsafe(defences_off: tuple[str, ...]) -> dict[str, str]:
+    """Switches these off, and says that it is meant."""
+    if not defences_off:
+        return {}
+    return {"REFERENCE_DEFENCES_OFF": ",".join(defences_off), "REFERENCE_ALLOW_UNSAFE": "1"}
 
 
 def _disk(scratch: Path, name: str) -> str:
