@@ -50,7 +50,7 @@ def _large() -> Finding:
     told = "; ".join(f"{s:g} s: {without} of {of}" for s, (_, without) in shares.items())
     held, refuted = min(more) >= MORE_LARGE, max(more) < MORE_LARGE
     return Finding(
-        # A figure for any one time-out is as good as for another: without the sizes of those days nobody can tell.
+        # Any one time-out is as good as another: without the sizes of those days nobody can tell.
         verdict="held" if held else "refuted" if refuted else "not testable here",
         figure=f"one time-out for all of {told}; by size: {least} of {of}",
         note="A large job takes 5 s of work here, and each has one attempt. How many more succeed is a "
