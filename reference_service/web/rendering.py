@@ -27,7 +27,7 @@ HEADERS: Mapping[str, str] = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with `no-referrer` a form of ours has the origin `null`
     "X-Content-Type-Options": "nosniff",
 }
 STATE_WORDS: Mapping[State, str] = {
@@ -73,7 +73,9 @@ def unavailable(text: str) -> str:
     return _render("unavailable.html", text=text)
 
 
-def page(service: Service, tenant: str, projects: list[Project], open_name: str | None, rows: list[Shown]) -> str:
+def page(
+    service: Service, tenant: str, projects: list[Project], open_name: str | None, rows: list[Shown]
+) -> str:
     """The whole page. `open_name` None: no project is open."""
     return _render(
         "page.html",
@@ -143,7 +145,8 @@ def _row(shown: Shown) -> dict[str, Any]:
 def _detail(shown: Shown, done: int) -> str:
     job = shown.job
     if job.state is State.FAILED:
-        return f"{str(job.reason or 'no reason').replace('_', ' ')}, in stage {job.stage or 'none'}"
+        where = f", in stage {job.stage}" if job.stage else ""
+        return str(job.reason or "no reason").replace("_", " ") + where
     if job.state is State.ACTIVE:
         return f"stage {job.stage or 'first'}, {done} of {len(STAGES)} done"
     if job.state is State.QUEUED and job.attempt:

@@ -94,13 +94,18 @@
   function frame(view) {
     open = view;
     for (const link of projects.querySelectorAll("a")) {
-      if (link.dataset.project === view.project) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (link.dataset.project !== view.project) link.removeAttribute("aria-current");
+      else {
+        link.setAttribute("aria-current", "page");
+        link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone they stand in one row
+      }
     }
   }
 
   function showWhole(view, answer) {
+    const at = document.activeElement?.dataset.project; // whoever walks by the keyboard stays where they are
     projects.replaceChildren(elements(answer.projects));
+    if (at !== undefined) projects.querySelector(`a[data-project="${CSS.escape(at)}"]`)?.focus();
     frame(view);
     document.title = `${answer.title} · Videos`;
     title.textContent = answer.title;
