@@ -1,5 +1,7 @@
 """`python -m bench`: the figures that the project holds itself to; `python -m bench soak`: the long runs;
-`python -m bench findings`: the ready-made targets under their scenarios.
+`python -m bench findings`: the ready-made targets under their scenarios; `python -m bench claims`: what was
+claimed of the five systems; `python -m bench proof`: each defence, and the alarm that its loss sets off;
+`python -m bench imports`: what each import costs.
 
 Each line says what was measured, the figure, and the target where there is one. Exit 1 when one is
 missed. Times are of this machine and of whatever else it does; ratios to direct travel better.
@@ -24,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import findings
+from bench import campaign, findings, imports, proof
+from bench.claims import trying as claims
 
 ROOT = Path(__file__).parents[1]
 SOAK_ROUNDS = 50
@@ -53,8 +56,15 @@ class Figure:
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints every figure; 1 when a target is missed or a soak run did not end as expected."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["findings"]:
-        return findings.main(words[1:])
+    pages = {
+        "campaign": campaign.main,
+        "claims": claims.main,
+        "findings": findings.main,
+        "imports": imports.main,
+        "proof": proof.main,
+    }
+    if words and words[0] in pages:
+        return pages[words[0]](words[1:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["figures", "soak"], default="figures")
     parser.add_argument("--rounds", type=int, default=SOAK_ROUNDS, help="of the base cases, in a soak")

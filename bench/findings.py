@@ -1,8 +1,9 @@
 """`python -m bench findings`: every ready-made target under its scenarios, and what became of the jobs.
 
-Prints a line for each run as it ends. With `--write`, what these very runs showed is kept in
-docs/findings/seen.json, and from that are made docs/findings.md, the tables of docs/targets/<name>.md, and
-that of docs/explore.md; explanations that no run bears out, and broken promises without one, are reported.
+Prints a line for each run as it ends. With `--explore --write`, what these very runs showed is kept in
+docs/findings/seen.json, unless one of them came to no verdict, and from that are made docs/findings.md, the
+tables of docs/targets/<name>.md, and that of docs/explore.md; explanations that no run bears out, and broken
+promises without one, are reported.
 """
 
 # ruff: noqa: T201  its output is what it is for
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/targets"
 WITHIN_S = 900.0
 FOLLOW_S_MAX = 200.0
+CAME_TO_VERDICTS = (0, 1, 3)  # pass, fail, inconclusive; after any other a case may lack
 NOT_APPLICABLE = "does not apply"
 SHOWN = {"pass": "pass", "fail": "**fail**", "inconclusive": "inconclusive"}
 _RESCUED = re.compile(r"(\d+\.\d+) s")
@@ -104,16 +107,24 @@ def _class(job: Mapping[str, Any]) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 when every run came to a verdict."""
-    chosen = _parser().parse_args(argv)
+    """0 when every run came to a verdict; nothing is written unless all did."""
+    parser = _parser()
+    chosen = parser.parse_args(argv)
+    if chosen.write and chosen.scenario:
+        parser.error("--write with --scenario would drop the cases of all others; leave one of them out")
+    if chosen.write and not chosen.explore:
+        parser.error("--write without --explore would give old trials today's date; add --explore")
     targets = chosen.target or sorted(ready_targets())
     with tempfile.TemporaryDirectory() as folder:
         reports = chosen.reports or Path(folder)
         found = _cases(reports, targets, chosen.scenario, chosen.jobs)
         explored = _explorations(reports, targets) if chosen.explore else {}
-    if chosen.write:
+    errors = sum(one.verdict == "error" for one in found)
+    if chosen.write and errors:
+        print(f"not written: {errors} came to no verdict")
+    elif chosen.write:
         _write(targets, found, explored)
-    return 0 if all(one.verdict != "error" for one in found) else 1
+    return 1 if errors else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", action="append", help="only these")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--explore", action="store_true", help="explore each configuration as well")
-    parser.add_argument("--write", action="store_true", help="make docs/findings.md and the tables anew")
+    parser.add_argument(
+        "--write", action="store_true", help="with --explore: make docs/findings.md and the tables anew"
+    )
     parser.add_argument(
         "--reports",
         type=Path,
@@ -184,7 +197,9 @@ def _run(reports: Path, asked: tuple[str, str, str]) -> list[Finding]:
     if found:
         return found
     words = [sys.executable, "-m", "unstuck", "run", scenario, "--target", target, "--all-cases"]
-    words += ["--jobs", "2", "--reports", str(folder)]
+    running = folder.with_name(f"{folder.name}.running")  # so that what is kept is whole
+    shutil.rmtree(running, ignore_errors=True)
+    words += ["--jobs", "2", "--reports", str(running)]
     if configuration != DEFAULTS:
         words += ["--configuration", configuration]
     follow_s = _follow_s(target, configuration)
@@ -193,8 +208,9 @@ def _run(reports: Path, asked: tuple[str, str, str]) -> list[Finding]:
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, timeout=WITHIN_S, stdin=subprocess.DEVNULL
     )
-    found = list(_read(folder, target, configuration))
-    if found:
+    found = list(_read(running, target, configuration))
+    if found and done.returncode in CAME_TO_VERDICTS:
+        running.rename(folder)
         return found
     said = (done.stderr or done.stdout).strip().splitlines()
     told = said[-1] if said else f"exit code {done.returncode}"
@@ -202,11 +218,10 @@ def _run(reports: Path, asked: tuple[str, str, str]) -> list[Finding]:
         told, verdict = f"{NOT_APPLICABLE}: it has no lease", "-"
     else:
         verdict = "error"
-    return [
-        Finding(
-            target=target, configuration=configuration, title=scenario, verdict=verdict, jobs=(), told=told
-        )
-    ]
+    lost = Finding(
+        target=target, configuration=configuration, title=scenario, verdict=verdict, jobs=(), told=told
+    )
+    return [*found, lost]
 
 
 def _read(folder: Path, target: str, configuration: str) -> Iterator[Finding]:

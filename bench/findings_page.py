@@ -30,7 +30,7 @@ long as a system needs that says that it helps itself within half a minute). *La
 up after all: seen (*rescued*), by the target file's own word (*expected*), or *never*. The promise is the one
 that the target file declares: *at most once* may lose a job, and *at least once* may do it twice.
 
-Made by `python -m bench findings --write`; docs/findings/*.yaml has what no run can know.
+Made by `python -m bench findings --explore --write`; docs/findings/*.yaml has what no run can know.
 """
 _OF_KIND = r"\b{}(?: after \d+ starts)?(?:, never started)?(?: \(([^)]*)\))?"
 MODES = {

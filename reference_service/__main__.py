@@ -27,6 +27,8 @@ ROLES = (
     "alerts",
 )
 COMMANDS: Mapping[str, str] = {
+    "diagnose": "reference_service.operations:diagnose",
+    "reset-stuck": "reference_service.operations:reset_stuck",
     "find-stuck": "reference_service.recovery_commands:find_stuck",
     "retry-stuck": "reference_service.recovery_commands:retry_stuck",
     "recovery": "reference_service.recovery_commands:recovery",

@@ -65,6 +65,15 @@ RULES: tuple[Rule, ...] = (
         window="alert_orphan_age_s",
     ),
     Rule(
+        name="memory_near_limit",
+        says="an instance is near the limit of its memory (percent)",
+        do="see which stage needs it (stage_peaks of its attempts), and how much the limit leaves",
+        severity="ticket",
+        value=alerting.fullest(),
+        threshold="memory_warn_percent",
+        window="alert_memory_within_s",
+    ),
+    Rule(
         name="sweeper_silent",
         says="no sweeper has been heard of (seconds)",
         do="start it again: nothing else brings back what a dead worker held",

@@ -12,7 +12,7 @@
     GET  /internal/status, /alerts   see `internal`
     GET  /web                        a page for people: see `web`
     GET  /metrics                    in Prometheus' format; no token, as the two below
-    GET  /livez, /readyz             no token
+    GET  /livez, /readyz, /healthz   no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
 While draining: 503 with `Retry-After` on everything but reads. 411 and 413: a body without a length, or
@@ -21,7 +21,8 @@ above 64 KiB.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request
@@ -33,7 +34,8 @@ from starlette.exceptions import HTTPException
 
 from reference_service import sweeper, tenants, trace, uploads
 from reference_service.admission import Refused
-from reference_service.domain import State
+from reference_service.domain import Defence, State
+from reference_service.examination import Finding, examine
 from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
 from reference_service.metrics import CONTENT_TYPE
@@ -205,7 +207,15 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
 def _add_health(app: FastAPI, bound: _Bound) -> None:
     @app.get("/livez")
     def livez() -> JSONResponse:
+        """The process answers: nothing else, since a restart mends nothing else."""
+        if not bound.service.defended(Defence.LIVENESS_APART):
+            return _checked(examine(bound.service))
         return JSONResponse({"live": True})
+
+    @app.get("/healthz")
+    def healthz() -> JSONResponse:
+        """Each dependency, looked at now: for people and for whoever routes, never for a supervisor."""
+        return _checked(examine(bound.service))
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -220,6 +230,12 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
             return _error(503, "draining", retry_after_s=RETRY_AFTER_S)
         bound.service.store.single(lambda connection: connection.execute(text("SELECT 1")).scalar())
         return JSONResponse({"ready": True})
+
+
+def _checked(findings: Sequence[Finding]) -> JSONResponse:
+    well = all(finding.problem is None for finding in findings)
+    content = {"healthy": well, "checks": [asdict(finding) for finding in findings]}
+    return JSONResponse(content, status_code=200 if well else 503)
 
 
 def _add_error_answers(app: FastAPI) -> None:

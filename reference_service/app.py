@@ -126,6 +126,7 @@ def run_looping(settings: Settings, role: str) -> int:
         boot_id=service.randomness.token_hex(8),
         drain_on_sigterm=service.defended(Defence.DRAIN_ON_SIGTERM),
         memory_limit_bytes=settings.memory_limit_bytes,
+        memory_budget_bytes=settings.memory_budget_bytes,
     )
     try:
         if settings.metrics_port:
@@ -152,9 +153,14 @@ def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
 
 def _expose(service: Service, runtime: ForkRuntime) -> None:
     """Answers `GET /metrics` and `/livez` while the role waits. Raises `BadSettings`."""
-    from reference_service.exposition import Exposition  # noqa: PLC0415  only a role that is asked for it
+    from reference_service.examination import examine  # noqa: PLC0415  only a role that is asked for it
+    from reference_service.exposition import Exposition  # noqa: PLC0415  same
 
-    exposition = Exposition(service.settings, service.metrics.render)
+    def lives() -> bool:
+        apart = service.defended(Defence.LIVENESS_APART)
+        return apart or all(finding.problem is None for finding in examine(service))
+
+    exposition = Exposition(service.settings, service.metrics.render, lives)
     runtime.attend(exposition.fileno(), exposition.answer, service.clock)
 
 

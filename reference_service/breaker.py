@@ -69,6 +69,7 @@ class Breaker:
             self._give_up(left_s)
 
     def _give_up(self, left_s: float) -> None:
+        self._service.metrics.count("reference_breaker_refusals_total", dependency=self._dependency)
         spread_s = self._service.settings.breaker_open_s * SPREAD
         after_s = left_s + self._service.randomness.uniform(0.0, spread_s)
         raise DependencyAway(f"{self._dependency} is left alone for {after_s:.1f} s", after_s=after_s)

@@ -34,9 +34,12 @@ def give_back_dead(service: Service, runtime: Runtime) -> int:
     return sum(give_back(service, job) is not None for job in found)
 
 
-def give_back(service: Service, job: Job) -> Job | None:
-    """The job as it is then; None when it was moved or claimed again meanwhile. Raises `Unavailable`."""
-    moved = recovery.give_back(service.store, job, attempts_max=attempts_max(service), only_expired=False)
+def give_back(service: Service, job: Job, *, only_expired: bool = False) -> Job | None:
+    """The job as it is then; None when it was moved or claimed again meanwhile (or, `only_expired`, its lease
+    was renewed). Raises `Unavailable`.
+    """
+    limit = attempts_max(service)
+    moved = recovery.give_back(service.store, job, attempts_max=limit, only_expired=only_expired)
     if moved is not None:
         service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
         if moved.state in TERMINAL:

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     SOURCE_CHANGED = "source_changed"  # put again after it was verified
 
     MEMORY_EXCEEDED = "memory_exceeded"  # only with evidence: an OOM kill counted, or MemoryError
+    DISK_EXCEEDED = "disk_exceeded"  # it filled the disk by itself, or nobody waits for room
     TIMED_OUT = "timed_out"  # our own watchdog killed it: not an OOM
     CRASHED = "crashed"  # it ended, and nothing says why
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
@@ -107,6 +108,7 @@ class Defence(StrEnum):
     """Mechanisms that keep a promise; each can be switched off by name, with the unsafe flag."""
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
+    LIVENESS_APART = "liveness_apart"
     REFUSE_WHILE_DRAINING = "refuse_while_draining"
     STARTUP_CLEANUP = "startup_cleanup"
     CAREFUL_CLEANUP = "careful_cleanup"
@@ -127,7 +129,12 @@ class Defence(StrEnum):
     CIRCUIT_BREAKER = "circuit_breaker"
     TIMEOUT_BY_SIZE = "timeout_by_size"
     CHILD_ISOLATION = "child_isolation"
+    KILL_EVIDENCE = "kill_evidence"
     BOUNDED_MEMORY = "bounded_memory"
+    DISK_BUDGET = "disk_budget"
+    DISK_PATIENCE = "disk_patience"
+    EAGER_CLEANUP = "eager_cleanup"
+    MEMORY_WARNING = "memory_warning"
     EVENT_RECONCILIATION = "event_reconciliation"
     RECOVERY_SWEEP = "recovery_sweep"
     RECOVERY_SINGLE_FLIGHT = "recovery_single_flight"

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reference_service import disk
 from reference_service.breaker import VISION, Breaker
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.ports import (
@@ -55,9 +56,10 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     """
     attempt = _Attempt(service, job, stopper, folder)
     try:
-        return {**_lived(attempt), "units": attempt.units}
+        report = disk.patiently(service, folder, lambda: _lived(attempt))
+        return {**report, "units": attempt.units}
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.leave(service, folder)
 
 
 def _lived(attempt: _Attempt) -> Mapping[str, Any]:
@@ -131,6 +133,7 @@ class _Attempt:
             checkpoint = done.get(stage)
             if checkpoint is None or not self._restore(checkpoint):
                 self._run_stage(stage, done.get(work.part_of(stage)))
+            disk.make_room(self._service, self._folder, after=stage)
         return self._publish()
 
     def _interrupt(self) -> None:
@@ -242,6 +245,7 @@ class _Attempt:
         _leave_only(folder, output.files)
         self._finish(checkpoint, folder)
         service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
+        self._stopper.measure(stage)
         self._reach("worker.stage.finished", stage)
 
     def _resumes(self, part: Checkpoint, folder: Path) -> bool:
@@ -264,6 +268,7 @@ class _Attempt:
     ) -> None:
         files = self._store_all(f"{stage}/{position}", folder, names, kept)
         kept.update(files)
+        self._service.metrics.count("reference_parts_kept_total", stage=stage)
         facts = {"made_of": self._made_of()}
         self._save(
             Checkpoint(stage=stage, artefacts=files, facts=facts, token=self._job.token, position=position)
@@ -290,7 +295,7 @@ class _Attempt:
 
     def _fetch_source(self) -> Path:
         if self._source is None:
-            path = self._folder / "source"
+            path = self._folder / disk.SOURCE
             # A presigned PUT outlives the completion that verified the object: what comes now may be another.
             self._fetch(self._job.upload_key, path, etag=self._job.etag)
             self._source = path
@@ -328,6 +333,7 @@ class _Attempt:
             lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
+        self._stopper.measure(STAGES[-1])
         self._persist(lambda: self._report(sorted(files)))
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix

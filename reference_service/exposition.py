@@ -20,9 +20,12 @@ REQUEST_BYTES_MAX = 4096
 class Exposition:
     """Listens from the start; `answer` serves one client."""
 
-    def __init__(self, settings: Settings, render: Callable[[], bytes]) -> None:
+    def __init__(
+        self, settings: Settings, render: Callable[[], bytes], lives: Callable[[], bool] = lambda: True
+    ) -> None:
         """Raises `BadSettings` when the port is taken."""
         self._render = render
+        self._lives = lives
         try:
             self._listener = socket.create_server((settings.api_host, settings.metrics_port), backlog=8)
         except OSError as error:
@@ -51,7 +54,10 @@ class Exposition:
         if target == [b"/metrics"]:
             return _response("200 OK", CONTENT_TYPE, self._render())
         if target == [b"/livez"]:
-            return _response("200 OK", "application/json", b'{"live":true}')
+            status = "200 OK" if self._lives() else "503 Service Unavailable"
+            return _response(
+                status, "application/json", b'{"live":true}' if status[0] == "2" else b'{"live":false}'
+            )
         return _response("404 Not Found", "application/json", b'{"error":"GET /metrics or /livez"}')
 
 

@@ -15,6 +15,7 @@ class FakeChild:
         self._work = work
         self._ending = ending
         self.asked = False
+        self._peaks: dict[str, int] = {}
         self.end: ChildEnd | None = None
 
     def rss_bytes(self) -> int | None:
@@ -22,6 +23,9 @@ class FakeChild:
 
     def ask_to_stop(self) -> None:
         self.asked = True
+
+    def measure(self, stage: str) -> None:
+        self._peaks[stage] = 2048
 
     def kill(self) -> None:
         if self.end is None:
@@ -33,7 +37,14 @@ class FakeChild:
             self.end = self._ending
         elif self.end is None:
             result = self._work(self)
-            self.end = ChildEnd(exit_code=0, signal=None, result=result, peak_rss_bytes=2048, oom_kills=0)
+            self.end = ChildEnd(
+                exit_code=0,
+                signal=None,
+                result=result,
+                peak_rss_bytes=2048,
+                oom_kills=0,
+                stage_peaks=self._peaks,
+            )
 
 
 class FakeRuntime:
@@ -48,8 +59,12 @@ class FakeRuntime:
         self.pid = 1
         self.stopping = False
         self.held = False
+        self.used: tuple[int, int] | None = None
         self.endings: list[ChildEnd] = []
         self.children: list[FakeChild] = []
+
+    def memory(self) -> tuple[int, int] | None:
+        return self.used
 
     def wait(self, timeout_s: float) -> None:
         waiting = [child for child in self.children if child.end is None]

@@ -7,11 +7,19 @@ from reference_service.ports import ChildEnd
 from reference_service.service import Service
 from reference_service.store import lifecycle
 
+SIGKILL = 9
 
-def judge(end: ChildEnd, *, timed_out: bool) -> Reason:
-    """Why a child that did not succeed ended; `memory_exceeded` only with evidence."""
+
+def judge(end: ChildEnd, *, timed_out: bool, by_evidence: bool = True) -> Reason:
+    """Why a child that did not succeed ended; `memory_exceeded` only with evidence.
+
+    A watchdog and the kernel kill by the same signal. `by_evidence` off (`kill_evidence`): whatever was
+    killed counts as out of memory, as the logs of many a server guess.
+    """
     if end.result is not None and end.result.get("reason") is not None:
         return Reason(str(end.result["reason"]))
+    if not by_evidence and end.signal == SIGKILL:
+        return Reason.MEMORY_EXCEEDED
     if timed_out:
         return Reason.TIMED_OUT
     if end.oom_kills:

@@ -6,6 +6,7 @@ import resource
 from pathlib import Path
 
 KIB = 1024
+NO_LIMIT = 1 << 60  # version 1 writes a huge number instead of none
 
 
 def resident_bytes(pid: int, *, proc: Path = Path("/proc")) -> tuple[int, int] | None:
@@ -24,6 +25,29 @@ def resident_bytes(pid: int, *, proc: Path = Path("/proc")) -> tuple[int, int] |
         elif line.startswith("VmHWM:"):
             peak = int(line.split()[1]) * KIB
     return None if now is None or peak is None else (now, peak)
+
+
+def forget_peak(*, proc: Path = Path("/proc")) -> bool:
+    """Lets this process's `VmHWM` begin anew at what is resident now; False where the kernel does not."""
+    try:
+        (proc / "self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def cgroup_limit_bytes(oom_counter: Path | None) -> int | None:
+    """The limit of the cgroup whose OOM kills are counted there; None when it has none."""
+    if oom_counter is None:
+        return None
+    for name in ("memory.limit_in_bytes", "memory.max"):
+        try:
+            text = (oom_counter.parent / name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) < NO_LIMIT:
+            return int(text)
+    return None
 
 
 def address_space_bytes(*, proc: Path = Path("/proc")) -> int:

@@ -182,7 +182,8 @@ class ChildEnd:
     """How a child of the worker ended.
 
     `result` is what it reported before it ended (None: nothing); `oom_kills` is by how much the memory
-    controller's counter rose while it lived (None: no controller to ask).
+    controller's counter rose while it lived (None: no controller to ask). `stage_peaks` is the most memory
+    that was resident in each stage which it ended, in bytes.
     """
 
     exit_code: int | None
@@ -190,6 +191,7 @@ class ChildEnd:
     result: Mapping[str, Any] | None
     peak_rss_bytes: int | None
     oom_kills: int | None
+    stage_peaks: Mapping[str, int] = field(default_factory=dict)
 
 
 class Child(Protocol):
@@ -213,9 +215,13 @@ class Stopper(Protocol):
     @property
     def asked(self) -> bool: ...
 
+    def measure(self, stage: str) -> None:
+        """The stage has ended: what it needed of memory is noted, and the next one is measured anew."""
+        ...
+
 
 class Runtime(Protocol):
-    """Processes and signals of this instance."""
+    """Processes, signals and memory of this instance."""
 
     boot_id: str  # new at each start of the process
     pid: int
@@ -223,6 +229,10 @@ class Runtime(Protocol):
     @property
     def stopping(self) -> bool:
         """True once SIGTERM or SIGINT has arrived."""
+        ...
+
+    def memory(self) -> tuple[int, int] | None:
+        """(bytes in use by this process and its children, the most that they may use); None: no limit."""
         ...
 
     def wait(self, timeout_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reference_service.budget import Budget
 from reference_service.ports import Runtime, Unavailable
 from reference_service.service import Service
 from reference_service.settings import BadSettings
@@ -21,6 +22,7 @@ class Presence:
         self._service = service
         self._runtime = runtime
         self._role = role
+        self._budget = Budget(service, runtime)
         self._registered = False
         self._due_at = service.clock.monotonic()
 
@@ -37,7 +39,7 @@ class Presence:
         self._due_at = now + self._service.settings.heartbeat_s
         store, instance = self._service.store, self._service.settings.instance
         known = self._registered and events.beat_instance(
-            store, instance=instance, boot_id=self._runtime.boot_id
+            store, instance=instance, boot_id=self._runtime.boot_id, memory=self._budget.look()
         )
         if not known:  # new, or held up for so long that it was forgotten
             events.register_instance(

@@ -69,3 +69,6 @@ class Beating:
                 self._presence.beat_if_due()
                 work.heartbeat(service.store, self._job, lease_s=service.settings.lease_s, rss_bytes=None)
         return self._inner.asked
+
+    def measure(self, stage: str) -> None:
+        self._inner.measure(stage)

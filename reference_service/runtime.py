@@ -21,7 +21,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from reference_service.memory import address_space_bytes, find_oom_counter, read_oom_kills, resident_bytes
+from reference_service.memory import (
+    address_space_bytes,
+    cgroup_limit_bytes,
+    find_oom_counter,
+    forget_peak,
+    read_oom_kills,
+    resident_bytes,
+)
 from reference_service.ports import ChildEnd, Clock, Stopper
 
 PR_SET_PDEATHSIG = 1
@@ -33,8 +40,16 @@ Work = Callable[[Stopper], Mapping[str, Any]]
 class ForkRuntime:
     """One for each process of a role; made in the main thread. After `close` that process should end."""
 
-    def __init__(self, *, boot_id: str, drain_on_sigterm: bool, memory_limit_bytes: int | None) -> None:
-        """`drain_on_sigterm` off: the signals kill at once, as they do a careless program."""
+    def __init__(
+        self,
+        *,
+        boot_id: str,
+        drain_on_sigterm: bool,
+        memory_limit_bytes: int | None,
+        memory_budget_bytes: int | None = None,
+    ) -> None:
+        """`drain_on_sigterm` off: the signals kill at once, as they do a careless program.
+        `memory_budget_bytes`: of this process and its children; None: what the cgroup allows."""
         self.boot_id = boot_id
         self.pid = os.getpid()
         self._stopping = False
@@ -42,6 +57,7 @@ class ForkRuntime:
         self._children: list[ForkedChild] = []
         self._oom_counter = find_oom_counter()
         self._oom_kills_seen = read_oom_kills(self._oom_counter) or 0
+        self._budget_bytes = memory_budget_bytes or cgroup_limit_bytes(self._oom_counter)
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -55,6 +71,14 @@ class ForkRuntime:
     @property
     def stopping(self) -> bool:
         return self._stopping
+
+    def memory(self) -> tuple[int, int] | None:
+        """In use: what is resident here, and by how much each child has grown at most since its fork (in the
+        stage that it is in). So what parent and child share is counted once."""
+        found = resident_bytes(self.pid) if self._budget_bytes else None
+        if found is None or self._budget_bytes is None:
+            return None
+        return found[0] + sum(child.grown_bytes() for child in self._children), self._budget_bytes
 
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:
@@ -149,6 +173,9 @@ class _RuntimeStopper:
     def asked(self) -> bool:
         return self._runtime.stopping
 
+    def measure(self, stage: str) -> None:
+        """The process is the worker's own: its peak is no stage's."""
+
 
 class ForkedChild:
     """A child process; its result comes over a pipe, whose end of file says that it has ended."""
@@ -160,6 +187,8 @@ class ForkedChild:
         self._runtime = runtime
         self._received = bytearray()
         self._peak_rss_bytes: int | None = None
+        at_fork = resident_bytes(pid)
+        self._at_fork_bytes = at_fork[0] if at_fork else 0
         self._killed_by_us = False
         self._end: ChildEnd | None = None
         os.set_blocking(pipe, False)
@@ -178,6 +207,11 @@ class ForkedChild:
             return None
         self._peak_rss_bytes = max(self._peak_rss_bytes or 0, found[1])
         return found[0]
+
+    def grown_bytes(self) -> int:
+        """By how much more was resident at most than at the fork."""
+        found = None if self._end is not None else resident_bytes(self.pid)
+        return 0 if found is None else max(0, found[1] - self._at_fork_bytes)
 
     def ask_to_stop(self) -> None:
         self._signal(STOP_CHILD)
@@ -206,12 +240,10 @@ class ForkedChild:
         self._end = self._judge(status)
 
     def _judge(self, status: int) -> ChildEnd:
-        result: dict[str, Any] | None = None
-        if self._received.endswith(b"\n"):  # else it was killed while it wrote
-            result = json.loads(self._received)
-        peak = self._peak_rss_bytes
-        if result is not None and "peak_rss_bytes" in result:
-            peak = max(peak or 0, int(result.pop("peak_rss_bytes") or 0)) or None
+        result, stage_peaks = _read_notes(bytes(self._received))
+        peak = max([self._peak_rss_bytes or 0, *stage_peaks.values()])
+        if result is not None:
+            peak = max(peak, int(result.pop("peak_rss_bytes", None) or 0))
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         oom_kills: int | None = 0
         if number == signal.SIGKILL and not self._killed_by_us:
@@ -220,8 +252,9 @@ class ForkedChild:
             exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
             signal=number,
             result=result,
-            peak_rss_bytes=peak,
+            peak_rss_bytes=peak or None,
             oom_kills=oom_kills,
+            stage_peaks=stage_peaks,
         )
 
     def _signal(self, number: int) -> None:
@@ -247,15 +280,38 @@ class InlineChild:
         """It has ended."""
 
 
+def _read_notes(received: bytes) -> tuple[dict[str, Any] | None, dict[str, int]]:
+    """The result, and the peaks by stage. The last line is cut off when it was killed while it wrote."""
+    result: dict[str, Any] | None = None
+    stage_peaks: dict[str, int] = {}
+    for line in received.split(b"\n")[:-1]:
+        note = json.loads(line)
+        if "measured" in note:
+            stage_peaks[note["measured"]] = note["peak_rss_bytes"]
+        else:
+            result = note
+    return result, stage_peaks
+
+
 class _ChildStopper:
-    def __init__(self, parent: int) -> None:
+    def __init__(self, parent: int, pipe: int) -> None:
         self._parent = parent
+        self._pipe = pipe
+        forget_peak()  # what was resident at the fork is the parent's
         self._asked = False
         signal.signal(STOP_CHILD, self._on_stop)
 
     @property
     def asked(self) -> bool:
         return self._asked or os.getppid() != self._parent
+
+    def measure(self, stage: str) -> None:
+        """By a line at once: who is killed in the next stage leaves what is known of this one."""
+        found = resident_bytes(os.getpid())
+        if found is not None:
+            note = {"measured": stage, "peak_rss_bytes": found[1]}
+            _write_all(self._pipe, json.dumps(note).encode() + b"\n")
+            forget_peak()
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._asked = True
@@ -269,7 +325,7 @@ def _live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int |
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN if drains else signal.SIG_DFL)
-        stopper = _ChildStopper(parent)
+        stopper = _ChildStopper(parent, pipe)
         _die_with_parent(parent)
         gc.freeze()  # a collection would write to, and so copy, each page of what the parent has made
         if memory_limit_bytes is not None:

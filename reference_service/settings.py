@@ -100,10 +100,15 @@ class Settings(BaseSettings):
     alert_failures: int = Field(default=10, ge=0)
     alert_orphan_age_s: Seconds = 300.0  # a job that nobody holds and that has not moved for so long
     alert_orphans: int = Field(default=5, ge=0)
+    alert_memory_within_s: Seconds = 60.0  # heartbeats that are older say nothing of now
     alert_sweeper_silent_s: Seconds = 120.0  # no sweeper was heard of for so long
     alert_recovery_silent_s: Seconds = 2700.0  # three times of the schedule: no recovery sweep has begun
     alert_recovery_paused_s: Seconds = 3600.0  # recovery sweeps have been paused for so long
     work_folder: str | None = None  # temporary files; None: the system's
+    disk_budget_bytes: int | None = Field(default=None, gt=0)  # of the work folder; None: its whole disk
+    disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0)  # with less room, a worker takes no job
+    memory_budget_bytes: int | None = Field(default=None, gt=0)  # of a role; None: what its cgroup allows
+    memory_warn_percent: int = Field(default=70, ge=1, le=100)  # of the budget
     memory_limit_bytes: int | None = Field(default=None, gt=0)  # by how much a job's child may grow
 
     defences_off: Annotated[frozenset[Defence], NoDecode] = frozenset()

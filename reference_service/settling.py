@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
+from reference_service import disk
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome
 from reference_service.judgement import attempts_max, is_used_up, judge
@@ -20,7 +19,7 @@ def settle(service: Service, running: Running, end: ChildEnd) -> Job | None:
 
     Safe to repeat: each move is conditional on our token.
     """
-    shutil.rmtree(running.folder, ignore_errors=True)
+    disk.leave(service, running.folder)
     job = running.job
     moved = None if running.lost else _move_on(service, running, end)
     if moved is None:
@@ -54,20 +53,27 @@ def _move_on(service: Service, running: Running, end: ChildEnd) -> Job | None:
     job = running.job
     result = end.result or {}
     outcome, units = result.get("outcome"), result.get("units")
-    peak = end.peak_rss_bytes
+    peak, stages = end.peak_rss_bytes, end.stage_peaks
     if outcome == "succeeded":
         prefix = str(result["result_prefix"])
-        return work.succeed(service.store, job, result_prefix=prefix, peak_rss_bytes=peak, units=units)
+        return work.succeed(
+            service.store, job, result_prefix=prefix, peak_rss_bytes=peak, stage_peaks=stages, units=units
+        )
     if outcome == "lease_lost":
         return None
     if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
-        handed_back = AttemptEnd(outcome=Outcome.HANDED_BACK, peak_rss_bytes=peak, units=units)
+        handed_back = AttemptEnd(
+            outcome=Outcome.HANDED_BACK, peak_rss_bytes=peak, stage_peaks=stages, units=units
+        )
         return work.requeue(service.store, job, handed_back, after_s=float(result.get("after_s", 0.0)))
     if outcome is None and running.unrenewed:  # as the sweeper would
         limit = attempts_max(service)
         return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
-    reason = judge(end, timed_out=running.timed_out)
-    failed = AttemptEnd(outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=peak, units=units)
+    evidence = service.defended(Defence.KILL_EVIDENCE)
+    reason = judge(end, timed_out=running.timed_out, by_evidence=evidence)
+    failed = AttemptEnd(
+        outcome=Outcome.FAILED, reason=reason, peak_rss_bytes=peak, stage_peaks=stages, units=units
+    )
     if reason in PERMANENT or is_used_up(service, job):
         return work.fail(service.store, job, failed)
     return work.requeue(service.store, job, failed, after_s=_pause_s(service, job))

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from reference_service import trace
+from reference_service import disk, trace
 from reference_service.cleanup import give_back_dead
 from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
@@ -69,6 +69,7 @@ class Worker:
         self._running: dict[tuple[str, int], Running] = {}
         self._drain_until: float | None = None
         self._poll_at = 0.0
+        self._room = True  # on the disk, at the last look
         root = Path(service.settings.work_folder or gettempdir())
         self._root = root / f"reference-{service.settings.instance}"
 
@@ -143,6 +144,8 @@ class Worker:
         free = settings.slots - len(self._running)
         if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
+        if not self._has_room():
+            return False
         wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
@@ -153,6 +156,21 @@ class Worker:
             self._service.log.warning("no jobs to be had", error=str(error))
             return False
         return True
+
+    def _has_room(self) -> bool:
+        """Whether a job that is taken now will find room on the disk; `disk_budget` off: nobody looks."""
+        service = self._service
+        if not service.defended(Defence.DISK_BUDGET):
+            return True
+        self._root.mkdir(parents=True, exist_ok=True)
+        free = disk.free_bytes(service.settings, self._root)
+        service.metrics.set("reference_disk_free_bytes", free)
+        enough = free >= service.settings.disk_reserve_bytes
+        if not enough and self._room:
+            service.metrics.count("reference_disk_waits_total")
+            service.log.warning("no room on the disk, no job is taken", free_bytes=free)
+        self._room = enough
+        return enough
 
     def _take(self, message: Message) -> None:
         queue, job_id = self._service.jobs_queue, message.body.get("job")

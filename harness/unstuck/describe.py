@@ -117,6 +117,10 @@ def _options(options: RoleOptions) -> list[str]:
         parts.append(_count(options.replicas, "process", "processes"))
     if options.memory_limit_mib is not None:
         parts.append(f"at most {options.memory_limit_mib} MiB of memory each")
+    if options.disk_limit_mib is not None:
+        parts.append(f"a disk of {options.disk_limit_mib} MiB each")
+    if options.liveness:
+        parts.append("a supervisor that asks whether it lives")
     if options.settings:
         parts.append(_values(options.settings))
     return parts

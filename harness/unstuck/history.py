@@ -34,7 +34,8 @@ fault       armed | fired | struck | landed | healed | missed: fault (index in t
             missed: why. `job` and `process` are those of the trigger's place
 transition  as the harness's own database trigger saw a job's row change (source of truth for order):
             from (null at creation), to, attempt, token, stage?, reason?, worker?, tenant?, tag?,
-            by? (`operator`: a fault's own statement moved it, past the service)
+            by? (`operator`: a fault's own statement moved it, past the service), restored? (true: it is as
+            a back-up has it)
             Of a declared target: sampled (true: what lies between two looks was not seen), source
             (client | ledger | look), unseen_s? (how long nobody had looked); token is the attempt then
 attempt     begin | end: a job of a declared target said so itself, to the ledger: attempt (which of its
@@ -47,17 +48,18 @@ sweep       begin | end: a recovery sweep of the service, from the harness's own
 stage       the row's stage changed, same source: stage? (absent: none any more), attempt, token
 said        what the service says of itself. phase = transitions (its own log: from, to, attempt,
             token, actor) | attempt (its attempts log at the end: attempt, token, instance, outcome,
-            reason?, peak_rss_bytes?, units?) | api (a job as its API shows it: state, stage?) |
+            reason?, peak_rss_bytes?, stage_peaks?, units?) | api (a job as its API shows it) |
             row (its jobs row at the end: state, reason?, attempt, token, result_prefix?)
 effect      the downstream sink received one: key, attempt, token, applied (false: same key again)
 outcome     our own final look at a job: state, held (`lease` | `queue` | `upload` | `registry` |
             `dead_letter` | `process` | null: nowhere), raw? (its own word), unmapped? (one that no
-            map has), reason?, result? {exists, decodes, duration_s, expected_duration_s, streams, problem?}
+            map has), reason?, left? {rows, objects} (of its checkpoints, once it has ended), result?
+            {exists, decodes, duration_s, expected_duration_s, streams, problem?}
 process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limit_kind? (`cgroup` |
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
             restart? (why there is none), problem? | restart: number | usage: rss_bytes,
-            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills? | refused: status, method (429, 503:
+            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills?, unlive? | refused: status, method (429, 503:
             draining, or too much work)
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
@@ -68,26 +70,26 @@ message     what a link saw or did at a message that a rule names: matched | hel
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
             wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down
-            (roles, after_s: they crash as often as they start); of a declared target: unmapped (state),
+            (roles, after_s: they crash as often as they start), gone (`job`: a back-up was restored that does
+            not know it); of a declared target: unmapped (state),
             no_id (answer), same_id, ledger (problem, line), blind (why), sighted, foreign_clock (said_ns)
 """
 
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from unstuck import clock
+from unstuck.collector import collector_paused
 from unstuck.errors import HarnessError, UsageError
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -394,15 +396,3 @@ _WORDS = {
 
 def _words(types: tuple[type, ...]) -> str:
     return " or ".join(_WORDS.get(kind, "null") for kind in types)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """For code that makes many objects and no garbage: collections would take a third of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

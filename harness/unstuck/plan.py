@@ -144,6 +144,10 @@ def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) ->
             needs.add("points")
     if any(options.memory_limit_mib is not None for options in scenario.roles.values()):
         needs.add("memory_limit")
+    if any(options.disk_limit_mib is not None for options in scenario.roles.values()):
+        needs.add("disk_limit")
+    if any(options.liveness for options in scenario.roles.values()):
+        needs.add("liveness")
     versions = [options.version for options in scenario.roles.values()]
     versions += [getattr(fault.parameters, "version", None) for fault in scenario.faults]
     if any(version is not None for version in versions):

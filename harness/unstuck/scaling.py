@@ -52,7 +52,7 @@ def scaled(scenario: Scenario, jobs: int) -> Scenario:
 
 def _fault(fault: Fault, numbers: Mapping[int, int]) -> Fault:
     when, condition = fault.when, fault.condition
-    if isinstance(when, OnState | OnPoint | OnOp) and when.nth in numbers:
+    if isinstance(when, OnState | OnPoint | OnOp) and when.nth in numbers:  # messages are counted otherwise
         when = replace(when, nth=numbers[when.nth])
     if condition is not None and condition.number in numbers:
         condition = replace(condition, number=numbers[condition.number])

@@ -233,6 +233,10 @@ class RoleOptions:
 
     replicas: int | None = None
     memory_limit_mib: int | None = None
+    disk_limit_mib: int | None = None  # of the folder where it works
+    liveness: bool = (
+        False  # the supervisor asks each process whether it lives, and restarts one that does not
+    )
     version: str | None = None  # a commit of the target's repository: its processes start as that
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 

@@ -89,6 +89,16 @@ def silence_of(role: str) -> ColumnElement[Any]:
     return database_now() - func.coalesce(heard, began, database_now())
 
 
+def fullest() -> ColumnElement[Any]:
+    """Percent of its memory that the fullest instance used at its last heartbeat, of those that run."""
+    percent = 100.0 * instances.c.memory_bytes / instances.c.memory_budget_bytes
+    found = select(func.max(percent)).where(
+        instances.c.stopped_at.is_(None),
+        instances.c.heartbeat_at > database_now() - bindparam("alert_memory_within_s"),
+    )
+    return func.coalesce(found.scalar_subquery(), 0.0)
+
+
 def recovery_silence() -> ColumnElement[Any]:
     """Seconds since the schedule, or somebody by HTTP, last began a recovery run; 0 while it is paused."""
     began = (

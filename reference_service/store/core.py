@@ -9,12 +9,12 @@ and, once the job has ended, its artefacts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import UpdateBase
 
 from reference_service.domain import STAGES, TERMINAL, Defence, Job, Outcome, Reason, State
@@ -35,12 +35,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """`outbox` and `fencing` are defences; `actor` is who the transitions are signed by."""
+    """`outbox`, `fencing` and `cleanup` are defences; `actor` is who the transitions are signed by."""
 
     database: Database
     actor: str
     outbox: bool = True
     fencing: bool = True
+    cleanup: bool = True
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Store:
@@ -50,6 +51,7 @@ class Store:
             actor=settings.instance,
             outbox=settings.defended(Defence.OUTBOX),
             fencing=settings.defended(Defence.FENCING),
+            cleanup=settings.defended(Defence.CHECKPOINT_CLEANUP),
         )
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -68,6 +70,7 @@ class AttemptEnd:
     outcome: Outcome
     reason: Reason | None = None
     peak_rss_bytes: int | None = None
+    stage_peaks: Mapping[str, int] | None = None  # stage -> the most bytes that were resident in it
     units: int | None = None  # that it has done; None: it did not live to say so
 
 
@@ -88,6 +91,7 @@ END_ATTEMPT = (
         outcome=bindparam("b_outcome"),
         reason=bindparam("b_reason"),
         peak_rss_bytes=bindparam("b_peak"),
+        stage_peaks=bindparam("b_stage_peaks"),
         units=func.coalesce(bindparam("b_units", type_=BigInteger()), attempts.c.units),
     )
 )
@@ -132,7 +136,7 @@ def move(
     if job.state is State.QUEUED and store.outbox:
         add_event(connection, job.id, job.trace, not_before=job.not_before)
     if job.state in TERMINAL:
-        _discard(connection, job, source)
+        _discard(connection, store, job, source)
     return job
 
 
@@ -171,6 +175,7 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
             "b_outcome": end.outcome,
             "b_reason": end.reason,
             "b_peak": end.peak_rss_bytes,
+            "b_stage_peaks": json.dumps(dict(end.stage_peaks)) if end.stage_peaks else None,
             "b_units": end.units,
         },
     )
@@ -192,8 +197,8 @@ def add_discard(
     connection.execute(ADD_DISCARD, {"job": job_id, "kind": kind, "key": key, "upload_id": upload_id})
 
 
-def _discard(connection: Connection, job: Job, source: State | None) -> None:
-    if job.attempt > 0:
+def _discard(connection: Connection, store: Store, job: Job, source: State | None) -> None:
+    if job.attempt > 0 and store.cleanup:
         connection.execute(DROP_CHECKPOINTS, {"b_job": job.id})
         add_discard(connection, job.id, "prefix", artefacts_prefix(job.id))
     if source is State.AWAITING_UPLOAD:
@@ -202,7 +207,7 @@ def _discard(connection: Connection, job: Job, source: State | None) -> None:
         add_discard(connection, job.id, "object", job.upload_key)
 
 
-def job_of(row: Row[Any]) -> Job:
+def job_of(row: Sequence[Any]) -> Job:
     """A row of `jobs`, its columns in the table's order, as the domain's `Job`."""
     values = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])

@@ -81,7 +81,16 @@ DISCARDS = (
 DROP_DISCARD = delete(discards).where(discards.c.id == bindparam("b_discard"))
 REGISTER = insert(instances).values(started_at=database_now(), heartbeat_at=database_now())
 _IS_BOOT = (instances.c.id == bindparam("b_instance"), instances.c.boot_id == bindparam("b_boot"))
-BEAT = update(instances).where(*_IS_BOOT).values(heartbeat_at=database_now()).returning(instances.c.id)
+BEAT = (
+    update(instances)
+    .where(*_IS_BOOT)
+    .values(
+        heartbeat_at=database_now(),
+        memory_bytes=bindparam("b_memory"),
+        memory_budget_bytes=bindparam("b_budget"),
+    )
+    .returning(instances.c.id)
+)
 BEATS = select(instances.c.boot_id, instances.c.heartbeat_at).where(
     instances.c.id == bindparam("b_instance"),
     instances.c.role == bindparam("b_role"),
@@ -192,16 +201,21 @@ def register_instance(
     """Idempotent for one boot id. `address`: where events are pushed to it."""
 
     def work(connection: Connection) -> None:
-        if connection.execute(BEAT, {"b_instance": instance, "b_boot": boot_id}).first() is None:
+        known = {"b_instance": instance, "b_boot": boot_id, "b_memory": None, "b_budget": None}
+        if connection.execute(BEAT, known).first() is None:
             row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid, "address": address}
             connection.execute(REGISTER, row)
 
     store.run(work)
 
 
-def beat_instance(store: Store, *, instance: str, boot_id: str) -> bool:
-    """Says that the instance lives; False when nobody knows it (any more)."""
-    values = {"b_instance": instance, "b_boot": boot_id}
+def beat_instance(
+    store: Store, *, instance: str, boot_id: str, memory: tuple[int, int] | None = None
+) -> bool:
+    """Says that the instance lives; False when nobody knows it (any more). `memory`: bytes in use, and the
+    most that it may use."""
+    used, budget = memory or (None, None)
+    values = {"b_instance": instance, "b_boot": boot_id, "b_memory": used, "b_budget": budget}
     return store.single(lambda connection: connection.execute(BEAT, values).first() is not None)
 
 

@@ -101,10 +101,7 @@ def stuck_jobs(store: Store, *, age_s: float, quiet_s: float, job: str | None = 
     statement = STUCK if job is None else STUCK_ONE
 
     def work(connection: Connection) -> Sequence[Stuck]:
-        return [
-            Stuck(job=job_of(row[:-1]), now=row[-1])  # type: ignore[arg-type]  # a slice of a row is a tuple
-            for row in connection.execute(statement, values)
-        ]
+        return [Stuck(job=job_of(row[:-1]), now=row[-1]) for row in connection.execute(statement, values)]
 
     return store.single(work)
 

@@ -72,8 +72,8 @@ jobs = Table(
     Column("updated_at", Double, nullable=False),
     Column("published_at", Double),
     Column("triggered_by", String(32)),  # recovery: a recovery sweep last set it going
-    Column("not_before", Double),
     Column("trace", String(32)),
+    Column("not_before", Double),
     Index("jobs_by_state", "state", "updated_at"),
     Index("jobs_by_tenant", "tenant", "created_at", "id"),
     Index("jobs_by_retry", "retry_of"),
@@ -94,6 +94,7 @@ attempts = Table(
     Column("reason", String(64)),
     Column("peak_rss_bytes", BigInteger),
     Column("units", BigInteger),  # frames and items that it has done, as far as it has said so
+    Column("stage_peaks", Text),  # JSON: stage -> the most bytes that were resident in it
     PrimaryKeyConstraint("job", "attempt"),
     Index("attempts_by_end", "ended_at"),
 )
@@ -108,6 +109,8 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
+    Column("memory_bytes", BigInteger),  # at the last heartbeat, of the process and its children
+    Column("memory_budget_bytes", BigInteger),  # the most that they may use; null: nobody limits them
     Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
 )

@@ -289,10 +289,18 @@ def read_checkpoints(store: Store, job_id: str) -> Mapping[str, Checkpoint]:
 
 
 def succeed(
-    store: Store, job: Job, *, result_prefix: str, peak_rss_bytes: int | None, units: int | None = None
+    store: Store,
+    job: Job,
+    *,
+    result_prefix: str,
+    peak_rss_bytes: int | None,
+    stage_peaks: Mapping[str, int] | None = None,
+    units: int | None = None,
 ) -> Job | None:
     """active -> succeeded, which publishes `result_prefix`; None when the job is no longer ours."""
-    end = AttemptEnd(outcome=Outcome.SUCCEEDED, peak_rss_bytes=peak_rss_bytes, units=units)
+    end = AttemptEnd(
+        outcome=Outcome.SUCCEEDED, peak_rss_bytes=peak_rss_bytes, stage_peaks=stage_peaks, units=units
+    )
     values = {"b_state": State.SUCCEEDED, "b_reason": None, "b_prefix": result_prefix}
     return _leave_active(store, job, FINISH, values, end)
 

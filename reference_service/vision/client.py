@@ -49,6 +49,15 @@ class HttpVision:
             raise Unavailable(f"vision: {self._url}: caption={caption!r} is no text")
         return caption
 
+    def ping(self) -> str | None:
+        """What is wrong with the API, in words; None: it answers."""
+        url = self._url.removesuffix("/caption") + "/livez"
+        try:
+            answer = self._pool.own().request("GET", url, timeout=self._timeout)
+        except urllib3.exceptions.HTTPError as error:
+            return f"vision: {url}: {error}"
+        return None if answer.status < 500 else f"vision: {url}: status {answer.status}"
+
     def close(self) -> None:
         """Drops this process's connections; a later caption opens a new one."""
         self._pool.own().clear()

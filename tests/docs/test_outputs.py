@@ -143,7 +143,10 @@ def elsewhere(test: str) -> Check:
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("README.md", "$ unstuck gate"): as_a_gate_tells,
     ("README.md", "$ unstuck run worker-paused --defence-off fencing"): as_in_the_sim,
-    ("README.md", "$ unstuck prove --defence lease_recovery --defence fencing"): as_a_proof_tells,
+    (
+        "README.md",
+        "$ unstuck prove sigterm-mid-job worker-paused --defence lease_recovery --defence fencing",
+    ): as_a_proof_tells,
     (
         "README.md",
         "harness/unstuck/",
@@ -158,6 +161,9 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ),
     ("docs/your-own-service.md", "$ unstuck doctor"): elsewhere(
         "tests/process/declared/test_doctor.py::test_the_page_shows_what_is_printed"
+    ),
+    ("docs/your-own-service.md", "$ unstuck find-stuck --target shop.yaml"): elsewhere(
+        "tests/conformance/declared/test_running_systems.py::test_the_page_shows_what_is_printed"
     ),
     ("docs/run-folder.md", "reports/"): as_runs_are_kept,
     (

@@ -283,6 +283,14 @@ class Browser:
         script = """return performance.getEntriesByType("resource").map((r) => [r.startTime, r.name])"""
         return [(start / 1000, str(name)) for start, name in self.driver.execute_script(script)]
 
+    def waits_after(self, status: int) -> list[float]:
+        """How long after each answer with this status the next request began, in seconds."""
+        script = """const all = performance.getEntriesByType("resource");
+            return all.filter((one) => one.responseStatus === arguments[0]).map((one) =>
+              Math.min(...all.map((r) => r.startTime - one.responseEnd).filter((wait) => wait > 0)) / 1000)
+              .filter(Number.isFinite)"""
+        return [float(wait) for wait in self.driver.execute_script(script, status)]
+
     def forget_requests(self) -> None:
         self.driver.execute_script("performance.clearResourceTimings()")
 

@@ -1,30 +1,71 @@
-"""Every incident reproduces on real processes: broken without the defences of that day, whole with them."""
+"""Every incident reproduces on real processes: broken without the defences of that day, whole with them.
+
+The guards of its scenarios are held to what they claim, as `unstuck prove` does for those of every day. All
+runs are one campaign: each waits for much of its time.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from unstuck.campaign import ProcessStage, RunRecord, run_one
+from unstuck.campaign import ProcessStage, RunRecord, run_one, runners
 from unstuck.checks.port import Verdict
+from unstuck.cli.gate import impossible
 from unstuck.errors import ExitCode
-from unstuck.scenario import Scenario
-from unstuck.scenario_file import load
+from unstuck.scenario import Before, Guard, Scenario
+from unstuck.scenario_file import ScenarioFile, load
 from unstuck.targets.reference import catalogue
 
-pytestmark = [pytest.mark.incidents, pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.incidents, pytest.mark.process, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
+JOBS = max(3, (os.cpu_count() or 2) + 1)
+
+Key = tuple[str, tuple[str, ...]]  # the title of a case, and the defences that are off
 
 
-def reproducing() -> list[Scenario]:
-    """The base case of each scenario that says what was missing on the day of its incident."""
+def files() -> list[ScenarioFile]:
     names = catalogue()
-    paths = sorted((ROOT / "scenarios" / "incidents").rglob("*.yaml"))
-    bases = [load(path, names).base_case() for path in paths]
-    return [base for base in bases if base.before is not None]
+    return [load(path, names) for path in sorted((ROOT / "scenarios" / "incidents").rglob("*.yaml"))]
+
+
+def reproducing() -> list[tuple[Scenario, Before]]:
+    """The base case of each scenario that says what was missing on the day of its incident."""
+    bases = [file.base_case() for file in files()]
+    return [(base, base.before) for base in bases if base.before is not None and impossible(base) is None]
+
+
+def guarded() -> list[tuple[Scenario, Guard]]:
+    """Each guard of an incident's scenario, with its case."""
+    both = [(file.case(guard.case), guard) for file in files() for guard in file.base_case().guards]
+    return [(case, guard) for case, guard in both if impossible(case) is None]
+
+
+def healthy() -> list[Scenario]:
+    """The base case of each scenario, and each case that a guard is about."""
+    cases = [*(file.base_case() for file in files()), *(case for case, _ in guarded())]
+    return list({case.title: case for case in cases if impossible(case) is None}.values())
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> dict[Key, RunRecord]:
+    """Every run that the tests ask for, each once."""
+    wanted: dict[Key, Scenario] = {(case.title, before.defences_off): case for case, before in reproducing()}
+    wanted.update({(case.title, (guard.defence,)): case for case, guard in guarded()})
+    wanted.update({(case.title, ()): case for case in healthy()})
+    reports, stop = tmp_path_factory.mktemp("reports"), threading.Event()
+    with ProcessStage(stop=stop) as stage, runners(JOBS, stop) as pool:
+        running = {
+            key: pool.submit(
+                run_one, case, stage=stage, reports=reports, seed=1, stop=stop, defences_off=key[1]
+            )
+            for key, case in wanted.items()
+        }
+        return {key: one.result() for key, one in running.items()}
 
 
 def failed(record: RunRecord) -> set[str]:
@@ -32,25 +73,25 @@ def failed(record: RunRecord) -> set[str]:
     return {one.name for one in record.verdict.properties if one.verdict is Verdict.FAIL}
 
 
-@pytest.mark.parametrize("case", reproducing(), ids=lambda case: case.title)
-def test_the_incident_reproduces(case: Scenario, shared: ProcessStage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("one", reproducing(), ids=lambda one: one[0].title)
+def test_the_incident_reproduces(one: tuple[Scenario, Before], records: dict[Key, RunRecord]) -> None:
     """Without the defences of its day each property that the scenario names fails."""
-    assert case.before is not None
-    record = run_one(
-        case,
-        stage=shared,
-        reports=tmp_path,
-        seed=1,
-        stop=threading.Event(),
-        defences_off=case.before.defences_off,
-    )
-    assert failed(record) >= set(case.before.fails), record.folder
+    case, before = one
+    record = records[case.title, before.defences_off]
+    assert failed(record) >= set(before.fails), record.folder
 
 
-@pytest.mark.parametrize("case", reproducing(), ids=lambda case: case.title)
-def test_it_does_not_happen_with_every_defence_on(
-    case: Scenario, shared: ProcessStage, tmp_path: Path
-) -> None:
-    """The same case, the same seed, with all defences: each promise is kept."""
-    record = run_one(case, stage=shared, reports=tmp_path, seed=1, stop=threading.Event())
-    assert record.exit_code is ExitCode.PASS, (record.verdict and record.verdict.reasons, record.folder)
+@pytest.mark.parametrize("title", [case.title for case in healthy()])
+def test_every_promise_is_kept_with_every_defence_on(title: str, records: dict[Key, RunRecord]) -> None:
+    """The same cases, the same seed."""
+    record = records[title, ()]
+    reasons = record.verdict.reasons if record.verdict else record.error
+    assert record.exit_code is ExitCode.PASS, (reasons, record.folder)
+
+
+@pytest.mark.parametrize("one", guarded(), ids=lambda one: f"{one[0].title} without {one[1].defence}")
+def test_the_loss_of_a_defence_is_caught(one: tuple[Scenario, Guard], records: dict[Key, RunRecord]) -> None:
+    """By the property that the guard names."""
+    case, guard = one
+    record = records[case.title, (guard.defence,)]
+    assert guard.by in failed(record), record.folder

@@ -67,11 +67,14 @@ def test_it_is_stopped_and_goes_on_with_its_stand_in(
     world: ProcessWorld,
     server: subprocess.Popen[bytes],
 ) -> None:
-    """What a stand-in cannot hand on reaches both."""
-    assert server.pid in world.signal("one", "SIGSTOP", scope)
-    assert has_state(server.pid, "T")
-    assert server.pid in world.signal("one", "SIGCONT", scope)
-    assert has_state(server.pid, "SR")
+    """What a stand-in cannot hand on reaches both; the server's child is of the group and the tree."""
+    (child,) = proctree.descendants(server.pid, proctree.snapshot())
+    for name, states in (("SIGSTOP", "T"), ("SIGCONT", "SR")):
+        got = world.signal("one", name, scope)
+        assert server.pid in got
+        assert has_state(server.pid, states)
+        assert (child.pid in got) is (scope != "main")
+        assert has_state(child.pid, states if scope != "main" else "SR")
 
 
 @pytest.mark.parametrize("scope", ["main", "group", "tree"])

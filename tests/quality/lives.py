@@ -18,6 +18,7 @@ Ending = Literal["succeeded", "invalid", "used_up", "cancelled_early", "cancelle
 Hit = Literal["kill", "kill_after_effect", "pause", "drain"]
 
 MS = 1_000_000
+LEFT: dict[str, Any] = {"left": {"rows": 0, "objects": 0}}
 MIB = 1024 * 1024
 STATES = {
     "invalid": "failed",
@@ -123,6 +124,8 @@ class _Job:
         self.attempt += 1
         self.move("active", worker, worker=worker)
         self.add("stage", stage="inspect", attempt=self.attempt, token=self.attempt)
+        unit: dict[str, Any] = {"point": "worker.unit.done", "stage": "frames", "position": self.attempt}
+        self.add("point", "reached", process=worker, attempt=self.attempt, **unit)
 
     def effect(self) -> None:
         facts: dict[str, Any] = {"key": self.name, "attempt": self.attempt, "token": self.attempt}
@@ -212,7 +215,7 @@ class _Job:
             "streams": ["v"],
         }
         facts: dict[str, Any] = {"result": result if self.state == "succeeded" else None}
-        self.player.add(at_ms, "outcome", None, self.name, state=self.state, held=None, **facts)
+        self.player.add(at_ms, "outcome", None, self.name, state=self.state, held=None, **LEFT, **facts)
 
 
 def history_of(lives: list[Life]) -> History:
@@ -224,8 +227,13 @@ def history_of(lives: list[Life]) -> History:
         demands[ending] = {"exactly": count, "state": STATES.get(ending, ending), **reason}
     expect = {"every_job_terminal": {"within_s": 20}, "no_job_lost": {}, "outcomes": demands}
     expect["alerts"] = {"fires": ["uploads_waiting"], "quiet": ["orphans"], "ends": ["uploads_waiting"]}
+    expect["calls_in_vain"] = {"link": "worker.vision", "most": 2}
+    if any(life.hits and life.ending not in NEVER_QUEUED for life in lives):
+        expect["rework_within"] = {"units_max": 1}
     player.add(0, "run", "start", expect=expect, budget_s=20.0, promise="effectively_once")
     player.add(0, "process", "start", process="worker-0", role="worker", pid=3)
+    for _ in range(2):
+        player.add(4, "message", "refused", None, "worker-0", link="worker-0.vision", facts={})
     for at_ms, phase, rule in (
         (5, "quiet", "orphans"),
         (5, "firing", "uploads_waiting"),

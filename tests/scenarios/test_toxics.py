@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,20 @@ expect:
 """
 
 
-def start(folder: Path, toxiproxy: str | None) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(folder: Path, toxiproxy: str | None) -> Iterator[subprocess.Popen[bytes]]:
+    """The run; it does not outlive the block."""
     (folder / "slow.yaml").write_text(SLOW, encoding="utf-8")
     environment = {**os.environ, "TMPDIR": str(folder), "NO_COLOR": "1"}
     environment.pop("TOXIPROXY_URL", None)
     if toxiproxy is not None:
         environment["TOXIPROXY_URL"] = toxiproxy
     command = [sys.executable, "-m", "unstuck", "run", "slow.yaml", "--reports", "reports"]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE)
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -56,8 +62,8 @@ def events(folder: Path) -> list[dict[str, Any]]:
 def test_a_run_lives_through_a_toxic(tmp_path: Path, real: bool) -> None:
     """It lands with its first bytes, is healed, and nothing of it stays, here or there."""
     with Server() as server:
-        run = start(tmp_path, f"http://{server.host}:{server.port}" if real else None)
-        said = run.communicate(timeout=250)[0].decode()
+        with started(tmp_path, f"http://{server.host}:{server.port}" if real else None) as run:
+            said = run.communicate(timeout=250)[0].decode()
         assert run.returncode == 0, said
         assert server.ask("GET", "/proxies").json == {}
     told = events(tmp_path)
@@ -81,11 +87,11 @@ def test_a_killed_harness_leaves_nothing_in_a_toxiproxy(tmp_path: Path) -> None:
     """The process of the links removes what it made, or, if it was killed as well, the next run does."""
     with Server() as server:
         url = f"http://{server.host}:{server.port}"
-        run = start(tmp_path, url)
-        name, *_ = until(lambda: list(server.ask("GET", "/proxies").json))
-        links = int(name.split("-")[1])
-        run.send_signal(signal.SIGKILL)
-        run.communicate()
+        with started(tmp_path, url) as run:
+            name, *_ = until(lambda: list(server.ask("GET", "/proxies").json))
+            links = int(name.split("-")[1])
+            run.kill()
+            run.communicate()
         assert until(lambda: proctree.read(links) is None)
         check_environment({"TOXIPROXY_URL": url})  # as each run does before anything else
         assert server.ask("GET", "/proxies").json == {}

@@ -26,7 +26,7 @@ MADE = pages(seen.read())
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_the_pages_are_made_by_the_command(path: Path) -> None:
     """What stands between the marks, and the whole of findings.md: edit docs/findings, or run it again."""
-    assert path.read_text(encoding="utf-8") == MADE[path], "python -m bench findings --write"
+    assert path.read_text(encoding="utf-8") == MADE[path], "python -m bench findings --explore --write"
 
 
 def test_every_target_was_seen_with_its_configurations() -> None:

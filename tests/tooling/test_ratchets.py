@@ -77,6 +77,8 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "points.py": ("test points of a harness", {"os.kill", "signal", "socket", "threading"}),
     "preload.py": ("does ahead of a fork what needs no socket and no thread", {"psycopg", "uvicorn"}),
     "provision.py": ("makes bucket and queues", {"botocore"}),
+    "queue/endpoints.py": ("workers over HTTP", {"urllib3"}),
+    "queue/inbox.py": ("events that are pushed, over HTTP", {"selectors", "socket"}),
     "queue/sqs.py": ("events in SQS", {"botocore"}),
     "runtime.py": (
         "processes and signals of production",

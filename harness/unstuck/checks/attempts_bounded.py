@@ -11,14 +11,15 @@ from unstuck.checks.story import JobStory, Story, text_of
 
 NAME = "attempts_bounded"
 PROMISE = "No job is attempted more often than allowed; attempts that were handed back do not count."
-PARAMETERS: Mapping[str, tuple[type, ...]] = {"most": (int,)}
+PARAMETERS: Mapping[str, tuple[type, ...]] = {"most": (int,), "claims_most": (int,)}
 
 MOST = 3
 
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
-    """`most`: charged attempts of a job. An attempt is a claim that the trigger saw; it is charged unless
-    the service's attempts log says that it was handed back.
+    """`claims_most`: claims of a job, charged or not; absent: not judged. `most`: charged attempts of a
+    job. An attempt is a claim that the trigger saw; it is charged unless the service's attempts log says
+    that it was handed back.
     """
     most = int(params.get("most", MOST))
     broken: list[Evidence] = []
@@ -33,7 +34,10 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         charged, unknown = _attempts(job)
         highest = max(highest, charged)
         events = tuple(claim.move.number for claim in job.claims)
-        if charged > most:
+        if "claims_most" in params and len(job.claims) > int(params["claims_most"]):
+            message = f"was claimed {len(job.claims)} times, {params['claims_most']} are allowed"
+            broken.append(Evidence(job=job.id, message=message, events=events))
+        elif charged > most:
             message = f"was attempted {charged} times, {most} are allowed"
             broken.append(Evidence(job=job.id, message=message, events=events))
         elif charged + unknown > most:

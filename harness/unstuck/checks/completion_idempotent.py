@@ -26,11 +26,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
     for job in story.jobs.values():
         completes = job.ops_of("complete_upload")
         notices = len(completes) + len(job.ops_of("publish_event")) + (job.id in duplicated)
-        enqueues = [
-            m.number
-            for m in job.moves
-            if (m.before, m.after) == ("awaiting_upload", "queued") and not m.by_hand
-        ]
+        enqueues = [m.number for m in job.kept_moves if (m.before, m.after) == ("awaiting_upload", "queued")]
         if len(enqueues) > 1:
             message = f"was enqueued {len(enqueues)} times from awaiting_upload"
             broken.append(Evidence(job=job.id, message=message, events=tuple(enqueues)))
@@ -71,7 +67,7 @@ def _again(job: JobStory) -> list[Evidence]:
             message=f"was enqueued again from {event.data['from']} by {text_of(event, 'actor')}",
             events=(event.number,),
         )
-        for event in job.said_moves
+        for event in job.kept_log
         if event.data["to"] == "queued"
         and event.data["from"] not in (None, "awaiting_upload")
         and (text_of(event, "actor") or "").startswith(COMPLETERS)

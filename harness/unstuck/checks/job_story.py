@@ -49,6 +49,11 @@ class Move(NamedTuple):
         return self.data.get("by") is not None
 
     @property
+    def restored(self) -> bool:
+        """A back-up was put back: whatever the row and the log had of later moves is gone."""
+        return self.data.get("restored") is True
+
+    @property
     def since_s(self) -> float:
         """The earliest moment at which it may have been made: a look sees what came since the last one."""
         unseen_s = self.data.get("unseen_s")
@@ -201,6 +206,20 @@ class JobStory:
     def applied(self) -> list[Event]:
         return [event for event in self.effects if event.data["applied"]]
 
+    @property
+    def kept_moves(self) -> list[Move]:
+        """The moves that the service's own log can still have: since the last restore, by nobody's hand."""
+        restored = [nth for nth, move in enumerate(self.moves) if move.restored]
+        return [move for move in self.moves[restored[-1] if restored else 0 :] if not move.by_hand]
+
+    @property
+    def kept_log(self) -> list[Event]:
+        """What the service's log has of `kept_moves`: after a restore only its end, which is as long."""
+        if not any(move.restored for move in self.moves):
+            return self.said_moves
+        kept = len(self.kept_moves)
+        return self.said_moves[-kept:] if kept else []
+
     def ops_of(self, *actions: str) -> list[Op]:
         return [op for op in self.ops if op.action in actions]
 
@@ -210,11 +229,12 @@ class JobStory:
         The nth move between two states is the nth that the log has of them.
         """
         said: dict[tuple[str | None, str], deque[Event]] = defaultdict(deque)
-        for event in self.said_moves:
+        for event in self.kept_log:
             said[event.data["from"], event.data["to"]].append(event)
         actors: list[str | None] = []
+        kept = {move.number for move in self.kept_moves}
         for move in self.moves:
-            if move.by_hand:
+            if move.number not in kept:
                 actors.append(None)
                 continue
             of_these = said[move.before, move.after]

@@ -59,7 +59,9 @@ def _moves(job: JobStory) -> list[Evidence]:
             broken.append(Evidence(job=job.id, message=f"moved {where}, but it was {state}", events=events))
         elif not (_is_legal(move) or (queued_by_hand and move.after == "awaiting_upload")):
             broken.append(Evidence(job=job.id, message=f"moved {where}: not a legal move", events=events))
-        if move.after == "active" and not move.by_hand:
+        if move.restored:
+            token = move.token  # what was claimed since is forgotten: tokens are given a second time
+        elif move.after == "active" and not move.by_hand:
             if token is not None and move.token <= token:
                 message = f"was claimed with token {move.token} at {move.at_s:.3f} s, after token {token}"
                 broken.append(Evidence(job=job.id, message=message, events=events))
@@ -84,7 +86,7 @@ def _fencing(job: JobStory) -> list[Evidence]:
     """
     broken: list[Evidence] = []
     claim: Event | None = None
-    for event in job.said_moves:
+    for event in job.kept_log:
         data = event.data
         if data["to"] == "active":
             claim = event

@@ -11,12 +11,15 @@ from unstuck.checks.story import ProcessStory, Story, seconds, text_of
 
 NAME = "roles_recover"
 PROMISE = "Every process that a fault or its own end has taken is back, and none restarts without end."
-PARAMETERS: Mapping[str, tuple[type, ...]] = {}
+PARAMETERS: Mapping[str, tuple[type, ...]] = {"unlive_most": (int,)}
 
 
-def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: ARG001  takes none
+def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     """Judges every process that ended and was not meant to stay away. One that the supervisor gave up on, and
     a role that was not up again when the recovery budget had to begin, break it.
+
+    `unlive_most`: so often at most may the supervisor kill one that did not answer its liveness probe;
+    with it every process that was ever probed is judged.
     """
     broken: list[Evidence] = []
     judged = 0
@@ -30,6 +33,22 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:  # noqa: A
             starts = len(process.lives)
             message = f"{process.name} has crashed {starts} times, and is not started any more"
             broken.append(Evidence(job=None, message=message, events=(given_up.number,)))
+    unlive = [
+        life.exit
+        for process in story.processes.values()
+        for life in process.lives
+        if life.exit is not None and life.exit.data.get("unlive") is True
+    ]
+    if "unlive_most" in params:
+        judged = max(judged, len(story.processes))
+        if len(unlive) > int(params["unlive_most"]):
+            first = unlive[0]
+            message = (
+                f"{first.process} did not answer its probe, and was killed at {seconds(first):.3f} s: "
+                f"{plural(len(unlive), 'time')} in all, {params['unlive_most']} allowed"
+            )
+            events = tuple(event.number for event in unlive)
+            broken.append(Evidence(job=None, message=message, events=events))
     for event in story.down:
         roles = event.data.get("roles")
         names = ", ".join(map(str, roles)) if isinstance(roles, list) else "a role"

@@ -62,7 +62,7 @@ def _states(job: JobStory, lag_s: float) -> Iterator[Evidence]:
 
 def _log(job: JobStory) -> Iterator[Evidence]:
     """The first line of the service's log that differs; what follows is shifted."""
-    for move, event in zip_longest((m for m in job.moves if not m.by_hand), job.said_moves):
+    for move, event in zip_longest(job.kept_moves, job.kept_log):
         seen = None if move is None else f"{move.before} -> {move.after}"
         logged = None if event is None else f"{event.data['from']} -> {event.data['to']}"
         if seen == logged:

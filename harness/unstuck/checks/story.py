@@ -42,6 +42,9 @@ class Story:
         self.history = history
         self.run = RunStory()
         self.jobs: dict[str, JobStory] = {}
+        self.gone: dict[
+            str, JobStory
+        ] = {}  # jobs that a restored back-up does not know; no property judges them
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
@@ -65,7 +68,7 @@ class Story:
 
     def job(self, name: str) -> JobStory:
         """The story of a job, begun if it is new."""
-        story = self.jobs.get(name)
+        story = self.jobs.get(name) or self.gone.get(name)
         if story is None:
             story = self.jobs[name] = JobStory(name)
         return story
@@ -110,6 +113,7 @@ class Story:
             **{("point", p): self._take_point for p in ("reached", "released")},
             ("attempt", "begin"): lambda event: self._of(event).begins.append(event),
             ("evidence", "roles_down"): self.down.append,
+            ("evidence", "gone"): self._take_gone,
             **{("evidence", name): self._take_doubt for name in DOUBTS},
         }
 
@@ -192,6 +196,11 @@ class Story:
             self.pauses.append((event, None))
         elif event.phase == "resume" and self.pauses:
             self.pauses[-1] = (self.pauses[-1][0], event)
+
+    def _take_gone(self, event: Event) -> None:
+        job = self.jobs.pop(event.job or "", None)
+        if job is not None:
+            self.gone[job.id] = job
 
     def _take_doubt(self, event: Event) -> None:
         known = {"job": event.job, "state": "", "answer": "", "problem": "", "line": ""}

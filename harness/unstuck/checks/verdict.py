@@ -17,8 +17,9 @@ from unstuck.checks.classes import JobClass, classify
 from unstuck.checks.port import Property, PropertyResult, Verdict
 from unstuck.checks.result import conclude
 from unstuck.checks.story import FaultStory, RunStory, Story, data_of, text_of
+from unstuck.collector import collector_paused
 from unstuck.errors import ExitCode, UsageError, did_you_mean
-from unstuck.history import History, collector_paused
+from unstuck.history import History
 
 CLOCK_STEP_S = 0.5  # slewing, of at most 0.5 ms a second, stays far below
 NO_BLOW = "heal"  # the fault that only ends another one, which had to have its own work in flight

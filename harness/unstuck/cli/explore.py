@@ -7,6 +7,7 @@ import shlex
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -169,7 +170,7 @@ def _tell(
     """Writes all reports, shows the table, and returns what it came to."""
     from unstuck.explorer.telling import About, table_of  # noqa: PLC0415  heavy
 
-    saved = _save(explored, target, chosen.save) if chosen.save else ()
+    saved = _save(explored.attempted, target, chosen) if chosen.save else ()
     name = f"{target.word}:{target.configuration}" if target.configuration else target.word
     table = table_of(
         explored,
@@ -208,23 +209,34 @@ def _publish(
     keep(group, reports_folder(chosen.reports), folder, reporter.troubles)
 
 
-def _save(explored: Explored, target: ChosenTarget, place: Path) -> tuple[str, ...]:
+def _save(
+    attempted: Sequence[Attempted], target: ChosenTarget, chosen: argparse.Namespace
+) -> tuple[str, ...]:
     """A scenario file for each trial that broke a promise. Raises `UsageError`."""
-    paths = []
+    place: Path = chosen.save
+    paths: dict[str, str] = {}  # by the name of the scenario; two points can come to the same
     with rundir.disk(place):
         place.mkdir(parents=True, exist_ok=True)
-    for one in explored.attempted:
+    for one in attempted:
         if one.outcome.word is not None and not one.outcome.allowed:
-            path = place / f"{one.trial.scenario.name}.yaml"
-            rundir.write(path, dump(one.trial.scenario, header=_header(one, target, path)))
-            paths.append(shown(path))
-    return tuple(paths)
+            scenario = one.trial.scenario
+            name, number = scenario.name, 1
+            while name in paths:
+                number += 1
+                name = f"{scenario.name}-{number}"
+            path = place / f"{name}.yaml"
+            header = _header(one, target, path, chosen)
+            rundir.write(path, dump(replace(scenario, name=name), header=header))
+            paths[name] = shown(path)
+    return tuple(paths.values())
 
 
-def _header(one: Attempted, target: ChosenTarget, path: Path) -> list[str]:
+def _header(one: Attempted, target: ChosenTarget, path: Path, chosen: argparse.Namespace) -> list[str]:
     words = ["unstuck", "run", shown(path), "--target", target.word]
     if target.configuration:
         words += ["--configuration", target.configuration]
+    for flag, values in (("--defence-off", chosen.defence_off), ("--allow-host", chosen.allow_host)):
+        words += [word for value in values for word in (flag, value)]
     return [
         f"Found by `unstuck explore`: {one.outcome.word} ({', '.join(one.outcome.broken)}).",
         f"At: {one.trial.point.text}",

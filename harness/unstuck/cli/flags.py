@@ -160,6 +160,29 @@ def reproduce_flags(parser: argparse.ArgumentParser) -> None:
     place_flags(parser)
 
 
+def verify_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="old",
+        metavar="OLD",
+        help="the version that is deployed: a commit, a tag or a wheel (default: the newest tag; without one "
+        "where this branch left main, or the commit before)",
+    )
+    parser.add_argument(
+        "--to",
+        dest="new",
+        metavar="NEW",
+        help="the version that is to be deployed: the same (default: this checkout)",
+    )
+    parser.add_argument(
+        "--database", type=one_of("postgresql", "sqlite"), help="on this one only (default: on both)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="the checklist for programs, instead of the screen"
+    )
+    place_flags(parser)
+
+
 def check_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", metavar="RUN", type=Path, help="folder of a run, its history.jsonl, or `latest`"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from unstuck.cli import flags, target_flags
+from unstuck.cli import flags, stuck_flags, target_flags
 from unstuck.cli.explore_flags import explore_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
@@ -147,6 +147,18 @@ examples:
 Exit code 0: it happened without the defences, and with them every promise was kept; 1: a promise
 was broken with every defence on; 3: it did not happen again, so that the green run proves nothing.""",
     ),
+    "verify": CommandHelp(
+        module="verify",
+        summary="Say whether a version of the reference service may be deployed over another, with evidence.",
+        declare=flags.verify_flags,
+        more="""\
+examples:
+  unstuck verify                             from what was deployed last to this checkout
+  unstuck verify --from v1.2 --to v1.3
+  unstuck verify --from old.whl --to new.whl --json
+  unstuck verify --database sqlite           without PostgreSQL: a minute instead of five
+Exit code 1: something broke; 3: something did not happen that had to. What cannot be done is told.""",
+    ),
     "explore": CommandHelp(
         module="explore",
         summary="Strike a job at each message that matters, one trial each, and tabulate what became of it.",
@@ -242,6 +254,18 @@ examples:
         declare=target_flags.declare_doctor,
         more=target_flags.DOCTOR_MORE,
     ),
+    "find-stuck": CommandHelp(
+        module="find_stuck",
+        summary="List the jobs of a running system that are stuck: not ended, and nobody at work on them.",
+        declare=stuck_flags.declare_find,
+        more=stuck_flags.FIND_MORE,
+    ),
+    "retry-stuck": CommandHelp(
+        module="retry_stuck",
+        summary="Ask a running system to take up its stuck jobs again, by the rescue of its target file.",
+        declare=stuck_flags.declare_retry,
+        more=stuck_flags.RETRY_MORE,
+    ),
     "version": CommandHelp(module="", summary="Print the version.", declare=flags.nothing_flags),
 }
 
@@ -252,21 +276,24 @@ none lost, none stuck, no effect twice.
 usage: unstuck COMMAND [FLAGS]
 
 commands:
-  run        run scenarios: the base case of each, or the cases that you choose
-  gate       run what the policy in pyproject.toml says, for every change
-  prove      switch each defence off, and show that its scenario notices
-  reproduce  let an incident happen again, without its defences and with them
-  explore    strike one job at each message that matters, and tabulate what became of it
-  check      judge a recorded run again, offline
-  compare    say what changed from one recorded run, or gate, to another
-  preflight  hold deploy manifests against rules; nothing is started
-  replay     run a recorded run again: same case, same seed
-  proxy      be a Toxiproxy: its HTTP API and its toxics
-  scenarios  list them, or explain one in words
-  targets    list those that come ready-made
-  init       write a target file for a service of your own
-  doctor     try a target step by step, and say what to mend
-  version    print the version
+  run          run scenarios: the base case of each, or the cases that you choose
+  gate         run what the policy in pyproject.toml says, for every change
+  prove        switch each defence off, and show that its scenario notices
+  reproduce    let an incident happen again, without its defences and with them
+  verify       may one version of the reference service be deployed over another? a checklist
+  explore      strike one job at each message that matters, and tabulate what became of it
+  check        judge a recorded run again, offline
+  compare      say what changed from one recorded run, or gate, to another
+  preflight    hold deploy manifests against rules; nothing is started
+  replay       run a recorded run again: same case, same seed
+  proxy        be a Toxiproxy: its HTTP API and its toxics
+  scenarios    list them, or explain one in words
+  targets      list those that come ready-made
+  init         write a target file for a service of your own
+  doctor       try a target step by step, and say what to mend
+  find-stuck   list the stuck jobs of a system that is running; changes nothing
+  retry-stuck  ask that system to take them up again
+  version      print the version
 
 examples:
   unstuck scenarios list

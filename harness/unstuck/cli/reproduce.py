@@ -227,8 +227,8 @@ def _list(target: ChosenTarget) -> Sheet:
     sheet.blank()
     sheet.paragraph(
         "Each runs twice, without the defences that were missing and with all of them, and shows both side "
-        "by side. `--world sim` takes seconds; `--jobs N` takes another number of jobs. A scenario under "
-        "`see also` is run by `unstuck run NAME`.",
+        "by side. `--jobs N` takes another number of jobs; `--world sim` takes seconds, where no connection "
+        "has to be struck. A scenario under `see also` is run by `unstuck run NAME`.",
         style="dim",
     )
     return sheet

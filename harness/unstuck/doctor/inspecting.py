@@ -32,6 +32,7 @@ from unstuck.targets.declared.templates import all_calls, fill
 
 TODO = re.compile(r"\bTODO\b[:\s]*(.*)")
 MODULE_WITHIN_S = 20.0
+RUN_NODE = frozenset({"node", "npm", "npx", "yarn", "pnpm", "tsx", "ts-node"})
 FIND = """\
 import importlib.util, sys
 sys.path.insert(0, "")
@@ -114,16 +115,21 @@ def _look_at_role(file: TargetFile, role: Role, python: str, notes: Notes) -> No
     elif found is None:
         notes.bad(f"{role.name}: {program!r} was not found", "Install it, or give its path in `command`.")
     elif role.command[0] == "{python}" and words[1:2] == ["-m"] and len(words) > 2:
-        _look_at_module(role, python, words[2], folder, notes)
+        modules = role.environment.get("PYTHONPATH") or file.environment.get("PYTHONPATH")
+        around = {**os.environ, **({"PYTHONPATH": fill(modules, value_of)} if modules else {})}
+        _look_at_module(role, python, words[2], folder, around, notes)
     else:
         notes.tell(f"{role.name}: {found}")
 
 
-def _look_at_module(role: Role, python: str, module: str, folder: Path, notes: Notes) -> None:
+def _look_at_module(
+    role: Role, python: str, module: str, folder: Path, around: Mapping[str, str], notes: Notes
+) -> None:
     try:
         ended = subprocess.run(
             [python, "-c", FIND, module.partition(".")[0]],
-            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MODULE_WITHIN_S,
+            cwd=folder, env=around, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=MODULE_WITHIN_S,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         notes.bad(f"{role.name}: {python} does not run ({error})", "Mend `python` in the target file.")
@@ -139,8 +145,10 @@ def _look_at_module(role: Role, python: str, module: str, folder: Path, notes: N
 
 
 def _look_at_node(file: TargetFile, notes: Notes) -> None:
-    """Packages of a package.json that node_modules lacks: Node says so at the begin of a long trace."""
-    for folder in dict.fromkeys(file.folder / role.folder for role in file.roles.values()):
+    """Packages of a package.json that node_modules lacks, where a role runs Node: it says so at the begin of
+    a long trace."""
+    run_it = [role for role in file.roles.values() if Path(role.command[0]).name in RUN_NODE]
+    for folder in dict.fromkeys(file.folder / role.folder for role in run_it):
         try:
             said = json.loads((folder / "package.json").read_text(encoding="utf-8"))
             names = [*said.get("dependencies", {})]

@@ -26,7 +26,8 @@ PACKAGE, NEAR = 4, 1  # how much it says that the project names the system; that
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """One system. `packages`: names by which a project shows it; `near`: words that tell those apart which
-    share them (`redis`, `rabbitmq`); `app`: calls that make its application; `tasks`: decorators."""
+    share them (`redis`, `rabbitmq`); `app`: calls that make its application; `tasks`: decorators; `shares`:
+    the system whose files it writes as well, where it has none of that name."""
 
     name: str
     folder: Path
@@ -35,13 +36,20 @@ class Recipe:
     app: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     urls: tuple[str, str] = URLS  # of broker and results, in the draft
+    shares: str | None = None
     adapts: bool = False  # to the project; False: the ready-made target is copied as it is
 
     def files(self) -> Sequence[Path]:
         """What is to be written, the target file first."""
         folder = self.folder / DRAFT if self.adapts else self.folder
-        found = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != RECOGNISE]
-        return sorted(found, key=lambda path: path.name != FILE)
+        folders = [folder] if self.shares is None else [self.folder.parent / self.shares / DRAFT, folder]
+        found = {
+            path.name: path
+            for one in folders
+            for path in sorted(one.iterdir())
+            if path.is_file() and path.name != RECOGNISE
+        }
+        return sorted(found.values(), key=lambda path: (path.name != FILE, path.name))
 
 
 def recipes() -> dict[str, Recipe]:
@@ -84,6 +92,7 @@ def _recipe(folder: Path) -> Recipe:
             app=tuple(said.get("app", ())),
             tasks=tuple(said.get("tasks", ())),
             urls=(broker, results),
+            shares=said.get("shares"),
             adapts=True,
         )
     except (OSError, ValueError, LookupError) as error:

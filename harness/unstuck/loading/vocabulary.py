@@ -65,6 +65,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "at_most": (0, CLIENTS_MAX),
     "most": (0, CLIENTS_MAX),
     "memory_limit_mib": (16, 1024 * 1024),
+    "disk_limit_mib": (1, 1024 * 1024),
     "mib": (1, 1024 * 1024),
     "attempt": (1, 1_000),
     "fault": (0, 1_000),

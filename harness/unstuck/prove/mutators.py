@@ -25,6 +25,7 @@ from unstuck.prove.process_mutators import (
     rescue_the_living,
 )
 from unstuck.prove.recovery_mutators import sweep_at_once
+from unstuck.prove.work_mutators import ask_on, leave_behind, work_again
 from unstuck.scenario import CANONICAL_STATES, TERMINAL_STATES
 
 T = TypeVar("T")
@@ -372,11 +373,14 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("lose a result", "result_intact", _lose_result),
         ("stretch a result", "result_intact", _stretch_result),
         ("shift the sound", "result_intact", _shift_sound),
+        ("leave a checkpoint", "cleaned_up", leave_behind),
         ("claim before the put", "no_premature_claim", _claim_before_put),
         ("enqueue twice", "completion_idempotent", _enqueue_twice),
         ("complete an active job", "completion_idempotent", _complete_active),
         ("exit dirtily", "drains_cleanly", exit_dirtily),
+        ("do it all again", "rework_within", work_again),
         ("try for ever", "attempts_bounded", _try_for_ever),
+        ("ask on", "calls_in_vain", ask_on),
         ("outgrow the memory", "memory_within", outgrow_memory),
         ("lie by the API", "status_truthful", _lie_by_api),
         ("lie by a row", "status_truthful", _lie_by_row),

@@ -43,6 +43,7 @@ class Stay:
     holder: str | None = None
     attempt: int | None = None
     peak_bytes: int | None = None  # of its memory, as the service says of the attempt
+    stage_peaks: tuple[tuple[str, int], ...] = ()  # the same, by stage, in their order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

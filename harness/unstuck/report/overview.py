@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from unstuck.report.markup import Markup, tag
@@ -26,7 +26,7 @@ def overview_svg(summary: Summary, start_s: float, end_s: float) -> Markup:
         below = top
     scale = COLUMNS / (end_s - start_s)
     for fault in summary.faults:
-        for from_s, until_s in fault.strokes:
+        for from_s, until_s in _joined(fault.strokes):
             x = (max(from_s, start_s) - start_s) * scale
             width = max((max(until_s, start_s) - start_s) * scale - x, 1.0)
             drawn.append(tag("rect", x=x, y=0.0, width=width, height=float(most), class_="stroke"))
@@ -60,6 +60,17 @@ def _counts(summary: Summary, start_s: float, end_s: float) -> list[list[int]]:
             now += changes[column]
             counts[column][state] = now
     return counts
+
+
+def _joined(strokes: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those that overlap as one: many at once would hide what is below."""
+    joined: list[tuple[float, float]] = []
+    for from_s, until_s in sorted(strokes):
+        if joined and from_s < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], until_s))
+        else:
+            joined.append((from_s, until_s))
+    return joined
 
 
 def _area(low: Sequence[int], high: Sequence[int]) -> str:

@@ -13,6 +13,9 @@ from unstuck.report.words import plural, size, span
 WIDTH: Final = 560.0
 _HEIGHT: Final = 64.0  # of the columns, or of the curve
 _BINS: Final = 56
+_ROW: Final = 16.0  # of a bar
+_LABEL: Final = 80.0  # left of the bars
+_FIGURE: Final = 70.0  # right of the longest
 _FAR: Final = 2.5  # a budget so many times beyond the slowest would press all columns to the left
 
 
@@ -91,6 +94,39 @@ def memory_svg(line: ProcessLine, jobs: Sequence[JobLine], start_s: float, end_s
     ]
     marks = [(0.0, span(start_s)), (0.5, span((start_s + end_s) / 2)), (1.0, span(end_s))]
     return _picture(drawn, f"Memory of {line.name} against its limit", marks)
+
+
+def stage_memory_svg(jobs: Sequence[JobLine]) -> Markup | None:
+    """A bar for each stage: the most memory resident in it, in any attempt; None: nobody measured."""
+    peaks: dict[str, tuple[int, str]] = {}
+    for job in jobs:
+        for stay in job.stays:
+            for stage, bytes_ in stay.stage_peaks:
+                peaks[stage] = max(peaks.get(stage, (0, "")), (bytes_, f"{job.id}, attempt {stay.attempt}"))
+    if not peaks:
+        return None
+    top = max(bytes_ for bytes_, _ in peaks.values())
+    drawn = []
+    for nth, (stage, (bytes_, whose)) in enumerate(peaks.items()):
+        y, width = nth * _ROW, bytes_ / top * (WIDTH - _LABEL - _FIGURE)
+        bar = tag(
+            "rect",
+            tag("title", f"{stage}: {size(bytes_)} in {whose}"),
+            x=_LABEL, y=y + 2, width=width, height=_ROW - 4, class_="column",
+        )  # fmt: skip
+        drawn += [
+            _text(stage, _LABEL - 6, y + _ROW - 5, "small", "end"),
+            bar,
+            _text(size(bytes_), _LABEL + width + 5, y + _ROW - 5, "small", "start"),
+        ]
+    return tag(
+        "svg",
+        *drawn,
+        viewBox=f"0 0 {number(WIDTH)} {number(len(peaks) * _ROW)}",
+        role="img",
+        aria_label="The most memory by stage",
+        class_="figure",
+    )
 
 
 def _picture(drawn: Sequence[Markup], title: str, marks: Sequence[tuple[float, str]]) -> Markup:

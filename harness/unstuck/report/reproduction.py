@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,14 +105,12 @@ class Reproduction:
         off = "Without these defences"
         if not self.reproduced:
             other = f" ({', '.join(self.failed)} failed instead)" if self.failed else ""
-            return (
-                f"{off} {' and '.join(self.unseen)} did not fail{other}: the incident did not happen again."
-            )
-        broke = f"{off} {' and '.join(self.fails)} failed"
+            return f"{off} {_listed(self.unseen)} did not fail{other}: the incident did not happen again."
+        broke = f"{off} {_listed(self.fails)} failed"
         if self.after.exit_code is ExitCode.PASS:
             return f"{broke}; with every defence on, each promise was kept."
         if self.after.exit_code is ExitCode.FAIL:
-            return f"{broke}; with every defence on, {', '.join(_failed(self.after))} failed as well."
+            return f"{broke}; with every defence on, {_listed(_failed(self.after))} failed as well."
         return f"{broke}; the run with every defence on proves nothing."
 
     def rows(self) -> Iterator[Row]:
@@ -169,6 +167,12 @@ class Reproduction:
         )
         for at_s, what in sorted(told, key=lambda moment: moment[0]):
             yield span(at_s), what
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *others, last = names or ("nothing",)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _failed(line: RunLine) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from unstuck.report.markup import Child, Markup, join, tag
 from unstuck.report.model import FaultLine, JobLine, ProcessLine, PropertyLine, Stay, Summary
 from unstuck.report.page import badge, command, header, page, table
 from unstuck.report.places import Places, window
-from unstuck.report.plots import memory_svg, recovery_svg
+from unstuck.report.plots import memory_svg, recovery_svg, stage_memory_svg
 from unstuck.report.text import doubts, fault_fate, jobs_text
 from unstuck.report.timeline import ordered, timeline
 from unstuck.report.words import plural, size, span, target_text
@@ -176,18 +176,25 @@ def _distribution(
     )
 
 
+_BY_STAGE = " the most that was resident in the process of an attempt, as the service measured it"
+
+
 def _memory(summary: Summary) -> list[Markup]:
     limited = [line for line in summary.processes if line.limit_bytes and line.memory]
-    if not limited:
+    by_stage = stage_memory_svg(summary.jobs)
+    if not limited and by_stage is None:
         return []
     start_s, end_s = window(summary)
     pictures = []
+    if by_stage is not None:
+        pictures.append(tag("figure", tag("figcaption", tag("b", "by stage"), _BY_STAGE), by_stage))
     for line in limited:
         used = f" {size(line.rss_bytes_max or 0)} of {size(line.limit_bytes or 0)} at most"
         caption = tag("figcaption", tag("b", line.name), used)
         pictures.append(tag("figure", caption, memory_svg(line, summary.jobs, start_s, end_s)))
     about = "What each limited process and its children used; dots: the peak of an attempt, where it ended."
-    return [tag("h2", "Memory"), tag("p", about, class_="soft"), tag("div", *pictures, class_="pictures")]
+    told = [tag("p", about, class_="soft")] if limited else []
+    return [tag("h2", "Memory"), *told, tag("div", *pictures, class_="pictures")]
 
 
 def _jobs(summary: Summary, places: Places) -> list[Markup]:

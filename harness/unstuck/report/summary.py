@@ -180,6 +180,7 @@ def _job(job: JobStory, row: JobClass, broken: bool) -> JobLine:  # noqa: FBT001
                 holder=claim.holder if claim else None,
                 attempt=claim.move.attempt if claim else None,
                 peak_bytes=peak if isinstance(peak := said.get("peak_rss_bytes"), int) else None,
+                stage_peaks=tuple(dict(said.get("stage_peaks") or {}).items()),
             )
         )
     return JobLine(

@@ -202,10 +202,13 @@ def _bands(
 ) -> Iterator[Markup]:
     """Each stroke from fired until over. A stroke before the window begins with it."""
     faults = {fault.index: fault for fault in summary.faults}
+    drawn_s: dict[int, float] = {}  # until when a fault is drawn: many strokes at once are one darkness
     for index, nth, from_s, until_s in strokes:
+        within = from_s < drawn_s.get(index, from_s)
+        drawn_s[index] = max(until_s, drawn_s.get(index, until_s))
         yield tag(
             "i",
-            class_="band",
+            class_="band within" if within else "band",
             id=Places.stroke(index, nth),
             style=_from_until(max(from_s, start_s), min(max(until_s, start_s), end_s)),
             data_w=f"fault {index}: {faults[index].what}",

@@ -260,12 +260,19 @@ def _toxic(values: Mapping[str, Any]) -> str:
     return f"{what} {values['stream']} on the link {values['link']} for {span(values['for_s'])}{share}"
 
 
+def _migrate(values: Mapping[str, Any]) -> str:
+    whose = values["version"] or "this checkout"
+    down = values["down_to"]
+    return f"migrate the database {f'back to {down}' if down else f'to {whose}'} under whoever runs on it"
+
+
 def _update_by_hand(values: Mapping[str, Any]) -> str:
     jobs = "the job" if values["which"] == "here" else f"every job ({values['job']})"
     return f"UPDATE by hand: make {jobs} {values['state']} that is {values['was']}"
 
 
 _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "back_up": lambda _: "back the database up",
     "allocate_here": lambda v: f"make the process at that place allocate {v['mib']} MiB",
     "clock": _clock,
     "complete_again": lambda v: f"complete the upload again ({v['times']} x)",
@@ -283,9 +290,13 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "kill": _kill,
     "link_down": lambda v: f"cut the link {v['link']} for {span(v['for_s'])}",
     "manual_update": _update_by_hand,
+    "migrate": _migrate,
     "notifications_off": lambda _: "switch the bucket's notifications off",
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
     "pause_recovery": lambda v: f"pause the service's recovery sweeps for {span(v['for_s'])}",
+    "restore_backup": lambda v: (
+        f"stop {', '.join(v['roles'])}, put the back-up back, start {v['version'] or 'this checkout'}"
+    ),
     "rolling_replace": _replace,
     "swallow": lambda _: "answer that message and never forward it",
     "terminate": _terminate,

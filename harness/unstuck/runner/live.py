@@ -54,10 +54,17 @@ class Live:
 
     moved_by_hand: set[str] = field(default_factory=set)  # jobs that a fault's own statement has moved
 
+    gone: set[str] = field(default_factory=set)  # jobs that a restored back-up does not know
+
     poisoned: dict[str, set[str]] = field(default_factory=dict)  # toxic -> links where it has had bytes
 
     def apply(self, event: Event) -> None:
-        if event.kind in ("transition", "stage") and event.job is not None:
+        if event.kind == "evidence" and event.phase == "gone" and event.job is not None:
+            self.gone.add(event.job)
+            self.jobs.pop(event.job, None)
+        elif event.job in self.gone:
+            pass
+        elif event.kind in ("transition", "stage") and event.job is not None:
             self._move(event.kind, event.job, event.data)
         elif event.kind == "op" and event.job is not None:
             if "tag" in event.data:

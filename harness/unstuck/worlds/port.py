@@ -85,6 +85,11 @@ class ProcessSpec:
     ready_timeout_s: float = 20.0  # in the sim a program says itself when it is ready: none of these counts
     memory_limit_bytes: int | None = None  # of the process and its descendants together
     memory_limited_by: Literal["world", "service"] = "world"  # `service`: only watched here
+    live_url: str | None = None  # GET has to answer 200, else the supervisor kills and restarts it
+    live_every_s: float = 0.5
+    live_failures_max: int = 3  # in a row
+    disk_folder: str | None = None  # is a file system of `disk_bytes`, for it and its descendants only
+    disk_bytes: int | None = None
     restart: Restart = Restart()
     stop_signal: str = "SIGTERM"
     version: str = "current"
@@ -139,6 +144,19 @@ class World(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Disks(Protocol):
+    """What a world with the capability `disk_limit` does besides: processes with small disks of their own."""
+
+    def fill_disk(self, name: str) -> tuple[int, int] | None:
+        """Writes until the disk of a process is full: bytes written, bytes left; None: it has none."""
+        ...
+
+    def free_disk(self, name: str) -> None:
+        """Removes what was written. Idempotent."""
+        ...
 
 
 @runtime_checkable

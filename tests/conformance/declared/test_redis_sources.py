@@ -100,6 +100,26 @@ def test_a_glob_looks_into_all_that_fit(server: Dependency, client: Any) -> None
     assert look(server, Look(key="taken.*", held="lease"))[JOB].held == "lease"
 
 
+def test_members_that_are_names_in_a_hash_are_seen_by_their_values(server: Dependency, client: Any) -> None:
+    """A list of ids that no client knows, and the messages themselves beside it; also through a glob."""
+    client.hset("q.msgs", mapping={"r-1": f'{{"id": "{JOB}"}}', "r-2": '{"id": "another-one"}'})
+    client.rpush("q", "r-1")
+    client.sadd("acks.w1.q", "r-2")
+    queue = Look(key="q", through="q.msgs", state="queued", held="queue")
+    acks = Look(key="acks.*.q", through="q.msgs", state="active", held="lease")
+    assert look(server, queue, acks, jobs=(JOB, "another-one")) == {
+        JOB: Seen(state="queued", held="queue"),
+        "another-one": Seen(state="active", held="lease"),
+    }
+
+
+def test_a_member_whose_message_is_gone_holds_nothing(server: Dependency, client: Any) -> None:
+    """What is only in the hash, or only in the list, is nobody's to do."""
+    client.hset("q.msgs", "r-1", f'{{"id": "{JOB}"}}')
+    client.rpush("q", "r-9")
+    assert look(server, Look(key="q", through="q.msgs", held="queue"))[JOB] == NOWHERE
+
+
 def test_a_short_id_has_to_be_the_whole_member(server: Dependency, client: Any) -> None:
     """`7` stands in many texts that have nothing to do with the job."""
     client.rpush("place", "17", "job 7")

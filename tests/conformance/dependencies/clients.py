@@ -100,7 +100,14 @@ class SqsClient:
 
 
 class RabbitmqClient:
-    """Persistent messages in a durable queue; the broker confirms each."""
+    """Persistent messages in a durable queue; the broker confirms each.
+
+    A durable queue is not as durable as its messages (3.10.8): 1. `queue.declare` is answered  2. the commit
+    is in Mnesia's LATEST.LOG, presumed aborted, and the record that decides on it waits to be written
+    3. SIGKILL: the next start undoes it, and the messages are gone with their queue. On a busy machine the
+    record was missing after 2 of 12 kills that followed at once. The commit of another durable queue writes
+    what waits as well: with that it was missing after none of 12.
+    """
 
     def write(self, dependency: Dependency, word: str) -> None:
         with contextlib.closing(self._connect(dependency)) as connection:
@@ -108,6 +115,7 @@ class RabbitmqClient:
             channel.confirm_delivery()
             channel.queue_declare("words", durable=True)
             kept = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent)
+            channel.queue_declare("others", durable=True)
             channel.basic_publish("", "words", word.encode(), kept, mandatory=True)
 
     def has(self, dependency: Dependency, word: str) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.conformance.dependencies.clients import KEEPER
 from tests.conformance.dependencies.conftest import Open
 from unstuck.errors import TargetError
+from unstuck.targets.dependencies import Wanted
+from unstuck.targets.dependencies.kinds.command import contained
 from unstuck.targets.dependencies.listeners import addresses_of
+from unstuck.targets.dependencies.port import Ground
 from unstuck.worlds.process.ports import is_answered
 from unstuck.worlds.process.world import ProcessWorld
 
@@ -37,6 +41,30 @@ def test_its_environment_is_filled_in_and_its_folder_is_told(start: Open) -> Non
     dependency = start("command", command=[sys.executable, "-c", script], environment={"SERVE": "{port}"})
     assert is_answered(dependency.host, dependency.port)
     assert Path(dependency.values("h", 1)["folder"]).is_dir()
+
+
+def test_in_a_container_its_ready_line_is_filled_in() -> None:
+    """As its command is, with the port that it serves."""
+    options = {"image": "x", "command": "serve {port}", "ready_line": "listening on {host}:{port}"}
+    made = contained(Wanted(name="dep", kind="command", options=options), cast("Ground", None))
+    assert made.ready(7) == ["listening on 127.0.0.1:7"]
+    assert made.command(7) == ["serve", "7"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cwd", "here"),
+        ("ready_url", "http://127.0.0.1:{port}/"),
+        ("ready_settle_s", 1.0),
+        ("stop_signal", "SIGINT"),
+    ],
+)
+def test_what_has_no_effect_in_a_container_is_refused(name: str, value: object) -> None:
+    """Rather than ignored."""
+    options = {"image": "x", "command": "serve {port}", name: value}
+    with pytest.raises(TargetError, match=rf"^{name}=.* has no effect in a container; leave it out$"):
+        contained(Wanted(name="dep", kind="command", options=options), cast("Ground", None))
 
 
 def test_a_url_says_that_it_is_ready(start: Open) -> None:

@@ -243,9 +243,11 @@ def test_a_harness_that_is_killed_leaves_no_container(engine: Engine, tmp_path: 
     )
     assert victim.stdout is not None
     with victim, victim.stdout:
-        facts = json.loads(victim.stdout.readline())
-        assert len(engine.containers_of(facts["run"], "dep-redis")) == 1
-        victim.kill()
+        try:
+            facts = json.loads(victim.stdout.readline())
+            assert len(engine.containers_of(facts["run"], "dep-redis")) == 1
+        finally:
+            victim.kill()
     processes = [proctree.Process(*fields) for fields in facts["processes"]]
     assert proctree.wait_gone(processes, GONE_WITHIN_S)
     assert not is_answered("127.0.0.1", facts["ports"][0])

@@ -32,11 +32,13 @@ def test_a_harness_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     )
     assert victim.stdout is not None
     with victim, victim.stdout:
-        facts = json.loads(victim.stdout.readline())
-        processes = [proctree.Process(*fields) for fields in facts["processes"]]
-        assert len(facts["ports"]) == len(KINDS_HERE)
-        assert len([process for process in processes if proctree.exists(process)]) > len(KINDS_HERE)
-        victim.kill()
+        try:
+            facts = json.loads(victim.stdout.readline())
+            processes = [proctree.Process(*fields) for fields in facts["processes"]]
+            assert len(facts["ports"]) == len(KINDS_HERE)
+            assert len([process for process in processes if proctree.exists(process)]) > len(KINDS_HERE)
+        finally:
+            victim.kill()
     assert proctree.wait_gone(processes, GONE_WITHIN_S)
     assert [port for port in facts["ports"] if is_answered("127.0.0.1", port)] == []
     assert [folder for folder in facts["folders"] if not _is_gone(folder)] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -16,13 +15,10 @@ import redis.retry
 
 from tests.conformance.links.conftest import OpenLink, listening
 from unstuck.links.rules import Cut, Delay, Drop, Duplicate, Error, Hold
+from unstuck.targets.dependencies.kinds.redis import find_server
 from unstuck.worlds.process.ports import free_port
 
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is on PATH"),
-]
+pytestmark = pytest.mark.process
 Open = Callable[[int, str], OpenLink]
 Client = Any  # redis.Redis: it says of each answer that one may have to await it
 
@@ -33,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     options += ["--dir", str(tmp_path_factory.mktemp("redis")), "--loglevel", "warning"]
-    with subprocess.Popen([str(SERVER), *options], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen([find_server(), *options], stdout=subprocess.DEVNULL) as process:
         try:
             listening(port)
             yield port

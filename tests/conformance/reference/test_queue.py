@@ -56,6 +56,17 @@ def test_a_received_message_is_hidden_until_deleted(queue: Queue) -> None:
     assert queue.receive(wait_s=0, most=1) == []
 
 
+def test_a_message_that_is_given_back_can_be_had_at_once(queue: Queue) -> None:
+    """Another one gets what it said, and once."""
+    queue.send({"n": 1})
+    (message,) = queue.receive(wait_s=1, most=1)
+    queue.give_back(message)
+    (again,) = queue.receive(wait_s=1, most=10)
+    assert again.body == {"n": 1}
+    queue.delete(again)
+    assert queue.receive(wait_s=0, most=1) == []
+
+
 def test_at_most_so_many_are_received(queue: Queue) -> None:
     """And all of them in the end."""
     for number in range(5):

@@ -37,7 +37,7 @@ def test_a_good_service_is_ready(tiny: Tiny) -> None:
         ("lies", "job", "submissions were refused for", "settle_s"),
         ("no_id", "job", "holds no id of a job", "Mend `submit`"),
         ("drops", "job", "nobody took it up", "may not know the task"),
-        ("fails", "job", "failed 0.", "Give a job that succeeds"),
+        ("fails", "job", "failed ", "Give a job that succeeds"),
         ("unmapped", "states", "'finished-oddly', which its `states` lack", "Add each word"),
         ("garbage", "effect", "a report that nobody understands", "A line is"),
         ("twice", "effect", "it was seen 2 times", "Report `end` once"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import findings
 from bench.findings import BEGIN, END, PAGES, Finding, main, table
 from unstuck.targets.ready import ready_targets, scenario_files
 
@@ -103,6 +105,63 @@ def test_what_is_kept_is_read_and_not_run_again(tmp_path: Path, capsys: pytest.C
         ["huey", "defaults", "baseline", "pass", "1", "ok"],
         ["huey", "reliable", "baseline", "pass", "1", "ok"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--explore", "--scenario", "baseline"], "would drop the cases of all others"),
+        ([], "would give old trials today's date"),
+    ],
+)
+def test_what_is_not_whole_is_not_written(
+    flags: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused before anything runs."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--target", "huey", "--write", *flags])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_nothing_is_written_where_a_run_came_to_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pages stay as they are; with verdicts alone they are made."""
+    ones = [finding(job()), finding(verdict="error", told="exit code 4")]
+    written: list[list[Finding]] = []
+    monkeypatch.setattr(findings, "_cases", lambda *_: list(ones))
+    monkeypatch.setattr(findings, "_explorations", lambda *_: {})
+    monkeypatch.setattr(findings, "_write", lambda _, found, __: written.append(found))
+    assert main(["--target", "rq", "--explore", "--write"]) == 1
+    assert "not written: 1 came to no verdict" in capsys.readouterr().out
+    del ones[1]
+    assert main(["--target", "rq", "--explore", "--write"]) == 0
+    assert written == [ones]
+
+
+@pytest.mark.parametrize(("code", "verdicts"), [(1, ["pass"]), (3, ["pass"]), (4, ["pass", "error"])])
+def test_a_run_that_ended_before_its_last_case_is_told(
+    code: int, verdicts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cases count, and that some lack; it is not kept as if it were whole."""
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        folder = Path(words[words.index("--reports") + 1]) / "run"
+        folder.mkdir(parents=True)
+        said = {
+            "title": "baseline",
+            "verdict": "pass",
+            "summary": {"jobs": [job()], "reasons": [], "properties": []},
+        }
+        (folder / "verdict.json").write_text(json.dumps(said), encoding="utf-8")
+        return subprocess.CompletedProcess(words, code, "", "it fell over")
+
+    monkeypatch.setattr("bench.findings.subprocess.run", run)
+    found = findings._run(tmp_path, ("huey", "defaults", "baseline"))
+    assert [one.verdict for one in found] == verdicts
+    assert found[-1].told == ("it fell over" if code == 4 else None)
+    assert (tmp_path / "huey-defaults-baseline").exists() is (code != 4)
 
 
 @pytest.mark.parametrize("target", sorted(ready_targets()))

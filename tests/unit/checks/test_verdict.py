@@ -106,6 +106,13 @@ def test_a_fault_of_the_set_up_needs_no_work_in_flight() -> None:
     assert judged(draft).verdict is Verdict.PASS
 
 
+def test_the_end_of_another_fault_needs_no_work_in_flight() -> None:
+    """It is no blow: all may be done when a fault, which had its own work in flight, is ended early."""
+    draft = healthy()
+    draft.fault("armed", "fired", "landed", index=1, name="heal", in_flight=0)
+    assert judged(draft).verdict is Verdict.PASS
+
+
 def test_a_broken_promise_is_a_failure_also_when_a_fault_did_not_land() -> None:
     """The reasons name both."""
     draft = healthy()

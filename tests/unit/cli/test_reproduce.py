@@ -41,7 +41,7 @@ def test_the_list_tells_each_incident(capsys: pytest.CaptureFixture[str]) -> Non
     incidents = {name for path in bundled().values() if (name := incident_of(path)) is not None}
     for incident in incidents:
         assert f"unstuck reproduce {incident}\n" in said
-    assert "191 stayed processing" in " ".join(said.split())
+    assert "191 videos stayed processing" in " ".join(said.split())
     assert main(["reproduce"]) == ExitCode.PASS
     assert capsys.readouterr().out == said
 

@@ -43,7 +43,7 @@ from unstuck.targets.declared.inherited import inherited, withheld
     ],
 )
 def test_hosts_elsewhere_are_found(text: str, hosts: list[str]) -> None:
-    """In URLs with one host or several, pairs of host and port, keywords of a connection, bare addresses."""
+    """In URLs with one host or several, in pairs of host and port, in keywords, as bare addresses."""
     assert hosts_off_machine(text) == hosts
 
 

@@ -82,7 +82,7 @@ def ended(state: str = "succeeded", *, effects: int = 1, reason: str | None = No
     [
         (ended(), ended(), "ok", "then a job took 0.20 s"),
         (ended(effects=0), ended(effects=0), "ok", "then a job took 0.20 s"),  # `effect` has said so
-        (ended(), ended("failed", effects=0, reason="no table"), "bad", "job failed 0.20 s later: no table"),
+        (ended(), ended("failed", effects=0, reason="away"), "bad", "then a job failed 0.20 s later: away"),
         (ended(), ended(effects=0), "bad", "then a job succeeded, and its effect was not seen"),
     ],
 )  # fmt: skip

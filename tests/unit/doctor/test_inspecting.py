@@ -62,12 +62,32 @@ def test_packages_that_are_missing_are_told(tmp_path: Path) -> None:
     step = look_at_programs(load(tmp_path, "[worker,", "[sh,", more=needs))
     assert "node_modules/some" in bad(step)
     assert f"(cd {tmp_path} && npm install)." in step.advice
+
+
+def test_packages_of_node_are_looked_for_where_a_role_runs_it(tmp_path: Path) -> None:
+    """Here or above; a front end beside a service in Python is nothing that a run needs."""
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\n")
+    node.chmod(0o755)
     (tmp_path / "package.json").write_text('{"dependencies": {"bullmq": "^5", "@x/y": "1"}}')
     (tmp_path / "node_modules" / "@x" / "y").mkdir(parents=True)
-    step = look_at_programs(load(tmp_path, "[worker,", "[sh,"))
+    assert look_at_programs(load(tmp_path, "[worker,", "[sh,")).state == "ok"
+    step = look_at_programs(load(tmp_path, "[worker,", "[./node,"))
     assert "names bullmq, which no node_modules has" in bad(step)
     (tmp_path / "package.json").write_text("[]")
-    assert look_at_programs(load(tmp_path, "[worker,", "[sh,")).state == "ok"
+    assert look_at_programs(load(tmp_path, "[worker,", "[./node,")).state == "ok"
+
+
+def test_a_module_is_looked_for_where_the_role_would_find_it(tmp_path: Path) -> None:
+    """By the PYTHONPATH of the file, and over it the role's own, relative to the role's folder."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "own_module.py").write_text("")
+    own = '["{python}", -m, own_module,'
+    assert "has no module 'own_module'" in bad(look_at_programs(load(tmp_path, "[worker,", own)))
+    by_file = GOOD.replace("[worker,", own).replace("  URL:", "  PYTHONPATH: src\n  URL:")
+    assert look_at_programs(load_target(write(tmp_path, by_file))).state == "ok"
+    of_role = by_file.replace("    ready:", "    environment: {PYTHONPATH: other}\n    ready:")
+    assert "has no module" in bad(look_at_programs(load_target(write(tmp_path, of_role))))
 
 
 def test_surroundings_are_told(tmp_path: Path) -> None:

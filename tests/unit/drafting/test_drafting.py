@@ -229,13 +229,21 @@ def test_recipes_are_data() -> None:
     assert (huey.packages, huey.adapts) == (("huey",), False)
 
 
-def test_programs_of_one_system_are_the_same() -> None:
-    """Celery is handed jobs, and watched, in the same way on either broker."""
-    known = recipes()
-    texts = {
-        path.read_text() for name in ("celery-redis", "celery-rabbitmq") for path in known[name].files()[1:]
-    }
-    assert len(texts) == 1
+def test_programs_of_one_system_are_shared(tmp_path: Path) -> None:
+    """Celery is handed jobs, and watched, in the same way on either broker; what a system has itself is its
+    own."""
+    one, other = (recipes()[name] for name in ("celery-rabbitmq", "celery-redis"))
+    assert [path.name for path in one.files()] == [path.name for path in other.files()]
+    assert one.files()[1:] == other.files()[1:]
+    assert one.files()[0] != other.files()[0]
+    for place, names in (("a", ["unstuck.yaml", "x.py", "y.py"]), ("b", ["unstuck.yaml", "y.py"])):
+        (tmp_path / place / "draft").mkdir(parents=True)
+        for name in names:
+            (tmp_path / place / "draft" / name).touch()
+    sharing = Recipe(name="b", folder=tmp_path / "b", packages=(), adapts=True, shares="a")
+    assert [str(path.relative_to(tmp_path)) for path in sharing.files()] == [
+        *("b/draft/unstuck.yaml", "a/draft/x.py", "b/draft/y.py")
+    ]
 
 
 def test_on_a_terminal_it_asks(

@@ -1,12 +1,15 @@
-"""Brings a trigger about, and says how the blow ended."""
+"""Brings a trigger about, and says how the blow ended; faults as they are written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.unit.runner.stage import Stage, Stand
-from unstuck.scenario import OnMessage, OnPoint, OnState, Trigger
+from unstuck.scenario import OnMessage, OnPoint, OnState, Scenario, Trigger
+from unstuck.scenario_file import loads
+from unstuck.targets.reference import catalogue
 
 PLACE = OnPoint(point="worker.stage.started")
 ACTIVE = OnState(state="active")
@@ -33,3 +36,20 @@ def why_missed(made: Stage) -> str:
     assert not made.history.of("fault", "landed")
     assert made.engine.error is None
     return str(event.data["why"])
+
+
+def written(fault: str) -> Scenario:
+    """Of a file in which it strikes after a second. Raises `ScenarioError`."""
+    text = f"""\
+name: struck
+summary: Something is done to the service.
+workload:
+  - upload: {{count: 1}}
+faults:
+  - when: {{at_s: 1}}
+    {fault}
+expect:
+  no_job_lost: {{}}
+"""
+    [scenario] = loads(text, Path("s.yaml"), catalogue()).scenarios
+    return scenario

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.faults.blows import ACTIVE, PLACE, landed, struck, why_missed
+from tests.unit.faults.blows import ACTIVE, PLACE, landed, struck, why_missed, written
 from tests.unit.runner.stage import Stage, fault, stage
 from unstuck.describe import describe
 from unstuck.errors import ScenarioError
@@ -92,24 +92,6 @@ def test_nobody_there_is_missed() -> None:
         assert settings(made) == []
 
 
-TEXT = """\
-name: ahead
-summary: A clock is wrong.
-workload:
-  - upload: {{count: 1}}
-faults:
-  - when: {{at_s: 1}}
-    clock: {{role: worker, {rest}}}
-expect:
-  no_job_lost: {{}}
-"""
-
-
-def written(rest: str) -> Any:
-    [scenario] = loads(TEXT.format(rest=rest), Path("s.yaml"), catalogue()).scenarios
-    return scenario
-
-
 @pytest.mark.parametrize(
     ("rest", "told"),
     [
@@ -126,20 +108,20 @@ def written(rest: str) -> Any:
 def test_a_bad_clock_is_refused_where_it_stands(rest: str, told: str) -> None:
     """In one line, with the next step."""
     with pytest.raises(ScenarioError) as caught:
-        written(rest)
+        written(f"clock: {{role: worker, {rest}}}")
     assert told in str(caught.value), str(caught.value)
 
 
 def test_a_clock_is_written_as_it_was_read() -> None:
     """Behind as well as ahead."""
-    scenario = written("offset_s: -3600, drift_ppm: 200000, which: all, for_s: 5")
+    scenario = written("clock: {role: worker, offset_s: -3600, drift_ppm: 200000, which: all, for_s: 5}")
     [again] = loads(dump(scenario), Path("again.yaml"), catalogue()).scenarios
     assert again.faults[0].parameters == scenario.faults[0].parameters
 
 
 def test_a_clock_is_told_in_words() -> None:
     """In the explanation of a scenario, and in reports."""
-    scenario = written("offset_s: -3600, drift_ppm: 200000, for_s: 5")
+    scenario = written("clock: {role: worker, offset_s: -3600, drift_ppm: 200000, for_s: 5}")
     told = "set the wall clock of any worker 3600 s behind and 20 % fast for 5 s."
     assert any(told in line for line in describe(scenario))
     assert words.what(scenario.faults[0]) == (
@@ -150,6 +132,6 @@ def test_a_clock_is_told_in_words() -> None:
 def test_a_plan_names_the_roles_that_need_clocks() -> None:
     """So that they are started with one; a run without such a fault starts nobody so."""
     needs = {name: module.NEEDS for name, module in FAULTS.items()}
-    plan = make_plan(written("offset_s: 60, for_s: 5"), 1, needs)
+    plan = make_plan(written("clock: {role: worker, offset_s: 60, for_s: 5}"), 1, needs)
     assert plan.clocks == ("worker",)
     assert "clocks" in plan.needs

@@ -312,3 +312,44 @@ def test_an_ability_that_breaks_is_a_harness_error() -> None:
         struck(made, ACTIVE)
         assert made.history.faults(0) == ["armed", "fired", "missed"]
         assert "no answer" in str(made.engine.error)
+
+
+# back_up, migrate, restore_backup
+
+
+def test_a_back_up_has_landed_when_it_reads_back_whole() -> None:
+    """As many rows as the snapshot had."""
+    found = {"rows": 9, "read_back": 9, "tables": ["jobs"], "revision": "0001"}
+    with stage(fault("back_up", PLACE)) as made:
+        made.running.abilities["back_up"] = found
+        struck(made)
+        assert landed(made)["how"] == "9 rows of 1 tables at revision 0001"
+    with stage(fault("back_up", PLACE)) as made:
+        made.running.abilities["back_up"] = {**found, "read_back": 8}
+        struck(made)
+        assert why_missed(made) == "8 of 9 rows read back"
+
+
+def test_a_migration_has_landed_when_the_revision_is_there() -> None:
+    """What it says of itself is not enough."""
+    found = {"before": "0001", "revision": "0003", "wanted": "0003", "said": "upgraded", "enums": []}
+    with stage(fault("migrate", PLACE)) as made:
+        made.running.abilities["migrate"] = found
+        struck(made)
+        assert (landed(made)["how"], landed(made)["revision"]) == ("upgraded", "0003")
+    with stage(fault("migrate", PLACE)) as made:
+        made.running.abilities["migrate"] = {**found, "revision": "0001"}
+        struck(made)
+        assert why_missed(made) == "revision=0001, not 0003: upgraded"
+
+
+def test_a_restore_stops_all_puts_back_and_starts_all() -> None:
+    """In this order, so that nobody works on what is being put back."""
+    found = {"rows": 9, "read_back": 9, "jobs": ["j-1"], "gone": ["j-2"], "said": "upgraded"}
+    with stage(fault("restore_backup", PLACE, {"roles": ("worker",)})) as made:
+        made.running.abilities["restore_backup"] = found
+        struck(made)
+        made.after(12)
+        assert (landed(made)["gone"], landed(made)["jobs"]) == (["j-2"], ["j-1"])
+        done = [one[0] for one in made.world.done if one[0] in {"stop", "start"}]
+        assert done[-4:] == ["stop", "stop", "start", "start"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.faults.blows import ACTIVE, landed, struck, why_missed
+from tests.unit.faults.blows import ACTIVE, landed, struck, why_missed, written
 from tests.unit.runner.stage import Stage, fault, stage
 from unstuck.describe import describe
 from unstuck.errors import ScenarioError
@@ -86,24 +86,6 @@ def test_a_toxic_that_does_not_read_back_has_missed() -> None:
         assert made.running.done[-1][0] == "no toxic"
 
 
-TEXT = """\
-name: slow
-summary: The queue is slow.
-workload:
-  - upload: {{count: 1}}
-faults:
-  - when: {{at_s: 1}}
-    toxic: {{link: worker.queue, {rest}}}
-expect:
-  no_job_lost: {{}}
-"""
-
-
-def written(rest: str) -> Any:
-    [scenario] = loads(TEXT.format(rest=rest), Path("s.yaml"), catalogue()).scenarios
-    return scenario
-
-
 @pytest.mark.parametrize(
     ("rest", "told"),
     [
@@ -146,13 +128,14 @@ def written(rest: str) -> Any:
 def test_a_bad_toxic_is_refused_where_it_stands(rest: str, told: str) -> None:
     """In one line, with the next step."""
     with pytest.raises(ScenarioError) as caught:
-        written(rest)
+        written(f"toxic: {{link: worker.queue, {rest}}}")
     assert told in str(caught.value), str(caught.value)
 
 
 def test_a_toxic_is_written_as_it_was_read() -> None:
     """Without what is as it would be anyway."""
-    scenario = written("type: latency, attributes: {latency: 300, jitter: 50}, toxicity: 0.5, for_s: 5")
+    latency = "type: latency, attributes: {latency: 300, jitter: 50}"
+    scenario = written(f"toxic: {{link: worker.queue, {latency}, toxicity: 0.5, for_s: 5}}")
     text = dump(scenario)
     assert "attributes: {jitter: 50, latency: 300}" in text
     [again] = loads(text, Path("again.yaml"), catalogue()).scenarios
@@ -161,7 +144,9 @@ def test_a_toxic_is_written_as_it_was_read() -> None:
 
 def test_a_toxic_is_told_in_words() -> None:
     """In the explanation of a scenario, and in reports."""
-    scenario = written("type: latency, attributes: {latency: 300}, toxicity: 0.5, for_s: 5")
+    scenario = written(
+        "toxic: {link: worker.queue, type: latency, attributes: {latency: 300}, toxicity: 0.5, for_s: 5}"
+    )
     told = "latency (latency 300) downstream on worker.queue on 50% of its connections for 5 s"
     assert any(told in line for line in describe(scenario))
     assert words.what(scenario.faults[0]) == (

@@ -70,7 +70,7 @@ def test_another_seed_draws_other_scenarios() -> None:
     assert not first & second
 
 
-BY_DECISION = {"manual_update", "back_up", "migrate", "restore_backup"}
+BY_DECISION = {"manual_update", "back_up", "migrate", "restore_backup", "pause_recovery", "trigger_recovery"}
 
 
 def test_every_kind_of_fault_is_drawn(many: list[Scenario]) -> None:
@@ -79,7 +79,7 @@ def test_every_kind_of_fault_is_drawn(many: list[Scenario]) -> None:
     Who asked without a time limit would wait for ever at a connection that went deaf: `drop_message` would
     say that of each client, and never anything else. `clock` needs a compiler, which not every machine has,
     and the same scenarios are to be drawn on all of them. `hang_here` is long work, from which nobody has to
-    recover. Who updates rows by hand or migrates decides to.
+    recover. Who updates rows by hand, migrates or pauses recovery decides to.
     """
     counted = Counter(fault.name for one in many for fault in one.faults)
     assert set(counted) == set(FAULTS) - {"clock", "drop_message", "hang_here", *BY_DECISION}

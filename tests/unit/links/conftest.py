@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 from hypothesis import strategies as st
 
+from unstuck.links.framers import Framer
 from unstuck.links.messages import Piece
 
 
@@ -38,6 +39,25 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 
 def joined(pieces: Sequence[Piece]) -> bytes:
     return b"".join(piece.data for piece in pieces)
+
+
+def feed(framer: Framer, chunks: Iterable[bytes]) -> list[Piece]:
+    """Feeds and forwards, as a lane without rules does."""
+    pieces = []
+    for chunk in chunks:
+        for piece in framer.request(chunk):
+            pieces.append(piece)
+            if piece.first and piece.exchange is not None:
+                framer.forwarded(piece.exchange)
+    return pieces
+
+
+def goes_on_unchanged(framer: Framer, data: bytes, where: list[int]) -> None:
+    """Whatever it is, chunk by chunk: as requests, and then as replies."""
+    chunks = cut(data, where)
+    assert joined([*feed(framer, chunks), *framer.request_end()]) == data
+    answered = [piece for chunk in chunks for piece in framer.reply(chunk)]
+    assert joined([*answered, *framer.reply_end()]) == data
 
 
 places = st.lists(st.integers(0, 10_000), max_size=30)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.links.conftest import RecordingHost, cut, joined, places
+from tests.unit.links.conftest import RecordingHost, cut, feed, goes_on_unchanged, joined, places
 from unstuck.links.framers.amqp import AmqpExchange, AmqpFramer
 from unstuck.links.framers.amqp_frames import PROTOCOL, closing, method_frame
 from unstuck.links.framers.amqp_methods import CHANNEL_CLOSE, CHANNEL_CLOSE_OK
@@ -78,17 +78,6 @@ unasked = st.one_of(
 )
 
 
-def feed(framer: AmqpFramer, chunks: list[bytes]) -> list[Piece]:
-    """Feeds and forwards, as a lane without rules does."""
-    pieces = []
-    for chunk in chunks:
-        for piece in framer.request(chunk):
-            pieces.append(piece)
-            if piece.first and piece.exchange is not None:
-                framer.forwarded(piece.exchange)
-    return pieces
-
-
 def begun(pieces: list[Piece]) -> list[AmqpExchange]:
     return [piece.exchange for piece in pieces if piece.first and isinstance(piece.exchange, AmqpExchange)]
 
@@ -137,11 +126,7 @@ def test_what_the_server_sends_by_itself_does_not_depend_on_chunking(
 def test_whatever_comes_goes_on_unchanged(data: bytes, where: list[int], in_session: bool) -> None:
     """Garbage passes byte by byte, in both directions, at the beginning and in a session."""
     host = RecordingHost()
-    framer = opened(host) if in_session else AmqpFramer(host)
-    pieces = feed(framer, cut(data, where))
-    assert joined([*pieces, *framer.request_end()]) == data
-    answers = [piece for chunk in cut(data, where) for piece in framer.reply(chunk)]
-    assert joined([*answers, *framer.reply_end()]) == data
+    goes_on_unchanged(opened(host) if in_session else AmqpFramer(host), data, where)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 50, 10_000])

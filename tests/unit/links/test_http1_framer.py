@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.links.conftest import RecordingHost, cut, joined, places
+from tests.unit.links.conftest import RecordingHost, cut, feed, goes_on_unchanged, joined, places
 from unstuck.links.framers.http1 import CONTINUE, Http1Framer, HttpExchange
 from unstuck.links.messages import KEPT_BYTES_MAX, Piece
 
@@ -54,17 +54,6 @@ def replies(draw: st.DrawFn, method: str) -> tuple[int, bytes]:
     return status, head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-def feed_requests(framer: Http1Framer, chunks: list[bytes]) -> list[Piece]:
-    """Feeds and forwards, as a lane without rules does."""
-    pieces = []
-    for chunk in chunks:
-        for piece in framer.request(chunk):
-            pieces.append(piece)
-            if piece.first and piece.exchange is not None:
-                framer.forwarded(piece.exchange)
-    return pieces
-
-
 def messages(pieces: list[Piece]) -> list[tuple[str, int, int]]:
     """(label, offset, size) of each message, which must begin and end."""
     assert sum(piece.first for piece in pieces) == sum(piece.last for piece in pieces)
@@ -81,7 +70,7 @@ def messages(pieces: list[Piece]) -> list[tuple[str, int, int]]:
 def test_requests_do_not_depend_on_chunking(stream: list[tuple[str, bytes]], where: list[int]) -> None:
     """Pipelined requests come out whole, in order, with their labels and places, for any cuts."""
     data = b"".join(request for _, request in stream)
-    pieces = feed_requests(Http1Framer(RecordingHost()), cut(data, where))
+    pieces = feed(Http1Framer(RecordingHost()), cut(data, where))
     assert joined(pieces) == data
     offsets = [sum(len(request) for _, request in stream[:number]) for number in range(len(stream))]
     assert messages(pieces) == [
@@ -96,7 +85,7 @@ def test_replies_do_not_depend_on_chunking(
     """Each reply is paired with its request, and ends where it ends, for any cuts."""
     host = RecordingHost()
     framer = Http1Framer(host)
-    sent = feed_requests(framer, [request for _, request in stream])
+    sent = feed(framer, [request for _, request in stream])
     answers = [data.draw(replies(label.split()[0])) for label, _ in stream]
     whole = b"".join(reply for _, reply in answers)
     pieces = [piece for chunk in cut(whole, where) for piece in framer.reply(chunk)]
@@ -113,11 +102,7 @@ def test_replies_do_not_depend_on_chunking(
 @given(st.binary(max_size=200), places)
 def test_whatever_comes_goes_on_unchanged(data: bytes, where: list[int]) -> None:
     """Garbage passes byte by byte, in both directions."""
-    framer = Http1Framer(RecordingHost())
-    pieces = feed_requests(framer, cut(data, where))
-    assert joined([*pieces, *framer.request_end()]) == data
-    replies_ = [piece for chunk in cut(data, where) for piece in framer.reply(chunk)]
-    assert joined([*replies_, *framer.reply_end()]) == data
+    goes_on_unchanged(Http1Framer(RecordingHost()), data, where)
 
 
 def test_a_small_body_is_kept_for_rules(host: RecordingHost) -> None:
@@ -148,7 +133,7 @@ def test_a_large_chunked_body_streams_and_is_not_kept(host: RecordingHost) -> No
     body = chunked(b"y" * (KEPT_BYTES_MAX + 10), 50_000)
     head = b"PUT /b/k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     for chunks in ([head + body], [head, *cut(body, range(0, len(body), 30_000))]):
-        pieces = feed_requests(Http1Framer(host), chunks)
+        pieces = feed(Http1Framer(host), chunks)
         assert joined(pieces) == head + body
         exchange = pieces[0].exchange
         assert isinstance(exchange, HttpExchange)
@@ -161,7 +146,7 @@ def test_an_expectation_is_answered_by_us_once(host: RecordingHost) -> None:
     head = b"PUT /b/k HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     assert framer.request(head) == []
     assert host.interims == [CONTINUE]
-    (piece,) = feed_requests(framer, [b"abc"])
+    (piece,) = feed(framer, [b"abc"])
     assert piece.data == head + b"abc"
     final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
     assert joined(framer.reply(CONTINUE + final)) == final
@@ -178,7 +163,7 @@ def test_a_body_that_comes_without_waiting_is_not_answered(host: RecordingHost) 
 def test_an_expectation_behind_an_unfinished_reply_is_left_to_the_dependency(host: RecordingHost) -> None:
     """Our 100 could tear the reply under way, so the head goes on and the dependency says it."""
     framer = Http1Framer(host)
-    feed_requests(framer, [b"GET / HTTP/1.1\r\n\r\n"])
+    feed(framer, [b"GET / HTTP/1.1\r\n\r\n"])
     (piece,) = framer.request(b"PUT /b/k HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
     assert piece.first
     assert host.interims == []
@@ -187,7 +172,7 @@ def test_an_expectation_behind_an_unfinished_reply_is_left_to_the_dependency(hos
 def test_a_reply_without_length_ends_with_the_connection(host: RecordingHost) -> None:
     """HTTP/1.0 style: the last piece comes at the end of the stream."""
     framer = Http1Framer(host)
-    feed_requests(framer, [b"GET / HTTP/1.0\r\n\r\n"])
+    feed(framer, [b"GET / HTTP/1.0\r\n\r\n"])
     assert not any(piece.last for piece in framer.reply(b"HTTP/1.0 200 OK\r\n\r\nhello"))
     assert [piece.last for piece in framer.reply_end()] == [True]
 
@@ -219,7 +204,7 @@ def test_what_is_not_http_passes_and_is_said(host: RecordingHost, data: bytes, r
 def test_an_upgrade_ends_framing(host: RecordingHost) -> None:
     """After 101 both directions pass."""
     framer = Http1Framer(host)
-    feed_requests(framer, [b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"])
+    feed(framer, [b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"])
     switch = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05hello"
     assert joined(framer.reply(switch)) == switch
     assert host.reasons == ["the connection was upgraded"]

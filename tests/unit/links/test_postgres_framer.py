@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.links.conftest import RecordingHost, cut, joined, places
+from tests.unit.links.conftest import RecordingHost, cut, feed, goes_on_unchanged, joined, places
 from unstuck.links.framers.postgres import PostgresFramer
 from unstuck.links.framers.postgres_frames import PostgresExchange
 from unstuck.links.messages import KEPT_BYTES_MAX, Piece
@@ -76,17 +76,6 @@ replies = st.tuples(rows, st.sampled_from([complete("UPDATE 1"), failed("40001")
 )
 
 
-def feed(framer: PostgresFramer, chunks: list[bytes]) -> list[Piece]:
-    """Feeds and forwards, as a lane without rules does."""
-    pieces = []
-    for chunk in chunks:
-        for piece in framer.request(chunk):
-            pieces.append(piece)
-            if piece.first and piece.exchange is not None:
-                framer.forwarded(piece.exchange)
-    return pieces
-
-
 def begun(pieces: list[Piece]) -> list[PostgresExchange]:
     return [
         piece.exchange for piece in pieces if piece.first and isinstance(piece.exchange, PostgresExchange)
@@ -138,10 +127,8 @@ def test_replies_do_not_depend_on_chunking(
 @given(st.binary(max_size=200), places, st.booleans())
 def test_whatever_comes_goes_on_unchanged(data: bytes, where: list[int], in_session: bool) -> None:
     """Garbage passes byte by byte, in both directions, before and in a session."""
-    framer = started(RecordingHost()) if in_session else PostgresFramer(RecordingHost())
-    assert joined([*feed(framer, cut(data, where)), *framer.request_end()]) == data
-    pieces = [piece for chunk in cut(data, where) for piece in framer.reply(chunk)]
-    assert joined([*pieces, *framer.reply_end()]) == data
+    host = RecordingHost()
+    goes_on_unchanged(started(host) if in_session else PostgresFramer(host), data, where)
 
 
 def test_a_prepared_statement_is_known_by_its_name(host: RecordingHost) -> None:

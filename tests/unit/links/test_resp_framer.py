@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.links.conftest import RecordingHost, cut, joined, places
+from tests.unit.links.conftest import RecordingHost, cut, feed, goes_on_unchanged, joined, places
 from unstuck.links.framers.resp import DISCARD, RespExchange, RespFramer
 from unstuck.links.messages import KEPT_BYTES_MAX, Piece
 
@@ -61,17 +61,6 @@ pushes = st.sampled_from(
 )
 
 
-def feed(framer: RespFramer, chunks: list[bytes]) -> list[Piece]:
-    """Feeds and forwards, as a lane without rules does."""
-    pieces = []
-    for chunk in chunks:
-        for piece in framer.request(chunk):
-            pieces.append(piece)
-            if piece.first and piece.exchange is not None:
-                framer.forwarded(piece.exchange)
-    return pieces
-
-
 def begun(pieces: list[Piece]) -> list[RespExchange]:
     """The messages that a lane judges."""
     return [
@@ -122,11 +111,7 @@ def test_replies_do_not_depend_on_chunking(stream: list[tuple[bytes, bytes]], wh
 @given(st.binary(max_size=200), places)
 def test_whatever_comes_goes_on_unchanged(data: bytes, where: list[int]) -> None:
     """Garbage passes byte by byte, in both directions."""
-    framer = RespFramer(RecordingHost())
-    pieces = feed(framer, cut(data, where))
-    assert joined([*pieces, *framer.request_end()]) == data
-    answers = [piece for chunk in cut(data, where) for piece in framer.reply(chunk)]
-    assert joined([*answers, *framer.reply_end()]) == data
+    goes_on_unchanged(RespFramer(RecordingHost()), data, where)
 
 
 @pytest.mark.parametrize("chunk_size", [1000, KEPT_BYTES_MAX, 10 * KEPT_BYTES_MAX])

@@ -189,10 +189,24 @@ def test_exactly_thirty_percent_is_enough() -> None:
 
 
 def test_a_limit_of_zero_is_none() -> None:
-    """Docker's word for no limit is not known here, and does not pass."""
-    assert unjudged(judged(compose("mem_limit: 0"), peak_mib=100), "US005") == [
-        "mem_limit=0 is not known here"
-    ]
+    """Docker's word for it is found as a limit that is missing; one that is not known is neither."""
+    zero, missing = (judged(compose(lines), peak_mib=100) for lines in ("mem_limit: 0", "init: true"))
+    assert [text for _, text in found(zero, "US004")] == [text for _, text in found(missing, "US004")]
+    assert found(zero, "US004")
+    unknown = judged(compose("mem_limit: '${LIMIT}'"), peak_mib=100)
+    assert unjudged(unknown, "US005") == ["mem_limit=${LIMIT} is not known here"]
+
+
+@pytest.mark.parametrize("switch", ["GRACEFUL_SHUTDOWN=1", "SHUTDOWN_GRACEFUL=0", "GRACEFUL_SHUTDOWN=true"])
+def test_a_switch_is_no_drain(switch: str) -> None:
+    """`1` says that it drains, and not for how long; where a time is named it is one second."""
+    name, value = switch.split("=")
+    grace = "command: python -m worker\nstop_grace_period: 1s\n"
+    switched = judged(compose(f"{grace}environment: {{{name}: '{value}'}}"))
+    assert not found(switched, "US002")
+    assert not switched.kept["US002"]
+    judgement = judged(compose(f"{grace}environment: {{GRACEFUL_SHUTDOWN_TIMEOUT: '1'}}"))
+    assert found(judgement, "US002")
 
 
 def test_databases_are_left_alone() -> None:

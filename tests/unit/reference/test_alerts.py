@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from reference_service import admission, alerts, relay, sweeper, uploads
+from reference_service import admission, alerts, recovery_sweep, relay, sweeper, uploads
 from reference_service.alerts import RULES
 from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.presence import Presence
-from reference_service.store import alerting
+from reference_service.store import alerting, recovery_runs
 from tests.unit.reference.drive import put, rows
 
 
@@ -69,6 +69,35 @@ def test_orphans_are_those_that_nobody_holds_and_nothing_moves() -> None:
     world.clock.sleep(301)
     alerts.evaluate(world.service)
     assert fired(world) == {"orphans"}
+
+
+def test_a_recovery_that_falls_silent_fires_and_ends_with_the_next_sweep() -> None:
+    """From the last sweep by schedule or HTTP, else from the start of whoever was first. An
+    operator's own does not count.
+    """
+    world = memory_world(alert_recovery_silent_s=60)
+    Presence(world.service, FakeRuntime(world.clock), "relay").beat_if_due()
+    world.clock.sleep(61)
+    recovery_sweep.run_once(world.service, trigger="cli")
+    alerts.evaluate(world.service)
+    assert fired(world) == {"recovery_silent"}
+    recovery_sweep.run_once(world.service, trigger="schedule")
+    alerts.evaluate(world.service)
+    assert fired(world) == set()
+
+
+def test_a_pause_of_recovery_that_lasts_fires_and_silence_does_not() -> None:
+    """What is paused is not silent: one alert for one thing."""
+    world = memory_world(alert_recovery_silent_s=60, alert_recovery_paused_s=60)
+    Presence(world.service, FakeRuntime(world.clock), "relay").beat_if_due()
+    recovery_runs.pause(world.service.store, by="me")
+    world.clock.sleep(61)
+    alerts.evaluate(world.service)
+    assert fired(world) == {"recovery_paused"}
+    recovery_runs.resume(world.service.store)
+    recovery_sweep.run_once(world.service, trigger="schedule")
+    alerts.evaluate(world.service)
+    assert fired(world) == set()
 
 
 def test_a_sweeper_that_falls_silent_fires() -> None:

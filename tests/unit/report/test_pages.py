@@ -21,6 +21,7 @@ from unstuck.report.broken import IN_FULL
 from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.group_page import group_html
 from unstuck.report.model import Recovery
+from unstuck.report.overview import _joined
 from unstuck.report.places import Places, place
 from unstuck.report.plots import recovery_svg
 from unstuck.report.run_page import run_html
@@ -257,6 +258,12 @@ def test_memory_is_shown_against_the_limit(tmp_path: Path) -> None:
     words = Page(run_html(line)).words
     assert " 300 MiB of 512 MiB at most" in words
     assert words.count("limit 512 MiB") == 2
+
+
+def test_strokes_that_overlap_are_one_in_the_overview() -> None:
+    """A hundred at once would hide the jobs below."""
+    assert _joined([(3.0, 9.0), (1.0, 2.0), (4.0, 5.0), (8.0, 10.0)]) == [(1.0, 2.0), (3.0, 10.0)]
+    assert _joined([]) == []
 
 
 def test_the_page_of_a_group_links_to_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

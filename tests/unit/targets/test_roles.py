@@ -121,7 +121,7 @@ def test_another_version_is_executed_from_its_own_folder() -> None:
     old = made(version="abc", version_path=Path("/old"))
     assert old.entry is None
     assert old.command is not None
-    assert list(old.command)[1:] == ["-m", "reference_service", "worker"]
+    assert list(old.command)[1:] == ["-P", "-m", "reference_service", "worker"]
     assert (old.environment["PYTHONPATH"], old.version) == ("/old", "abc")
     assert (made().entry, made().argv, made().version) == (roles.ENTRY, ("worker",), "current")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from unstuck.worlds.process import logs
+from unstuck.worlds.process.readiness import LineProbe
 
 
 @pytest.fixture
@@ -32,13 +33,46 @@ def test_a_short_log_is_left_alone(log: Path) -> None:
 def test_begin_and_end_are_kept(log: Path) -> None:
     """With whole lines at the end, and a line in between that says how much is missing."""
     log.write_bytes(lines(0, 200))
-    dropped = logs.cut_down(str(log))
+    cut = logs.cut_down(str(log))
+    assert cut is not None
+    dropped = cut.dropped
     text = log.read_bytes()
     assert text.startswith(lines(0, 9))
     assert text.endswith(lines(182, 200))
     assert f"\n[unstuck] {dropped} bytes in the middle of this log are missing".encode() in text
     kept = 100 + len(lines(182, 200))
     assert dropped == 200 * 11 - kept
+
+
+def test_a_place_in_the_log_is_found_again(log: Path) -> None:
+    """In its head and in its tail; of what was dropped, where it goes on."""
+    log.write_bytes(lines(0, 200))
+    cut = logs.cut_down(str(log))
+    assert cut is not None
+    text = log.read_bytes()
+    assert cut.place_of(11) == 11
+    assert text[cut.place_of(190 * 11) :].startswith(b"line 00190\n")
+    assert text[cut.place_of(100 * 11) :].startswith(b"line 00182\n")
+    assert cut.place_of(200 * 11) == len(text)
+
+
+@pytest.mark.parametrize(("before", "after"), [(5, 187), (150, 3)])
+def test_a_predecessors_line_makes_nobody_ready(before: int, after: int, log: Path) -> None:
+    """1. one says that it is ready, and ends  2. the next one starts  3. its log is cut while it does."""
+    log.write_bytes(lines(0, before) + b"ready\n" + lines(0, after))
+    started_at = log.stat().st_size
+    probe = LineProbe(str(log), started_at, "ready")
+    with log.open("ab") as file:
+        file.write(lines(0, 2) + b"rea")
+    assert not probe.ready()
+    cut = logs.cut_down(str(log))
+    assert cut is not None
+    probe.was_cut(cut)
+    assert not probe.ready()
+    with log.open("ab") as file:
+        file.write(b"dy\n")
+    assert probe.ready()
+    assert log.read_bytes()[cut.place_of(started_at) :] == lines(0, 2) + b"ready\n"
 
 
 def test_what_is_missing_adds_up(log: Path) -> None:
@@ -48,9 +82,9 @@ def test_what_is_missing_adds_up(log: Path) -> None:
     assert first is not None
     with log.open("ab") as file:
         file.write(lines(200, 400))
-    second = logs.cut_down(str(log), first)
+    second = logs.cut_down(str(log), first.dropped)
     assert second is not None
-    assert second > first
+    assert second.dropped > first.dropped
     assert log.read_bytes().endswith(lines(382, 400))
     assert log.read_bytes().count(b"[unstuck]") == 1
 

@@ -66,13 +66,12 @@ def fill_in(text: str | None) -> str | None:
 def _workload(name: str, node: Node, *, ends: bool) -> Workload:
     entry = _entry(node)
     image = text_of(at(node, "image"))
-    once = (text_of(at(node, "restart")) or "") == "no" and ends
     kind = kind_of(
         name,
         () if entry is None else entry.words,
         image=None if at(node, "build") is not None else image,
         reachable=bool(items(at(node, "ports"))),
-        ends=ends or once,
+        ends=ends,
     )
     inherits = at(node, "extends") is not None
     return Workload(
@@ -132,7 +131,9 @@ def _memory(node: Node, *, inherits: bool) -> Setting[float] | None:
         if found is not None and text is not None:
             name = path[-1] if len(path) == 1 else "limits.memory"
             value = units.mebibytes(fill_in(text))
-            return Setting(value=value or None, line=found.line, text=f"{name}={text}")
+            if value == 0:
+                return None  # which is no limit
+            return Setting(value=value, line=found.line, text=f"{name}={text}")
     if inherits:
         return Setting(value=None, line=node.line, text="mem_limit, inherited by `extends`,", default=True)
     return None

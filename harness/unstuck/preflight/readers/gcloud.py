@@ -218,7 +218,8 @@ def _scales_to_zero(call: _Call, *, new: bool) -> Setting[bool]:
     return Setting(
         value=None if unknown else cloud_run.scales_to_zero(throttled=not cpu, least=stays),
         line=call.line_of(*said),
-        text=f"{'--no-cpu-throttling' if cpu else 'CPU in requests only'} with min-instances={least or 0}",
+        text=f"{'--no-cpu-throttling' if cpu else 'CPU during requests only'}"
+        f" with min-instances={least or 0}",
         default=not said,
     )
 

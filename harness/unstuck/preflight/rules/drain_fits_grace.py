@@ -49,7 +49,14 @@ _NAME: Final = re.compile(
     r".*(DRAIN|GRACEFUL|SHUTDOWN)(_(GRACE|TIMEOUT|PERIOD|WAIT|DEADLINE))*(_(S|SEC|SECS|SECONDS|MS))?",
     re.IGNORECASE,
 )
+_SWITCHES: Final = frozenset({"true", "false", "on", "off"})
 _FLAGS: Final = ("--graceful-timeout", "--timeout-graceful-shutdown", "--graceful-shutdown-timeout")
+
+
+def _is_switch(name: str, setting: Setting[str]) -> bool:
+    """`GRACEFUL_SHUTDOWN=1` says whether, and not how long."""
+    value = setting.text.lower().rpartition("=")[2]
+    return value in _SWITCHES or (value in ("0", "1") and name.upper().endswith(("GRACEFUL", "SHUTDOWN")))
 
 
 def declared(workload: Workload) -> Setting[float] | None:
@@ -57,7 +64,7 @@ def declared(workload: Workload) -> Setting[float] | None:
     found = [
         Setting(value=duration_s(name, setting.value), line=setting.line, text=setting.text)
         for name, setting in workload.environment.items()
-        if _NAME.fullmatch(name) and not setting.text.lower().endswith(("=true", "=false", "=on", "=off"))
+        if _NAME.fullmatch(name) and not _is_switch(name, setting)
     ]
     if workload.entry is not None:
         said = option_of(workload.entry.words, *_FLAGS)

@@ -40,8 +40,8 @@ services:
     environment: {JAVA_TOOL_OPTIONS: -Xmx384m}
 """,
 )
-_JAVA: Final = re.compile(r"-Xmx(\d{1,12}[kKmMgGtT]?)(?=\s|$|\")")
-_NODE: Final = re.compile(r"--max-old-space-size[= ](\d{1,9})\b")
+_JAVA: Final = re.compile(r"-Xmx(\d{1,12}[kKmMgGtT]?|\$\S+?)(?=\s|$|\")")
+_NODE: Final = re.compile(r"--max-old-space-size[= ](\d{1,9}\b|\$[^\s\"]+)")
 
 
 def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
@@ -53,7 +53,9 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
     for heap in _heaps(workload):
         if limit.value is None:
             yield unreadable(limit)
-        elif heap.value is not None and heap.value >= limit.value:
+        elif heap.value is None:
+            yield unreadable(heap)
+        elif heap.value >= limit.value:
             yield Broken(
                 line=heap.line,
                 text=f"{heap.text} is no smaller than the limit, {limit.text}",
@@ -65,11 +67,15 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
 
 
 def _heaps(workload: Workload) -> Iterator[Setting[float]]:
-    said = [(one.value or "", one.line) for one in workload.environment.values()]
+    said = [
+        (one.text.partition("=")[2] if one.value is None else one.value, one.line)
+        for one in workload.environment.values()
+    ]
     if workload.entry is not None:
         said.append((" ".join(workload.entry.words), workload.entry.line))
     for text, line in said:
         for found in _JAVA.finditer(text):
             yield Setting(value=units.mebibytes(found[1]), line=line, text=found[0])
         for found in _NODE.finditer(text):
-            yield Setting(value=float(found[1]), line=line, text=found[0])
+            value = None if found[1].startswith("$") else float(found[1])
+            yield Setting(value=value, line=line, text=found[0])

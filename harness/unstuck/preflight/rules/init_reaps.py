@@ -8,7 +8,7 @@ from typing import Final
 from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
 from unstuck.preflight.model import Kind, Platform, Workload
 from unstuck.preflight.programs import FORKS, REAPERS, name_of
-from unstuck.preflight.rules.port import Context, Example
+from unstuck.preflight.rules.port import Context, Example, unreadable
 
 ID: Final = "US015"
 TITLE: Final = "A program that forks has an init"
@@ -35,8 +35,11 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
         return
     if workload.platform not in (Platform.IMAGE, Platform.COMPOSE) or workload.kind is Kind.DEPENDENCY:
         return
-    if name_of(entry.words[0]) in REAPERS or (workload.init is not None and workload.init.value is not False):
+    if name_of(entry.words[0]) in REAPERS or (workload.init is not None and workload.init.value):
         yield Kept()
+        return
+    if workload.init is not None and workload.init.value is None:
+        yield unreadable(workload.init)
         return
     step = "Write init: true." if workload.platform is Platform.COMPOSE else 'Begin with "tini", "--".'
     yield Broken(

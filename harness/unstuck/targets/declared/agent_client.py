@@ -9,10 +9,10 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from unstuck.errors import TargetError
-from unstuck.worlds.port import ProcessSpec, Restart, World
+from unstuck.worlds.port import ProcessSpec, Restart
 from unstuck.yaml_source import shorten
 
 PROCESS = "client-1"
@@ -22,17 +22,27 @@ PROGRAM = Path(__file__).with_name("agent.py")
 
 
 class CallError(Exception):
-    """A call of the target file failed. `maybe`: it may have been carried out all the same."""
+    """A call of the target file failed. `maybe`: it may have been carried out all the same; `status`: of the
+    HTTP answer that said so."""
 
-    def __init__(self, text: str, *, maybe: bool) -> None:
+    def __init__(self, text: str, *, maybe: bool, status: int | None = None) -> None:
         super().__init__(text)
         self.maybe = maybe
+        self.status = status
+
+
+class Starter(Protocol):
+    """What starts the one process, and takes it away; a world does."""
+
+    def start(self, spec: ProcessSpec) -> Any: ...
+
+    def retire(self, name: str) -> Any: ...
 
 
 class Agent:
     """One process, started by `start`; `call` may be used from any thread."""
 
-    def __init__(self, world: World, *, python: str, folder: Path, log: Path) -> None:
+    def __init__(self, world: Starter, *, python: str, folder: Path, log: Path) -> None:
         self._world = world
         self._python = python
         self._folder = folder

@@ -36,14 +36,19 @@ class Caller:
         databases: Mapping[str, str],
         agent: Agent | None,
         hosts_allowed: frozenset[str] = frozenset(),
+        logins: Mapping[str, Mapping[str, Any]] | None = None,
+        read_only: bool = False,
     ) -> None:
         """`databases`: the database of each SQL dependency; `hosts_allowed`: those off this machine that
-        may be asked."""
+        may be asked. `logins`: what else a client of a dependency is made with (user, password, …);
+        `read_only`: SQL is carried out where it can change nothing."""
         self._address_of = address_of
         self._values_of = values_of
         self._databases = databases
         self._agent = agent
         self._hosts_allowed = hosts_allowed
+        self._logins = logins or {}
+        self._read_only = read_only
         self._here = threading.local()
         self._redis: dict[tuple[str, int], Any] = {}
         self._lock = threading.Lock()
@@ -82,7 +87,7 @@ class Caller:
                 once = library.retry.Retry(library.backoff.NoBackoff(), 0)
                 self._redis[key] = library.Redis(
                     host=host, port=port, db=database, socket_timeout=timeout_s, socket_connect_timeout=2.0,
-                    retry=once,
+                    retry=once, **self._logins.get(name, {}),
                 )  # fmt: skip
         return self._redis[key]
 
@@ -109,11 +114,14 @@ class Caller:
         from psycopg.rows import dict_row  # noqa: PLC0415  with the library
 
         host, port = self._address_of(name)
+        options = f"-c statement_timeout={int(timeout_s * 1000)}"
+        if self._read_only:
+            options += " -c default_transaction_read_only=on"
+        login = {"user": "postgres", **self._logins.get(name, {})}
         try:
             connection = library.connect(
-                host=host, port=port, user="postgres", dbname=self._databases[name], autocommit=True,
-                connect_timeout=max(2, int(timeout_s)), row_factory=dict_row,
-                options=f"-c statement_timeout={int(timeout_s * 1000)}",
+                host=host, port=port, dbname=self._databases[name], autocommit=True,
+                connect_timeout=max(2, int(timeout_s)), row_factory=dict_row, options=options, **login,
             )  # fmt: skip
         except library.Error as error:
             raise CallError(f"{name}: {_one_line(error)}", maybe=False) from None
@@ -149,7 +157,9 @@ class Caller:
         if not 200 <= answer.status < 300:
             said = _one_line(text)[:200]
             raise CallError(
-                f"{call.method} {url}: answered {answer.status} {said}", maybe=answer.status >= 500
+                f"{call.method} {url}: answered {answer.status} {said}",
+                maybe=answer.status >= 500,
+                status=answer.status,
             )
         return text
 

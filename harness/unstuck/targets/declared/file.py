@@ -138,6 +138,9 @@ class Look:
     by `states`, or which says `state` by being there. Without: a list, set, sorted set, stream or hash that
     holds many jobs; a member holds a job when its id is in it. `key` may be a glob. `through`: a hash; the
     members are names of its fields, and what is looked at for ids are their values.
+
+    `job` and `since` are for lists of the jobs of a running system: where in a member its id is (a JSONPath;
+    `$`: the member is the id), and which field or JSONPath of the job's own key says since when it is so.
     """
 
     key: str
@@ -147,6 +150,8 @@ class Look:
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     state: str | None = None
     held: str | None = None
+    job: str | None = None
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +167,9 @@ class RedisSource:
 class RowsSource:
     """One call that tells of many jobs: a list of objects, or an object by job.
 
-    `job`, `state`, `held` are JSONPaths within a row (or names of columns); `rows` leads to the rows.
+    `job`, `state`, `held` are JSONPaths within a row (or names of columns); `rows` leads to the rows. So are
+    those that only lists of a running system use, where a row has them: `since` (a date or seconds since
+    1970: the last sign of life), `busy` (true while somebody is at work on it), `name` and `tenant`.
     """
 
     call: Call
@@ -171,6 +178,10 @@ class RowsSource:
     held: str | None = "held"
     reason: str | None = None
     rows: str | None = None
+    since: str = "since"
+    busy: str = "busy"
+    name: str = "name"
+    tenant: str = "tenant"
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by the canonical state
 
@@ -180,7 +191,7 @@ class JobSource:
     """One call for each job, with `{job}` in it; an answer that has no state says nothing."""
 
     call: Call
-    state: str | None = None  # a JSONPath; None: the answer is the state
+    state: str | None = None  # a JSONPath, or a field (of rows: of the first); None: the answer is the state
     reason: str | None = None
     states: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     says_held: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -191,12 +202,17 @@ Source = RedisSource | RowsSource | JobSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Where the states of jobs are read, the first source that knows one decides; how often; absence."""
+    """Where the states of jobs are read, the first source that knows one decides; how often; absence.
+
+    `listing` (key `list`): what lists the jobs of a running system that have not ended; None: the sources
+    that can.
+    """
 
     sources: tuple[Source, ...]
     every_s: float = 0.05
     absent: Absent = "lost"
     timeout_s: float = 5.0
+    listing: RowsSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +275,7 @@ class TargetFile:
     ledger: bool = True  # roles report begin and end of each job; False: effects are not seen
     effects: Source | None = None  # or: rows that are effects, one each
     rescue: Call | None = None  # asks the system to take up one job again
+    running: Mapping[str, str] = dataclasses.field(default_factory=dict)  # name -> address, or $VARIABLE
     timings: Timings = Timings()
     settings: Mapping[str, SettingOption] = dataclasses.field(default_factory=dict)
     configurations: Mapping[str, Variant] = dataclasses.field(default_factory=dict)

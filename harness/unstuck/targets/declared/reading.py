@@ -46,7 +46,7 @@ T = TypeVar("T")
 KEYS = (
     "name", "summary", "promise", "python", "requires", "folder", "environment", "dependencies", "roles",
     "submit", "cancel", "observe", "effects", "rescue", "timings", "settings", "configurations", "defences",
-    "inherit", "allow_hosts",
+    "inherit", "allow_hosts", "running",
 )  # fmt: skip
 ROLE_KEYS = (
     "command", "replicas", "environment", "folder", "ready", "stop", "restart", "memory_limit_mib",
@@ -99,6 +99,8 @@ def _read(root: Spot, path: Path, text: str) -> TargetFile:
     for key in ("cancel", "rescue"):
         if key in entries:
             found = _with(found, key, calls.one_call(entries[key]))
+    if "running" in entries:
+        found = replace(found, running=_read_running(entries["running"], {*dependencies, *roles}))
     if "effects" in entries:
         found = _read_effects(found, entries["effects"], calls)
     found = _read_variants(found, entries)
@@ -206,6 +208,14 @@ def _read_effects(found: TargetFile, spot: Spot, calls: CallReader) -> TargetFil
         word = str(one_of(spot, ("ledger", "none")))
         return replace(found, ledger=word == "ledger")
     return replace(found, effects=calls.effects(spot), ledger=False)
+
+
+def _read_running(spot: Spot, known: Collection[str]) -> Mapping[str, str]:
+    for name, one in spot.entries().items():
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise spot.key_error(one, name, f"is neither a dependency nor a role.{hint}")
+    return read_texts(spot)
 
 
 def _read_variants(found: TargetFile, entries: Mapping[str, Spot]) -> TargetFile:

@@ -40,9 +40,10 @@ from unstuck.targets.declared.words import (
 
 CALLS = ("command", "http", "python", "redis", "sql")
 SUBMIT_KEYS = ("job", "chosen", "values", "timeout_s")  # beside a call
-OBSERVE_KEYS = ("sources", "every_s", "absent", "timeout_s")
+OBSERVE_KEYS = ("sources", "every_s", "absent", "timeout_s", "list")
 LOOKS_KEYS = ("looks", "on", "database")
-ROWS_KEYS = ("rows", "job", "state", "held", "reason", "states", "says_held")  # beside a call
+ROWS_TEXTS = ("rows", "job", "state", "held", "reason", "since", "busy", "name", "tenant")
+ROWS_KEYS = (*ROWS_TEXTS, "states", "says_held")  # beside a call
 EACH_KEYS = ("each", "state", "reason", "states", "says_held")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ABSENCES = ("lost", "succeeded", "unknown")
@@ -151,6 +152,8 @@ class CallReader:
         if "absent" in entries:
             value = str(one_of(entries["absent"], ABSENCES))
             found = replace(found, absent=value)  # type: ignore[arg-type]  # one of the literals
+        if "list" in entries:
+            found = replace(found, listing=self._rows(entries["list"]))
         return found
 
     def source(self, spot: Spot) -> Source:
@@ -191,13 +194,14 @@ class CallReader:
             readers={"states": read_states, "state": read_state, "held": read_held},
         )
         self._check_look(look, spot)
+        self._check_ids(look, spot)
         return look
 
     @staticmethod
     def _check_look(look: Look, spot: Spot) -> None:
         """Raises `ScenarioError` for what would be dropped silently when it is looked."""
         own = is_of_job(look.key)
-        for key, value in (("field", look.field), ("reason", look.reason)):
+        for key, value in (("field", look.field), ("reason", look.reason), ("since", look.since)):
             if value is not None and not own:
                 raise spot.error(f"has a {key}, but its key is not the job's own. Put {{job}} into the key.")
         if look.states and look.field is None:
@@ -219,6 +223,13 @@ class CallReader:
         if not (look.states or look.state or look.held or look.reason):
             raise spot.error("says nothing. Add `states` with `field`, or `state`, `held` or `reason`.")
 
+    @staticmethod
+    def _check_ids(look: Look, spot: Spot) -> None:
+        if look.job is not None and (is_of_job(look.key) or is_glob(look.key)):
+            raise spot.error("has a `job`, which is for one key that holds many. Drop it, or name that key.")
+        if look.job is not None and not look.job.startswith("$"):
+            raise spot.error("has a `job` that is no JSONPath. Write `$`, or `$.id` for a part of a member.")
+
     def _rows(self, spot: Spot) -> RowsSource:
         known = {*CALLS, "on", *ROWS_KEYS}
         entries = spot.entries()
@@ -227,7 +238,7 @@ class CallReader:
                 hint = did_you_mean(key, {*known, "looks", "each"})
                 raise spot.key_error(entry, key, f"is not a key here.{hint}")
         source = RowsSource(call=self.call(entries, spot))
-        for key in ("job", "state", "held", "reason", "rows"):
+        for key in ROWS_TEXTS:
             if key in entries:
                 changed: dict[str, Any] = {key: str(typed(entries[key], (str,)))}
                 source = replace(source, **changed)

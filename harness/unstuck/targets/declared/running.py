@@ -37,6 +37,7 @@ from unstuck.targets.dependencies import Wanted, open_dependency
 from unstuck.targets.dependencies.port import Place
 from unstuck.targets.port import Emit, PointReached, Reply
 from unstuck.targets.run_links import Linked, RunLinks
+from unstuck.targets.starting import start_all
 from unstuck.worlds.port import ProcessSpec
 from unstuck.worlds.process import proctree
 from unstuck.worlds.process.ports import LOOPBACK, free_port
@@ -137,18 +138,7 @@ class RunningDeclared(Linked):
         names = [f"{role.name}-{number}" for number in range(1, replicas(role, self._scenario) + 1)]
         specs = [self._spec(role, name) for name in names]
         self._first += names
-        tasks = [
-            self._world.scheduler.spawn(f"start {spec.name}", partial(self._world.start, spec))
-            for spec in specs
-        ]
-        errors: list[Exception] = []
-        for task in tasks:  # all of them, so that none goes on starting while we take everything down
-            try:
-                task.join()
-            except Exception as error:  # noqa: BLE001  the first is raised when nobody starts any more
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        start_all(self._world, specs)
 
     def _start_clients(self) -> None:
         """Who submits jobs, through links of its own, and who looks at them, past every link."""

@@ -16,6 +16,7 @@ from unstuck.targets.declared.tracker import NOWHERE, Seen
 
 LONG_ID = 8  # characters
 REASON_MAX = 200  # the same
+NOT_FOUND = 404
 OURS: Mapping[str, str | None] = {state: state for state in CANONICAL_STATES}  # of a source without a map
 LOOK = """
 local function members(key)
@@ -88,7 +89,7 @@ class Sources:
         for read in self._readers:
             for job, found in read(jobs).items():
                 if job in seen:
-                    seen[job] = _merged(seen[job], found)
+                    seen[job] = merged(seen[job], found)
         return seen
 
     def _reader(self, source: Source) -> Callable[[Sequence[str]], Mapping[str, Seen]]:
@@ -116,41 +117,52 @@ class Sources:
             raise CallError(f"{source.dependency}: {error}", maybe=False) from None
         seen: dict[str, Seen] = {}
         for (look, job), values in zip(asked, answers, strict=True):
-            texts = [_text(value) for value in values if value is not None]
+            texts = [text_of(value) for value in values if value is not None]
             if job is None:
                 there = Seen(state=look.state, held=look.held)
                 for about in self._mentions[id(look)].of(texts, jobs):
-                    seen[about] = _merged(seen.get(about, NOWHERE), there)
+                    seen[about] = merged(seen.get(about, NOWHERE), there)
             elif (found := _found(look, texts)) is not None:
-                seen[job] = _merged(seen.get(job, NOWHERE), found)
+                seen[job] = merged(seen.get(job, NOWHERE), found)
         return seen
 
     # Calls
 
     def _rows(self, source: RowsSource) -> Mapping[str, Seen]:
-        rows = _rows_in(self._caller.perform(source.call, {}, self._timeout_s), source.rows)
-        found = [_of_row(source, row) for row in rows]
+        rows = rows_in(self._caller.perform(source.call, {}, self._timeout_s), source.rows)
+        found = [of_row(source, row) for row in rows]
         return dict(one for one in found if one is not None)
 
     def _job(self, source: JobSource, job: str) -> Seen:
         try:
             answer = self._caller.perform(source.call, {"job": job}, self._timeout_s)
         except CallError as error:
-            if "answered 404" in str(error):
+            if error.status == NOT_FOUND:
                 return NOWHERE
             raise
-        try:
-            raw = find(source.state, answer)
-            reason = None if source.reason is None else find(source.reason, answer)
-        except ValueError:
-            raw = reason = None
+        if isinstance(answer, str) and not answer.strip():
+            return NOWHERE
+        raw = _in_answer(source.state, answer)
+        reason = None if source.reason is None else _in_answer(source.reason, answer)
         if isinstance(raw, str):
             raw = raw.strip()
         found = seen_of(None if raw == "" else raw, source.states, source.says_held)
         return replace(found, reason=_reason(reason))
 
 
-def _of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:
+def _in_answer(path: str | None, answer: Any) -> Any:
+    """What is said of one job; of rows, as a statement answers, a column of the first. Raises `CallError`."""
+    try:
+        if path is not None and not path.startswith("$"):
+            answer = _parsed(answer)
+            if isinstance(answer, list):
+                answer = answer[0] if answer else None
+        return find(path, answer)
+    except ValueError as error:
+        raise CallError(f"a source's answer is not JSON ({error}): {_shown(answer)}", maybe=False) from None
+
+
+def of_row(source: RowsSource, row: Any) -> tuple[str, Seen] | None:
     """A job, and what its row says of it; None: it names no job."""
     job = find(source.job, row)
     if job is None:
@@ -248,7 +260,7 @@ def holds(text: str, job: str) -> bool:
     return False
 
 
-def _merged(first: Seen, second: Seen) -> Seen:
+def merged(first: Seen, second: Seen) -> Seen:
     """The first that knows decides; each of the two things for itself."""
     return Seen(
         state=first.state if first.state is not None else second.state,
@@ -269,7 +281,7 @@ def _looks_of(source: Source) -> tuple[Look, ...]:
     return source.looks if isinstance(source, RedisSource) else ()
 
 
-def _rows_in(answer: Any, path: str | None) -> list[Mapping[str, Any]]:
+def rows_in(answer: Any, path: str | None) -> list[Mapping[str, Any]]:
     """The rows of an answer, also of an object by job. Raises `CallError` as `list_in`."""
     found = _at(path, answer)
     if isinstance(found, Mapping):
@@ -314,5 +326,5 @@ def _parsed(answer: Any) -> Any:
     return json.loads(answer) if isinstance(answer, str) else answer
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

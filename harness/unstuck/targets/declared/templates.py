@@ -162,6 +162,8 @@ def check_templates(target: TargetFile, root: Spot) -> None:
 def _sources(observe: Observation, effects: Source | None) -> Iterator[tuple[str, Source]]:
     for number, source in enumerate(observe.sources):
         yield f"observe.sources[{number}]", source
+    if observe.listing is not None:
+        yield "observe.list", observe.listing
     if effects is not None:
         yield "effects", effects
 

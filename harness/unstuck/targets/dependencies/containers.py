@@ -53,7 +53,7 @@ def prepare(wanted: Wanted, ground: Ground, contained: Contained) -> Prepared:
     file = ground.data / companion.FILE
 
     def launch(port: int) -> Launch:
-        command = contained.command(port)
+        command, ready = contained.command(port), contained.ready(port)
         settings = {
             "image": contained.image,
             "command": None if command is None else list(command),
@@ -63,7 +63,7 @@ def prepare(wanted: Wanted, ground: Ground, contained: Contained) -> Prepared:
                 *(f"{ours}:{there}:ro" for there, ours in contained.read_only.items()),
             ],
             "labels": labels,
-            "ready": list(contained.ready),
+            "ready": list(ready),
             "companion": str(file),
         }
         told = {HOST_VARIABLE: os.environ[HOST_VARIABLE]} if HOST_VARIABLE in os.environ else {}
@@ -75,8 +75,8 @@ def prepare(wanted: Wanted, ground: Ground, contained: Contained) -> Prepared:
             environment=surroundings(ground.data) | told,
             folder=str(ground.data),
             log=str(ground.log),
-            ready_line=stand_in.READY if contained.ready else None,
-            ready_port=None if contained.ready else port,
+            ready_line=stand_in.READY if ready else None,
+            ready_port=None if ready else port,
             ready_timeout_s=contained.ready_timeout_s + _MADE_WITHIN_S,
             companion=str(file),
             beside=True,

@@ -98,7 +98,7 @@ class Contained:
     environment: Callable[[int], Mapping[str, str]]
     url: Callable[[str, int], str]
     values: Mapping[str, str] = field(default_factory=dict)
-    ready: Sequence[str] = ()
+    ready: Callable[[int], Sequence[str]] = lambda _: ()
     ready_timeout_s: float = 60.0
     read_only: Mapping[str, str] = field(default_factory=dict)  # paths of ours, by where they are there
     framer: Framer | None = None

@@ -6,7 +6,7 @@ Each run has a database, a bucket and queues of its own, so runs go on side by s
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -37,7 +37,15 @@ PROMPT = Config(
 class Dependencies:
     """Started at the first run, for all runs of a session; safe to use from many threads."""
 
-    def __init__(self, session: Session, emulator: EmulatorName, videos: Path) -> None:
+    def __init__(
+        self,
+        session: Session,
+        emulator: EmulatorName,
+        videos: Path,
+        lay: Callable[[str], object] | None = None,
+    ) -> None:
+        """`lay` makes the schema of each run's database, given a URL; None: today's, at once."""
+        self._lay = lay or _lay_todays
         self._session = session
         self._emulator = emulator
         self._videos = videos
@@ -133,6 +141,10 @@ class Dependencies:
                 unchanged.append(key)
         return {"keys": keys, "unchanged": unchanged}
 
+    def count(self, bucket: str, prefix: str) -> int:
+        """How many objects lie under `prefix`, up to 1000."""
+        return int(self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("KeyCount", 0))
+
     def depth(self, queue_url: str) -> int:
         """Messages that wait or are being handled."""
         found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[*DEPTHS])["Attributes"]
@@ -156,9 +168,13 @@ class Dependencies:
     def _make_template(self) -> None:
         """The service's schema and our triggers, once; copying it is much cheaper than making it."""
         url = self._postgres.create_database(TEMPLATE)
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-        with engine.begin() as laying:
-            schema.lay(laying)
-        engine.dispose()
+        self._lay(url.replace("postgresql://", "postgresql+psycopg://", 1))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(INSTALL)
+
+
+def _lay_todays(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as laying:
+        schema.lay(laying)
+    engine.dispose()

@@ -6,6 +6,7 @@ service.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,20 @@ import psycopg
 from psycopg.rows import dict_row
 
 from reference_service.media import examine, sound_behind_s
+from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit
 
 RESULT_FILE = "stitched.mp4"
 HELD = {"active": "lease", "awaiting_upload": "upload"}  # by its own row, for somebody to move on
 ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes", "units")
+LEFT_S, LEFT_EVERY_S = 3.0, 0.2
 READERS = 4  # API reads at a time
+
+
+def stage_peaks(attempt: Mapping[Any, Any]) -> dict[str, Any]:
+    """What an attempt needed of memory by stage; nothing of a version that did not measure it."""
+    found = attempt.get("stage_peaks")
+    return {"stage_peaks": json.loads(found)} if found else {}
 
 
 class FinalLook:
@@ -35,16 +44,20 @@ class FinalLook:
         has_event: Callable[[str], bool],
         get_job: Callable[[str], Mapping[str, Any] | None],
         source_of: Callable[[str], Path | None],
+        artefacts_of: Callable[[str], int] | None,
         scratch: Path,
         emit: Emit,
     ) -> None:
         """`fetch` copies an object to a path (False: there is none); `has_event`: one waits, in the outbox
-        or in the queue; `source_of` is what a client put."""
+        or in the queue; `source_of` is what a client put; `artefacts_of`, how many objects a job's
+        checkpoints have (None: nobody wants to know).
+        """
         self._database_url = database_url
         self._fetch = fetch
         self._has_event = has_event
         self._get_job = get_job
         self._source_of = source_of
+        self._artefacts_of = artefacts_of
         self._scratch = scratch
         self._emit = emit
         self._expected: dict[Path, dict[str, Any]] = {}
@@ -61,7 +74,9 @@ class FinalLook:
                 attempt=move["attempt"], token=move["token"], actor=move["actor"],
             )  # fmt: skip
         for attempt in attempts:
-            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS))
+            self._emit(
+                "said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS), **stage_peaks(attempt)
+            )
         with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
             shown = list(pool.map(self._get_job, [job["id"] for job in jobs]))
         for job, api in zip(jobs, shown, strict=True):
@@ -69,7 +84,24 @@ class FinalLook:
             self._emit("said", "row", job=job["id"], **_known(job, keys))
             if api is not None and "state" in (shown_job := _job_of(api)):
                 self._emit("said", "api", job=job["id"], **_known(shown_job, ("state", "stage")))
-            self._emit("outcome", job=job["id"], **self._outcome(job))
+            self._emit("outcome", job=job["id"], **self._outcome(job), **self._left(job))
+
+    def _left(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """What an ended job's checkpoints have left, once it is gone or `LEFT_S` are over: whoever moved the
+        job removes it a moment after.
+        """
+        if self._artefacts_of is None:
+            return {}
+        until_ns = monotonic_ns() + int(LEFT_S * 1e9)
+        while True:
+            with psycopg.connect(self._database_url, autocommit=True) as connection:
+                row = connection.execute(
+                    "SELECT count(*) FROM checkpoints WHERE job = %s", (job["id"],)
+                ).fetchone()
+            left = {"rows": row[0] if row else 0, "objects": self._artefacts_of(str(job["id"]))}
+            if not any(left.values()) or monotonic_ns() >= until_ns:
+                return {"left": left}
+            sleep(LEFT_EVERY_S)
 
     def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
         state = str(job["state"])

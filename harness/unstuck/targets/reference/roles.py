@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, Places, tokens
 from unstuck.worlds.port import ProcessSpec
+from unstuck.worlds.process.ports import free_port
 
 ENTRY = "reference_service.__main__:main"
 MIB = 1024 * 1024
@@ -135,6 +137,13 @@ def spec(
         "REFERENCE_WORK_FOLDER": str(scratch),
         "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
     }
+    disk = scratch / f"disk-{name}" if options.disk_limit_mib is not None else None
+    if disk is not None:
+        disk.mkdir(exist_ok=True)
+        environment["REFERENCE_WORK_FOLDER"] = str(disk)
+    if options.liveness and role not in {"api", "vision"}:
+        port = free_port()
+        environment["REFERENCE_METRICS_PORT"] = str(port)
     if points is not None:
         environment["REFERENCE_TESTPOINTS"] = points
     if defences_off:
@@ -143,22 +152,38 @@ def spec(
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
-    if limit is not None and not world_limits_memory:
-        environment["REFERENCE_MEMORY_LIMIT_BYTES"] = str(limit * MIB)
+    environment = _memory(limit, world_limits_memory) | environment
+    # A forked role is charged almost nothing for what its zygote has imported: where memory is limited, it
+    # is executed, as it would be elsewhere.
+    executed = version_path is not None or limit is not None
+    if executed and version_path is None:
+        environment["PYTHONPATH"] = os.pathsep.join(one for one in sys.path if one)
     return ProcessSpec(
         name=name,
         role=role,
-        entry=None if version_path else ENTRY,
-        argv=() if version_path else (role,),
-        command=[sys.executable, "-m", "reference_service", role] if version_path else None,
+        entry=None if executed else ENTRY,
+        argv=() if executed else (role,),
+        # -P: else Python looks into the working directory first, and in a checkout finds today's code there.
+        command=[sys.executable, "-P", "-m", "reference_service", role] if executed else None,
         version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),
         ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
         ready_line=None if role == "api" else "ready",
+        live_url=f"http://127.0.0.1:{port}/livez" if options.liveness else None,
+        disk_folder=None if disk is None else str(disk),
+        disk_bytes=None if options.disk_limit_mib is None else options.disk_limit_mib * MIB,
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )
+
+
+def _memory(limit_mib: int | None, world_limits_memory: bool) -> dict[str, str]:  # noqa: FBT001  internal
+    """The budget that a role is given, and the limit if it has to keep it itself; a scenario's word wins."""
+    if limit_mib is None:
+        return {}
+    found = {"REFERENCE_MEMORY_BUDGET_BYTES": str(limit_mib * MIB)}
+    return found if world_limits_memory else {**found, "REFERENCE_MEMORY_LIMIT_BYTES": str(limit_mib * MIB)}
 
 
 def _places(places: Places, addresses: Addresses, port: int) -> dict[str, str]:

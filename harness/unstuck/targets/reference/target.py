@@ -18,7 +18,7 @@ from unstuck.links.real_toxiproxy import check_environment
 from unstuck.plan import Plan
 from unstuck.scenario import Scenario
 from unstuck.targets.port import Emit, PointReached, Reply
-from unstuck.targets.reference import operators, roles
+from unstuck.targets.reference import operators, roles, upgrade
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
@@ -26,6 +26,7 @@ from unstuck.targets.reference.observer import MANUAL_UPDATE, OPERATOR, Observer
 from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
+from unstuck.targets.starting import start_all
 from unstuck.targets.testpoints import PointServer
 from unstuck.worlds.port import ProcessSpec, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
@@ -47,9 +48,13 @@ class ReferenceTarget:
         videos: Path,
         old_versions: bool = True,
         see_messages: bool = False,
+        schema_of: str | None = None,
+        versions: Versions | None = None,
     ) -> None:
-        """`old_versions`: whether the world can run one that lies unpacked on this machine.
-        `see_messages`: every message on the links is recorded, for who wants to walk through them.
+        """`schema_of`: the version whose own migration makes each run's database; None: this checkout's
+        tables. `versions`: built already, for others, too. `old_versions`: whether the world can run one that
+        lies unpacked on this machine. `see_messages`: every message on the links is recorded, for who wants
+        to walk through them.
         """
         self._see_messages = see_messages
         abilities = {
@@ -57,8 +62,12 @@ class ReferenceTarget:
             *("memory_limit", "recovery", "manual_update"),
         }
         self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
-        self._dependencies = Dependencies(session, emulator, videos)
-        self._versions = Versions(session.folder / "versions")
+        self._versions = versions or Versions(session.folder / "versions")
+        lay = None if schema_of is None else partial(self._lay, schema_of)
+        self._dependencies = Dependencies(session, emulator, videos, lay)
+
+    def _lay(self, version: str, url: str) -> None:
+        upgrade.migrate_up(url, self._versions.path(version))
 
     def start(
         self,
@@ -165,18 +174,7 @@ class RunningReference(Linked):
         for name, role in roles.names(self._scenario):
             options = self._scenario.roles.get(role)
             self._specs.append(self._spec(name, role, options.version if options else None))
-        tasks = [
-            self._world.scheduler.spawn(f"start {spec.name}", partial(self._world.start, spec))
-            for spec in self._specs
-        ]
-        errors: list[Exception] = []
-        for task in tasks:  # all of them, so that none goes on starting while we take everything down
-            try:
-                task.join()
-            except Exception as error:  # noqa: BLE001  the first is raised when nobody starts any more
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        start_all(self._world, self._specs)
 
     def call(self, action: str, values: Mapping[str, Any]) -> Reply:
         if action == "initiate_upload":
@@ -200,6 +198,8 @@ class RunningReference(Linked):
             return self._dependencies.corrupt(self._places.bucket, prefix, f"/{parameters['stage']}/")
         if action in operators.ACTIONS:
             return operators.operate(action, self._client.operate, self._emit)
+        if action in {"migrate", "back_up", "restore_backup"}:
+            return self._upgrade(action, **parameters)
         if action == "manual_update":
             return {"jobs": self._update_by_hand(**parameters)}
         raise UnstuckError(f"the reference service has no ability {action!r}")
@@ -233,6 +233,7 @@ class RunningReference(Linked):
             has_event=self._has_event,
             get_job=self._client.get_job,
             source_of=self._source_of,
+            artefacts_of=self._artefacts_of if "cleaned_up" in self._scenario.expect else None,
             scratch=self._scratch,
             emit=self._emit,
         ).take()
@@ -298,12 +299,34 @@ class RunningReference(Linked):
         body = row[0] if row else json.dumps({"job": job})
         self._dependencies.sqs.send_message(QueueUrl=self._places.jobs_queue_url, MessageBody=body)
 
+    def _upgrade(
+        self, action: str, version: str | None = None, down_to: str | None = None
+    ) -> Mapping[str, Any]:
+        url = self._places.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        backup = self._folder / "backup"
+        if action == "back_up":
+            return upgrade.back_up(url, backup)
+        path = self._versions.path(version) if version else None
+        if action == "migrate":
+            back = None if down_to is None else upgrade.newest_revision(self._versions.path(down_to))
+            return upgrade.migrate(url, path, down_to=back)
+        return upgrade.restore(
+            url,
+            backup,
+            path,
+            moved=lambda job, move: self._emit("transition", job=job, **move),
+            gone=lambda job: self._emit("evidence", "gone", job=job),
+        )
+
     def _update_by_hand(self, *, job: str | None, tag: str | None, was: str, state: str) -> list[str]:
         """The jobs that the statement changed; it changes their state alone."""
         url, name = self._places.database_url, OPERATOR
         with psycopg.connect(url, autocommit=True, application_name=name) as connection:
             rows = connection.execute(MANUAL_UPDATE, (state, was, job, job, tag, tag)).fetchall()
         return [row[0] for row in rows]
+
+    def _artefacts_of(self, job: str) -> int:
+        return self._dependencies.count(self._places.bucket, f"artefacts/{job}/")
 
     def _source_of(self, job: str) -> Path | None:
         client = self._jobs_of.get(job)
@@ -313,5 +336,7 @@ class RunningReference(Linked):
 def _versions_in(scenario: Scenario) -> set[str]:
     """The commits whose wheels a run of the scenario needs."""
     starting = {options.version for options in scenario.roles.values()}
-    succeeding = {getattr(fault.parameters, "version", None) for fault in scenario.faults}
+    succeeding = {
+        getattr(fault.parameters, name, None) for fault in scenario.faults for name in ("version", "down_to")
+    }
     return {version for version in starting | succeeding if version is not None}

@@ -19,7 +19,7 @@ import reference_service
 from unstuck.errors import TargetError
 
 BUILD_TIMEOUT_S = 120.0
-SOURCES = ("pyproject.toml", "README.md", "reference_service", "harness/unstuck/__init__.py", "scenarios")
+LEFT_OUT = (":(exclude)tests", ":(exclude)docs", ":(exclude)bench")  # in no wheel
 
 
 def repository() -> Path | None:
@@ -43,10 +43,12 @@ def is_known(commit: str) -> bool:
 
 
 class Versions:
-    """Builds each commit once for a session. Safe to use from many threads."""
+    """Builds each commit once for a session, and unpacks each wheel (a path that ends in `.whl`).
+
+    Safe to use from many threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()
         self._lock = threading.Lock()
         self._built: dict[str, Path] = {}
 
@@ -57,15 +59,27 @@ class Versions:
         """
         with self._lock:
             if commit not in self._built:
-                self._built[commit] = self._build(commit)
+                is_wheel = commit.endswith(".whl")
+                self._built[commit] = self._unpack(Path(commit)) if is_wheel else self._build(commit)
             return self._built[commit]
+
+    def _unpack(self, wheel: Path) -> Path:
+        target = self._folder / f"wheel-{len(self._built)}"
+        try:
+            with zipfile.ZipFile(wheel) as packed:
+                packed.extractall(target)  # noqa: S202  the wheel that somebody wants to deploy
+        except (OSError, zipfile.BadZipFile) as error:
+            raise TargetError(f"version={str(wheel)!r}: is no wheel that can be read: {error}") from None
+        return target
 
     def _build(self, commit: str) -> Path:
         root = repository()
         if root is None:
             raise TargetError(f"version={commit!r}: needs a checkout of the service, with its history")
         source, target = self._folder / f"{commit}-source", self._folder / commit
-        archive = _run(["git", "-C", str(root), "archive", "--format=tar", commit, "--", *SOURCES], commit)
+        archive = _run(
+            ["git", "-C", str(root), "archive", "--format=tar", commit, "--", ".", *LEFT_OUT], commit
+        )
         with tarfile.open(fileobj=io.BytesIO(archive)) as tree:
             tree.extractall(source, filter="data")
         command = [

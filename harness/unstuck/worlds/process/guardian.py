@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from unstuck import clock
 from unstuck.worlds.port import Scope
-from unstuck.worlds.process import cgroups, companion, linux, proctree, residue, spawn, wire
+from unstuck.worlds.process import cgroups, companion, disks, linux, proctree, residue, spawn, wire
 from unstuck.worlds.process.signals import send_to_scope
 from unstuck.worlds.process.supervisor import Supervised
 
@@ -193,6 +193,8 @@ class Guardian:
             "signal": self._do_signal,
             "retire": self._do_retire,
             "running": self._do_running,
+            "fill_disk": self._do_fill_disk,
+            "free_disk": self._do_free_disk,
             "close": self._do_close,
         }
         actions[message["do"]](number, message)
@@ -275,6 +277,20 @@ class Guardian:
         ours = [one for one in self._supervised.values() if one.launch.role == message["role"] and one.alive]
         names = [one.launch.name for one in sorted(ours, key=lambda one: one.order)]
         self._send({"id": number, "ok": names})
+
+    def _do_fill_disk(self, number: int, message: Mapping[str, Any]) -> None:
+        one = self._supervised.get(message["name"])
+        done: tuple[int, int] | None = None
+        if one is not None and one.alive and one.launch.disk_folder is not None:
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                done = disks.fill(one.pid, one.launch.disk_folder)
+        self._send({"id": number, "ok": done})
+
+    def _do_free_disk(self, number: int, message: Mapping[str, Any]) -> None:
+        one = self._supervised.get(message["name"])
+        if one is not None and one.alive and one.launch.disk_folder is not None:
+            disks.free(one.pid, one.launch.disk_folder)
+        self._send({"id": number, "ok": None})
 
     def _do_close(self, number: int, _: Mapping[str, Any]) -> None:
         self._closing = number

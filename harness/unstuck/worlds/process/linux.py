@@ -15,6 +15,8 @@ _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
 _IPC_RMID = 0
 _MS_NOSUID_NODEV = 2 | 4
+_MS_REC = 0x4000
+_MS_PRIVATE = 1 << 18
 
 _IS_LINUX = sys.platform.startswith("linux")
 _LIBC = ctypes.CDLL(None, use_errno=True) if _IS_LINUX else None
@@ -55,6 +57,27 @@ def enter_namespaces(*, folder: str | None = None) -> bool:
     # Best effort: where even this is refused, a killed program may leave its files in /dev/shm.
     _LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID_NODEV, None)
     return True
+
+
+def enter_mount_namespace() -> bool:
+    """One of its own for mounts; nothing that is mounted there is seen elsewhere. False when refused."""
+    if _LIBC is None:
+        return False
+    user, group = os.getuid(), os.getgid()  # asked before: afterwards they are not mapped yet
+    if _LIBC.unshare(_CLONE_NEWNS) != 0:
+        if _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) != 0:
+            return False
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    return bool(_LIBC.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None) == 0)
+
+
+def mount_memory(folder: str, size_bytes: int) -> bool:
+    """A file system in memory of this size over `folder`; False when the kernel refuses."""
+    options = f"size={size_bytes},mode=0777".encode()
+    done = _LIBC is not None and _LIBC.mount(b"tmpfs", folder.encode(), b"tmpfs", _MS_NOSUID_NODEV, options)
+    return _LIBC is not None and done == 0
 
 
 def remove_shared_memory(segment_id: int) -> bool:

@@ -8,6 +8,7 @@ it went on lately, with a line in between that says so. What is written next goe
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 LOG_BYTES_MAX = 16 * 1024 * 1024
 HEAD_BYTES = 256 * 1024
@@ -15,8 +16,24 @@ TAIL_BYTES = 4 * 1024 * 1024
 CHECK_EVERY_NS = 250_000_000
 
 
-def cut_down(path: str, dropped: int = 0) -> int | None:
-    """Cuts a log of more than `LOG_BYTES_MAX`; how many bytes are missing by now, `dropped` before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """How a log was cut: `dropped` bytes are missing by now; its end moved from `tail_from` to `tail_at`."""
+
+    dropped: int
+    head_bytes: int
+    tail_from: int
+    tail_at: int
+
+    def place_of(self, offset: int) -> int:
+        """Where what was at `offset` is now; of what was dropped, where the log goes on after it."""
+        if offset <= self.head_bytes:
+            return offset
+        return max(0, offset - self.tail_from) + self.tail_at
+
+
+def cut_down(path: str, dropped: int = 0) -> Cut | None:
+    """Cuts a log of more than `LOG_BYTES_MAX`, of which `dropped` bytes were missing before.
 
     None: it is short enough. What is written between the reading and the cut (1 ms) is missing, too:
     1. we read the end  2. the process writes  3. we cut. Raises `OSError`.
@@ -37,4 +54,9 @@ def cut_down(path: str, dropped: int = 0) -> int | None:
         os.write(file, note.encode() + tail)
     finally:
         os.close(file)
-    return dropped
+    return Cut(
+        dropped=dropped,
+        head_bytes=HEAD_BYTES,
+        tail_from=size - len(tail),
+        tail_at=HEAD_BYTES + len(note),
+    )

@@ -7,6 +7,7 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from unstuck.worlds.process.logs import Cut
 from unstuck.worlds.process.ports import LOOPBACK
 
 _PAUSE_FIRST_S = 0.005
@@ -52,10 +53,11 @@ class LineProbe:
                     break
         return False
 
-    def go_on_from(self, offset: int) -> None:
-        """The log was cut down in its middle: what follows `offset` has not been seen, or is seen again."""
-        self._offset = min(self._offset, offset)
-        self._rest = b""
+    def was_cut(self, cut: Cut) -> None:
+        """It goes on where it was: what a predecessor wrote stays behind it."""
+        if cut.head_bytes < self._offset < cut.tail_from:
+            self._rest = b""  # what followed it is gone
+        self._offset = cut.place_of(self._offset)
 
     def close(self) -> None:
         """Nothing is held between two looks."""

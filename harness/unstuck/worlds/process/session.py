@@ -71,6 +71,7 @@ class Session:
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._memory_limit = False
+        self._disk_limit = False
         self._worlds: list[ProcessWorld] = []
         self._shared: ProcessWorld | None = None
         self._postgres: Postgres | None = None
@@ -142,6 +143,7 @@ class Session:
             self._end_zygote()
             raise TargetError(str(answer["error"]))
         self._memory_limit = bool(answer["memory_limit"])
+        self._disk_limit = bool(answer["disk_limit"])
 
     def _zygote_says(self, timeout_s: float) -> dict[str, object]:
         assert self._control is not None
@@ -168,7 +170,8 @@ class Session:
         """What worlds of this session can do; starts the zygote, which finds out."""
         self.prepare()
         limits = {"memory_limit"} if self._memory_limit else set()
-        return frozenset({"signals", "links", "processes", "memory_rlimit"} | limits)
+        limits |= {"disk_limit"} if self._disk_limit else set()
+        return frozenset({"signals", "links", "processes", "memory_rlimit", "liveness"} | limits)
 
     def world(
         self,

@@ -16,7 +16,7 @@ import sys
 import traceback
 from typing import Literal, NoReturn
 
-from unstuck.worlds.process import linux
+from unstuck.worlds.process import disks, linux
 from unstuck.worlds.process.cgroups import MemoryGroup
 from unstuck.worlds.process.wire import PRELOAD, Launch
 
@@ -97,6 +97,9 @@ def _child(
         step = f"folder={launch.folder!r}"
         if launch.folder is not None:
             os.chdir(launch.folder)
+        if launch.disk_folder is not None and launch.disk_bytes is not None:
+            step = f"disk_folder={launch.disk_folder!r}"
+            disks.limit(launch.disk_folder, launch.disk_bytes)
         step = f"user={launch.user!r}"
         _change_user(launch)
         linux.become_subreaper()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unstuck import clock
-from unstuck.worlds.process import cgroups, companion, logs, proctree, readiness, spawn, usage
+from unstuck.worlds.process import cgroups, companion, liveness, logs, proctree, readiness, spawn, usage
 from unstuck.worlds.process.ports import LOOPBACK, is_answered
 from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.restarts import restart_after
@@ -74,6 +74,8 @@ class Supervised:
         self._log_at_ns = 0
         self._log_dropped = 0  # bytes
         self._grace_s = 0.0
+        self._liveness: liveness.Liveness | None = None
+        self._unlive = False  # killed for it, in the present incarnation
 
     # Starting
 
@@ -85,7 +87,7 @@ class Supervised:
         how = self._spawn()
         now_ns = clock.monotonic_ns()
         self._starts += 1
-        self._signalled = self._late = False
+        self._signalled = self._late = self._unlive = False
         self._meter = usage.Meter(
             self.pid,
             launch.memory_limit_bytes,
@@ -168,6 +170,7 @@ class Supervised:
     def _become_ready(self) -> None:
         self._drop_probe()
         self.state = "running"
+        self._liveness = liveness.of(self.launch, clock.monotonic_ns())
         self._tell("ready", {"pid": self.pid, "after_s": self._age_s()})
         if self.reply_start is not None:
             self.reply_start(None)
@@ -193,6 +196,8 @@ class Supervised:
         due = [self._sample_at_ns, self._log_at_ns]
         if self.state == "starting":
             due += [self._probe_at_ns, self._ready_by_ns]
+        if self.state == "running" and self._liveness is not None:
+            due.append(self._liveness.due_at_ns)
         if self.state == "stopping":
             due.append(self._kill_at_ns)
         return min(due)
@@ -217,9 +222,15 @@ class Supervised:
             self._late = True
             self.kill()  # `exited` follows, and tells why
             self._ready_by_ns = self._probe_at_ns = now_ns + 1_000_000_000
+        self._look_whether_it_lives(now_ns)
         if self.state == "stopping" and now_ns >= self._kill_at_ns:
             self.kill()
             self._kill_at_ns = now_ns + 1_000_000_000
+
+    def _look_whether_it_lives(self, now_ns: int) -> None:
+        if self.state == "running" and self._liveness is not None and not self._liveness.look(now_ns):
+            self._unlive = True
+            self.kill()  # `exited` follows
 
     def _start_again(self) -> None:
         self._tell("restart", {"number": self._starts})
@@ -272,6 +283,9 @@ class Supervised:
             companion.kill(Path(self.launch.companion))
         self._kill_left_over()
         self._drop_probe()
+        if self._liveness is not None:
+            self._liveness.close()
+            self._liveness = None
         data = self._exit_facts(code, number, was, now_ns)
         asked = was == "stopping" or self.retired or self.reply_start is not None
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
@@ -292,6 +306,8 @@ class Supervised:
         data["expected"] = was == "stopping" or self.retired or self._signalled
         if was == "stopping":
             data |= {"grace_s": self._grace_s, "took_s": (now_ns - self._stopped_ns) / 1e9}
+        if self._unlive:
+            data["unlive"] = True  # it did not answer its liveness probe, and was killed for that
         assert self._meter is not None
         kills = self._meter.oom_kills()
         if kills is not None:
@@ -343,12 +359,12 @@ class Supervised:
         with contextlib.suppress(
             OSError
         ):  # removed by somebody, or on a disk that is full: it has no end then
-            dropped = logs.cut_down(self._log, self._log_dropped)
-            if dropped is not None:
-                self._log_dropped = dropped
-                self._log_offset = 0
+            cut = logs.cut_down(self._log, self._log_dropped)
+            if cut is not None:
+                self._log_dropped = cut.dropped
+                self._log_offset = cut.place_of(self._log_offset)
                 if isinstance(self._probe, readiness.LineProbe):
-                    self._probe.go_on_from(logs.HEAD_BYTES)
+                    self._probe.was_cut(cut)
 
     def _peak(self) -> None:
         if self.alive and self._meter is not None:

@@ -155,6 +155,15 @@ class ProcessWorld:
     def clock_is_read(self, name: str) -> bool:
         return self._clocks is not None and self._clocks.is_seen(name)
 
+    # Disks
+
+    def fill_disk(self, name: str) -> tuple[int, int] | None:
+        done = self._ask("fill_disk", _ANSWER_WITHIN_S, name=name)["ok"]
+        return None if done is None else (int(done[0]), int(done[1]))
+
+    def free_disk(self, name: str) -> None:
+        self._ask("free_disk", _ANSWER_WITHIN_S, name=name)
+
     # Beyond the port, for dependencies
 
     def run_to_end(self, spec: ProcessSpec, timeout_s: float) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from unstuck import clock
-from unstuck.worlds.process import cgroups, linux, residue, wire
+from unstuck.worlds.process import cgroups, disks, linux, residue, wire
 from unstuck.worlds.process.guardian import Charge, Guardian
 
 _GUARDIANS_END_WITHIN_S = 8.0
@@ -50,7 +50,8 @@ class Zygote:
         try:
             problem = self._prepare()
             self._preparing = False
-            self._send({"error": problem, "memory_limit": self._groups is not None})
+            limits = {"memory_limit": self._groups is not None, "disk_limit": disks.can_limit(self._folder)}
+            self._send({"error": problem, **limits})
             if problem is None:
                 self._serve()
         finally:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from unstuck.clock import monotonic_ns, sleep
+from tests.unit.targets.declared.witnesses import until
 from unstuck.targets.declared.ledger import Ledger, parse
 from unstuck.targets.declared.tracker import Record
 from unstuck.targets.port import PointReached
@@ -62,13 +62,6 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     one.ledger.stop()
 
 
-def until(seen: Callable[[], bool]) -> None:
-    deadline_ns = monotonic_ns() + 5_000_000_000
-    while not seen():
-        assert monotonic_ns() < deadline_ns
-        sleep(0.005)
-
-
 def test_a_line_that_ran_into_the_next_is_shown(kept: Kept) -> None:
     """Without its newline an end and a begin are one line: it is no report of a job with an odd name."""
     kept.write("begin j-1\nend j-1begin j-2\nend j-2\n")
@@ -113,8 +106,9 @@ def test_a_posted_report_that_nobody_understands_is_shown(kept: Kept) -> None:
 def test_a_report_that_was_cut_by_a_kill_is_none(kept: Kept) -> None:
     """1. a role posts, 2. it is killed in the midst of it: it was never answered, and nobody is at fault."""
     body = json.dumps({"event": "end", "job": "j-1"}).encode()
-    connection = kept.post(body[:10], length=len(body))
-    connection.close()
+    with kept.post(body[:10], length=len(body)) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""  # it has been dealt with
     with kept.post(json.dumps({"event": "begin", "job": "j-2"}).encode()) as other:
         assert other.recv(100).startswith(b"HTTP/1.1 200")
     assert kept.jobs() == [("begin", "j-2")]

@@ -24,6 +24,8 @@ class Answering:
         self.members = members or {}
 
     def perform(self, *_: Any) -> Any:
+        if isinstance(self.answer, CallError):
+            raise self.answer
         return self.answer
 
     def redis(self, *_: Any) -> Answering:
@@ -50,6 +52,34 @@ def test_a_state_that_is_a_zero_is_a_state(raw: object, state: str | None) -> No
     """A number or a truth value says something; an empty text does not."""
     source = JobSource(call=CALL, state="$.state", states={"0": "queued", "false": "failed"})
     assert look(source, Answering({"state": raw}), "j-1")["j-1"].state == state
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<html>the service is being started</html>",
+        CallError("GET http://127.0.0.1/: answered 502 the upstream answered 404", maybe=True, status=502),
+        CallError("sh: ended with 1: curl: answered 404", maybe=True),
+    ],
+)
+def test_an_error_is_not_the_absence_of_a_job(answer: object) -> None:
+    """A page in place of JSON, and a text that has `answered 404` in it: the look has failed."""
+    with pytest.raises(CallError):
+        look(JobSource(call=CALL, state="$.state"), Answering(answer), "j-1")
+
+
+@pytest.mark.parametrize("answer", ["", " \n", CallError("answered 404", maybe=False, status=404)])
+def test_who_answers_nothing_or_404_does_not_know_the_job(answer: object) -> None:
+    """As a program that prints nothing."""
+    assert look(JobSource(call=CALL, state="$.state"), Answering(answer), "j-1") == {"j-1": NOWHERE}
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"), [([{"state": "active"}, {"state": "queued"}], "active"), ([], None), ("[]", None)]
+)
+def test_a_statement_for_a_job_is_read_by_its_first_row(rows: object, state: str | None) -> None:
+    """`state` names a column; without a row the job is not known."""
+    assert look(JobSource(call=CALL, state="state"), Answering(rows), "j-1")["j-1"].state == state
 
 
 def test_an_id_within_another_is_not_seen_in_its_stead() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from tests.unit.targets.declared.witnesses import Told
-from unstuck.clock import monotonic_ns, sleep
+from tests.unit.targets.declared.witnesses import Told, until
+from unstuck.clock import monotonic_ns
 from unstuck.errors import HarnessError
 from unstuck.targets.declared.file import Absent
 from unstuck.targets.declared.tracker import NOWHERE, Record, Seen, Tracker
@@ -43,13 +43,6 @@ def watching(
         every_s=0.01,
     )  # fmt: skip
     return watcher, told
-
-
-def until(seen: Callable[[], bool]) -> None:
-    deadline_ns = monotonic_ns() + 5_000_000_000
-    while not seen():
-        assert monotonic_ns() < deadline_ns
-        sleep(0.005)
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])

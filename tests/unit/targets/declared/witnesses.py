@@ -1,11 +1,21 @@
-"""A tracker with a clock that tests turn by hand, and what it has told."""
+"""A tracker with a clock that tests turn by hand, and what it has told; waiting for other threads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.declared.file import Absent
 from unstuck.targets.declared.tracker import Record, Seen, Tracker
+
+
+def until(seen: Callable[[], bool]) -> None:
+    """Returns once it is so; fails after 5 s."""
+    deadline_ns = monotonic_ns() + 5_000_000_000
+    while not seen():
+        assert monotonic_ns() < deadline_ns
+        sleep(0.005)
 
 
 class Told:

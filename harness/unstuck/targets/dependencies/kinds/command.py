@@ -33,6 +33,7 @@ OPTIONS = {
 }
 
 _READY_WITHIN_S = 20.0
+_OF_PROGRAMS = ("cwd", "ready_url", "ready_settle_s", "stop_signal")  # of this machine
 _INSIDE = "/data"  # `{folder}` of a container
 
 
@@ -85,6 +86,9 @@ def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  eve
     options = wanted.options
     if "image" not in options:
         raise TargetError("from='container' needs `image`; say which")
+    for name in _OF_PROGRAMS:
+        if name in options:
+            raise TargetError(f"{name}={options[name]!r} has no effect in a container; leave it out")
     words = _words(options["command"]) if "command" in options else None
     variables = {name: str(value) for name, value in options.get("environment", {}).items()}
     if not any("{port}" in text for text in (*(words or ()), *variables.values())):
@@ -101,7 +105,7 @@ def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  eve
         url=lambda host, port: fill(
             options.get("url", "{host}:{port}"), host=host, port=port, folder=_INSIDE
         ),
-        ready=[options["ready_line"]] if "ready_line" in options else [],
+        ready=lambda port: [filled(options["ready_line"], port)] if "ready_line" in options else [],
         ready_timeout_s=options.get("ready_timeout_s", _READY_WITHIN_S),
         framer=options.get("framer"),
     )

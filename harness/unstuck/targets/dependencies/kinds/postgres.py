@@ -88,7 +88,10 @@ def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  eve
         url=_url_of(database),
         values=_values(database),
         # While it makes its files it serves its own scripts, on no port, and says that it is ready, too.
-        ready=[f'listening on IPv4 address "{LOOPBACK}"', "database system is ready to accept connections"],
+        ready=lambda _: [
+            f'listening on IPv4 address "{LOOPBACK}"',
+            "database system is ready to accept connections",
+        ],
         ready_timeout_s=_INIT_WITHIN_S,
         read_only={
             f"/docker-entrypoint-initdb.d/{number:03}.sql": str(script)

@@ -92,7 +92,7 @@ def contained(wanted: Wanted, ground: Ground) -> Contained:
         environment=lambda port: configured | _ports(port),
         url=_url_of(wanted),
         values=_values(wanted),
-        ready=[_READY],
+        ready=lambda _: [_READY],
         ready_timeout_s=_READY_WITHIN_S,
         read_only={_CONFIGURATION: str(configuration)},
     )

@@ -80,7 +80,7 @@ def contained(wanted: Wanted, ground: Ground) -> Contained:  # noqa: ARG001  eve
         environment=lambda _: {},
         url=url,
         values={"database": "0"},
-        ready=[_READY],
+        ready=lambda _: [_READY],
     )
 
 

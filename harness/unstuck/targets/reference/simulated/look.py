@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from reference_service.fakes import MemoryObjects
 from unstuck.targets.port import Emit
-from unstuck.targets.reference.look import HELD, RESULT_FILE
+from unstuck.targets.reference.look import HELD, LEFT_EVERY_S, LEFT_S, RESULT_FILE, stage_peaks
 from unstuck.targets.reference.simulated.database import MemoryDatabase
 from unstuck.targets.reference.simulated.stages import DURATION_S, STREAMS, examine
 
@@ -17,6 +17,7 @@ ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_b
 ROW_KEYS = ("state", "reason", "attempt", "token", "result_prefix", "charged")
 JOBS = text("SELECT * FROM jobs ORDER BY created_at, id")
 MOVES = text("SELECT * FROM transitions ORDER BY id")
+LEFT = text("SELECT count(*) FROM checkpoints WHERE job = :job")
 ATTEMPTS = text("SELECT * FROM attempts ORDER BY job, attempt")
 
 
@@ -31,7 +32,10 @@ class SimLook:
         get_job: Callable[[str], Mapping[str, Any] | None],
         source_of: Callable[[str], bytes | None],
         emit: Emit,
+        wait: Callable[[float], None] | None,
     ) -> None:
+        """`wait`: for what ended jobs left to go; None: nobody wants to know of it."""
+        self._wait = wait
         self._database = database
         self._objects = objects
         self._get_job = get_job
@@ -49,13 +53,29 @@ class SimLook:
                 attempt=move["attempt"], token=move["token"], actor=move["actor"],
             )  # fmt: skip
         for attempt in attempts:
-            self._emit("said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS))
+            self._emit(
+                "said", "attempt", job=attempt["job"], **_known(attempt, ATTEMPT_KEYS), **stage_peaks(attempt)
+            )
         shown = [self._get_job(job["id"]) for job in jobs]
         for job, api in zip(jobs, shown, strict=True):
             self._emit("said", "row", job=job["id"], **_known(job, ROW_KEYS))
             if api is not None:
                 self._emit("said", "api", job=job["id"], **_known(api["job"], ("state", "stage")))
-            self._emit("outcome", job=job["id"], **self._outcome(job))
+            self._emit("outcome", job=job["id"], **self._outcome(job), **self._left(job))
+
+    def _left(self, job: Mapping[Any, Any]) -> dict[str, Any]:
+        if self._wait is None:
+            return {}
+        prefix = f"artefacts/{job['id']}/"
+        for _ in range(round(LEFT_S / LEFT_EVERY_S)):
+            left = {
+                "rows": self._database.run(lambda c: c.execute(LEFT, {"job": job["id"]}).scalar_one()),
+                "objects": sum(key.startswith(prefix) for key in self._objects.bodies),
+            }
+            if not any(left.values()):
+                break
+            self._wait(LEFT_EVERY_S)
+        return {"left": left}
 
     def _outcome(self, job: Mapping[Any, Any]) -> dict[str, Any]:
         outcome: dict[str, Any] = {"state": job["state"], "held": HELD.get(str(job["state"]))}

@@ -39,6 +39,9 @@ class SimRuntime:
     def stopping(self) -> bool:
         return self._stopping
 
+    def memory(self) -> None:
+        """Nobody limits it: all actors live in one process."""
+
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:
             return
@@ -88,6 +91,7 @@ class SimChild:
         self._world = world
         self._work = work
         self._result: Mapping[str, Any] | None = None
+        self._stages: list[str] = []
         life.on_signal = self._on_signal
         life.when_ended(runtime.bell.ring)
 
@@ -106,10 +110,14 @@ class SimChild:
             result=self._result,
             peak_rss_bytes=PEAK_RSS_BYTES if self._result is not None else RSS_BYTES,
             oom_kills=0,
+            stage_peaks=dict.fromkeys(self._stages, PEAK_RSS_BYTES),
         )
 
     def rss_bytes(self) -> int | None:
         return None if self.life.dead else RSS_BYTES
+
+    def measure(self, stage: str) -> None:
+        self._stages.append(stage)
 
     def ask_to_stop(self) -> None:
         self.life.send(STOP_CHILD)
@@ -158,6 +166,9 @@ class _RuntimeStopper:
     @property
     def asked(self) -> bool:
         return self._runtime.stopping
+
+    def measure(self, stage: str) -> None:
+        """The process is the worker's own."""
 
 
 def _sent(result: Mapping[str, Any]) -> Mapping[str, Any]:

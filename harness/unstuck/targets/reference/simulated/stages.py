@@ -19,7 +19,7 @@ FRAMES: Mapping[bytes, int] = {b"short.mp4": 12, b"large.mp4": 40}  # units of a
 FRAME_S = (0.01, 0.04)  # of virtual work between two
 UNSTEADY = b"unsteady.mp4"
 PART = "part.json"
-PADDING_BYTES = 600  # so that a video can be cut into parts, and cut short
+UNIT_BYTES = 200  # of a video, for each unit: so that it can be cut into parts, and cut short
 HOSTILE: Mapping[str, bytes] = {
     "truncated.mp4": MAGIC + b"truncated",
     "empty.mp4": b"",
@@ -32,7 +32,8 @@ def video(name: str) -> bytes:
     """The content of one of the bundled videos, by name."""
     if name in HOSTILE:
         return HOSTILE[name]
-    body = MAGIC + name.encode().ljust(PADDING_BYTES, b".")
+    body = MAGIC + name.encode()
+    body = body.ljust(UNIT_BYTES * frames_of(body), b".")
     return body + hashlib.sha256(body).hexdigest().encode()
 
 

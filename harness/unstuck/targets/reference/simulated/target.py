@@ -232,6 +232,7 @@ class RunningSimulated:
             get_job=self._client.get_job,
             source_of=self._source_of,
             emit=self._emit,
+            wait=self._world.green.sleep if "cleaned_up" in self._scenario.expect else None,
         ).take()
 
     def close(self) -> None:

@@ -1,0 +1,88 @@
+"""docs/claims.md: each claim with what was found, made of docs/claims.json and of the claims themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+from bench.claims.claim import Claim, Finding
+from bench.claims.runs import ROOT
+
+PAGE: Final = ROOT / "docs/claims.md"
+KEPT: Final = ROOT / "docs/claims.json"
+HEAD: Final = """\
+# Claims
+
+What was claimed of the five systems, and what we found when we tried it: *held*, *refuted*, or *not testable
+here*, with our figure and the command that shows it. Each figure was seen in a run of the day that its row
+names, on real processes unless the command says `--world sim`. What happened in each incident is told in
+[incidents](incidents/README.md).
+
+Made by `python -m bench claims --write`; `--only ID` tries one of them again.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A finding, and the day on which it was seen."""
+
+    finding: Finding
+    date: str
+
+
+def read() -> dict[str, Kept]:
+    """What was found so far, by claim."""
+    if not KEPT.exists():
+        return {}
+    said = json.loads(KEPT.read_text(encoding="utf-8"))
+    names = [one.name for one in fields(Finding)]
+    return {
+        claim: Kept(finding=Finding(**{name: row[name] for name in names}), date=row["date"])
+        for claim, row in said.items()
+    }
+
+
+def write(kept: Mapping[str, Kept], claims: Sequence[Claim]) -> None:
+    """Keeps what was found of the claims that there are, and makes the page anew."""
+    rows = {
+        claim.id: {**asdict(kept[claim.id].finding), "date": kept[claim.id].date}
+        for claim in claims
+        if claim.id in kept
+    }
+    KEPT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(page(kept, claims), encoding="utf-8")
+
+
+def page(kept: Mapping[str, Kept], claims: Sequence[Claim]) -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for incident in dict.fromkeys(claim.incident for claim in claims):
+        own = [claim for claim in claims if claim.incident == incident]
+        parts.append(f"## [{incident}](incidents/{incident}.md)\n")
+        parts.append("| claim | found | our figure | what it takes | seen |\n|---|---|---|---|---|")
+        parts += [_row(claim, kept.get(claim.id)) for claim in own]
+        parts.append("")
+        parts += _commands(own)
+    return "\n".join(parts)
+
+
+def _row(claim: Claim, kept: Kept | None) -> str:
+    if kept is None:
+        return f"| {_cell(claim.says)} | not measured yet | - | - | - |"
+    found = kept.finding
+    cells = (claim.says, f"**{found.verdict}**", found.figure, found.note or "-", kept.date)
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _commands(claims: Sequence[Claim]) -> Iterator[str]:
+    yield "```shell"
+    width = max(len(claim.command) for claim in claims)
+    for claim in claims:
+        yield f"{claim.command:<{width}}  # {claim.id}"
+    yield "```\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

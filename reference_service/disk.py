@@ -1,0 +1,82 @@
+"""Room on the disk where jobs work: how much there is, and what to do when there is none.
+
+A full disk is mostly nobody's fault who works there, and it passes. So a job that met one goes back
+uncharged, and none is taken before there is room again. Only a job that filled the disk by itself is charged:
+it would do so everywhere, for ever.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reference_service.domain import Defence, Reason
+from reference_service.service import Service
+from reference_service.settings import Settings
+
+SOURCE = "source"
+LAST_READ_BY: Mapping[str, tuple[str, ...]] = {"thumbnails": ("frames",), "stitch": (SOURCE,)}
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def used_bytes(folder: Path) -> int:
+    """What lies in it, in whole blocks; files that go meanwhile do not count."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def free_bytes(settings: Settings, folder: Path) -> int:
+    """How much more can be written in the work folder: of its disk, or of the budget if that is less."""
+    free = shutil.disk_usage(folder).free
+    if settings.disk_budget_bytes is None:
+        return free
+    return max(0, min(free, settings.disk_budget_bytes - used_bytes(folder)))
+
+
+def patiently(service: Service, folder: Path, attempt: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The attempt's own report, or the one of an attempt that met a full disk."""
+    try:
+        return attempt()
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        service.metrics.count("reference_disk_waits_total")
+        return report(error, folder, patient=service.defended(Defence.DISK_PATIENCE))
+
+
+def make_room(service: Service, folder: Path, *, after: str) -> None:
+    """Removes at once what no later stage reads: at any time the disk holds little of a job."""
+    if service.defended(Defence.EAGER_CLEANUP):
+        for name in LAST_READ_BY.get(after, ()):
+            if name == SOURCE:
+                (folder / SOURCE).unlink(missing_ok=True)
+            else:
+                shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def leave(service: Service, folder: Path) -> None:
+    """Removes all of an attempt; `eager_cleanup` off: the worker does, when it starts the next time."""
+    if service.defended(Defence.EAGER_CLEANUP):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def report(error: OSError, folder: Path, *, patient: bool) -> Mapping[str, Any]:
+    """Of an attempt that met a full disk: handed back, uncharged, unless the job filled it by itself."""
+    try:
+        own = used_bytes(folder) * 2 > shutil.disk_usage(folder.parent).total
+    except OSError:
+        own = False
+    text = f"{error.strerror}: {error.filename or folder}"
+    if patient and not own:
+        return {"outcome": "handed_back", "error": text}
+    return {"outcome": "failed", "reason": Reason.DISK_EXCEEDED.value, "error": text}
