@@ -164,7 +164,7 @@ class Service:
     ) -> None:
         """Acts on the next such message: on its reply if that is to be held, else on the request."""
         on = "reply" if isinstance(action, Hold) else "request"
-        when = OnMessage(link=link, message=message, contains=about or None, on=on)  # type: ignore[arg-type]
+        when = OnMessage(link=link, message=message, contains=about or None, on=on)  # type: ignore[arg-type]  # one of two words, which a conditional expression hides
         self.running.arm_message(rule, when, action)
 
     def hold_answer(self, rule: str, about: str, message: str = "GET /web/*") -> None:

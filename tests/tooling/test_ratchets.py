@@ -69,6 +69,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "exposition.py": ("answers of a role without HTTP", {"socket"}),
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
+    "internal.py": ("the same", {"secrets"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
     "objects/s3.py": ("objects in S3", {"botocore"}),
     "downstream.py": ("a program of its own", {"http.server", "signal"}),
