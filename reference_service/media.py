@@ -200,13 +200,13 @@ def examine(path: Path) -> dict[str, Any]:
 def sound_behind_s(found: Mapping[str, Any], source: Mapping[str, Any]) -> float | None:
     """By how much the sound comes later than the source has it, where that is most; negative: earlier.
 
-    Both as `examine` found them, and compared picture by picture; by their ends alone when there are not as many.
-    None when one of them has no sound.
+    Both as `examine` found them, and compared picture by picture; by their ends alone when there are not
+    as many. None when one of them has no sound.
     """
-    drifts = (found["audio_video_drift_s"], source["audio_video_drift_s"])
-    if None in drifts:
+    now_s, was_s = found["audio_video_drift_s"], source["audio_video_drift_s"]
+    if now_s is None or was_s is None:
         return None
-    shifts = [drifts[0] - drifts[1]]
+    shifts: list[float] = [now_s - was_s]
     if len(found["shown_s"]) == len(source["shown_s"]):
         # A picture that is shown sooner meets a sound that comes later.
         shifts += [was - now for now, was in zip(found["shown_s"], source["shown_s"], strict=True)]

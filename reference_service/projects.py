@@ -82,8 +82,9 @@ def reconcile(service: Service, tenant: str, project: str) -> int:
     """Holds what the rows say of its jobs against store and queue, and moves on whoever waits in vain.
 
     What it finds the sweeper would find a little later: an upload that is there and was never completed, a
-    queued job without an event, a claim whose lease has run out. Returns how many it moved. Only the jobs that a
-    page shows are looked at. Raises `Unavailable` of the database; an object store that is away leaves a job.
+    queued job without an event, a claim whose lease has run out. Returns how many it moved. Only the jobs
+    that a page shows are looked at. Raises `Unavailable` of the database; an object store that is away
+    leaves a job.
     """
     moved = 0
     for job in projects.newest(service.store, tenant, project, limit=SHOWN_MAX):

@@ -1,4 +1,4 @@
-"""What brings one job back whose holder or whose event is gone: for the sweeper, and for a page that is opened.
+"""What brings one job back whose holder or event is gone: for the sweeper, and for a page that is opened.
 
 Each is one conditional statement in the end, so that any number may try at the same time.
 """

@@ -35,7 +35,7 @@ def _project_sqlite(element: project_of, compiler: Any, **how: Any) -> str:
 
 _PROJECT = project_of(jobs.c.name)
 _OURS = jobs.c.tenant == bindparam("b_tenant")
-_IN_PROJECT = (_OURS, _PROJECT == bindparam("b_project"))
+_IN_PROJECT = (_OURS, _PROJECT.in_([bindparam("b_project")]))
 COUNT = (
     select(
         _PROJECT.label("project"),

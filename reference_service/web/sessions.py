@@ -1,8 +1,8 @@
 """Who looks at the page: the bearer token, in a cookie that no script can read.
 
 The cookie holds the token itself, so that a session survives a restart, is good at every instance, and ends
-when the token does. It goes to `/web` only, never along with what another site sends (`SameSite`), and over TLS
-only where the page came over TLS.
+when the token does. It goes to `/web` only, never along with what another site sends (`SameSite`), and over
+TLS only where the page came over TLS.
 """
 
 from __future__ import annotations

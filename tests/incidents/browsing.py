@@ -1,4 +1,4 @@
-"""A real browser in front of the reference service: jobs that stand where a test wants them, answers that wait."""
+"""A real browser in front of the service: jobs that stand where a test wants them, answers that wait."""
 
 from __future__ import annotations
 
@@ -259,9 +259,9 @@ class Browser:
 
     @property
     def jobs(self) -> Mapping[str, str]:
-        """What is shown: job -> what stands beside it (state and stage)."""
-        script = """return Object.fromEntries([...document.querySelectorAll("#jobs > li")].map(
-            (row) => [row.dataset.job, row.querySelector(".how").innerText]))"""
+        """What is shown, from the top: job -> what stands beside it (state and stage)."""
+        script = """return [...document.querySelectorAll("#jobs > li")].map(
+            (row) => [row.dataset.job, row.querySelector(".how").innerText])"""
         return dict(self.driver.execute_script(script))
 
     def shows(self, job: str, words: str) -> None:
@@ -298,7 +298,7 @@ class Browser:
 @contextmanager
 def browser(at: Service) -> Iterator[Browser]:
     """Ends with the block; if the tests are killed, with the run's processes, of which the driver is one."""
-    profile = Path(mkdtemp(prefix="u-", dir="/tmp"))  # noqa: S108  a socket lies in it: its path must be short
+    profile = Path(mkdtemp(prefix="u-", dir="/tmp"))  # a socket lies in it: its path must be short
     port = free_port()
     with ExitStack() as closing:
         closing.callback(shutil.rmtree, profile, ignore_errors=True)

@@ -1,13 +1,13 @@
-"""The page in a real browser, while the service and its answers are hindered: it shows what is open, and that is true.
+"""The page in a real browser, while service and answers are hindered: it shows what is open, and truly.
 
-A browser is no client of the harness, so no scenario can guard `page_pulls_what_is_open`: the same checks run here
-with the defence off, and have to fail.
+A browser is no client of the harness, so no scenario can guard `page_pulls_what_is_open`: the same checks run
+here with the defence off, and have to fail.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +24,7 @@ from tests.incidents.browsing import (
     until,
 )
 from unstuck.campaign import ProcessStage
-from unstuck.links.rules import Answer
+from unstuck.links.rules import DOWN, UP, Answer
 
 pytestmark = [
     pytest.mark.incidents,
@@ -41,14 +41,20 @@ NO_ABORT = "AbortController.prototype.abort = () => {}"
 
 
 @pytest.fixture(scope="module")
-def place(shared: ProcessStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service(shared, tmp_path_factory.mktemp("page")) as one:
+def stage() -> Iterator[ProcessStage]:
+    with ProcessStage(stop=threading.Event()) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def undefended(shared: ProcessStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service(shared, tmp_path_factory.mktemp("page"), (DEFENCE,)) as one:
+def place(stage: ProcessStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(stage, tmp_path_factory.mktemp("page")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def undefended(stage: ProcessStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(stage, tmp_path_factory.mktemp("page"), (DEFENCE,)) as one:
         yield one
 
 
@@ -152,9 +158,11 @@ def test_the_page_outlives_the_api(at: Service, window: Browser, name: str) -> N
     job = at.start(name)
     window.go(name)
     window.shows(job, "stage captions")
+    at.running.link_state("browser.api", DOWN)  # else it is back before the page has asked
     at.world.signal("api-1", "SIGKILL")
     until("the page says that nobody answers", lambda: "No answer" in window.note)
     at.finish(job)
+    at.running.link_state("browser.api", UP)
     window.shows(job, "succeeded")
     assert window.title == name
     until("nothing is the matter any more", lambda: not window.note)

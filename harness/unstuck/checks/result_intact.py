@@ -10,7 +10,9 @@ from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story
 
 NAME = "result_intact"
-PROMISE = "A succeeded job's outputs exist, decode, have the expected duration and streams, and sound in step."
+PROMISE = (
+    "A succeeded job's outputs exist, decode, have the expected duration and streams, and sound in step."
+)
 PARAMETERS: Mapping[str, tuple[type, ...]] = {
     "tolerance_s": (int, float),
     "ahead_s": (int, float),
@@ -18,8 +20,8 @@ PARAMETERS: Mapping[str, tuple[type, ...]] = {
 }
 
 TOLERANCE_S = 0.25  # a few frames, which a cut at key frames may cost
-# EBU Recommendation R37 (2007): over a whole programme chain the sound may come up to 40 ms before the picture
-# and up to 60 ms after it. ITU-R BT.1359-1 has viewers notice from 45 ms before and from 125 ms after.
+# EBU Recommendation R37 (2007): over a whole programme chain the sound may come up to 40 ms before the
+# picture and up to 60 ms after it. ITU-R BT.1359-1 has viewers notice from 45 ms before and 125 ms after.
 AHEAD_S = 0.040
 BEHIND_S = 0.060
 

@@ -56,7 +56,10 @@ class Visitor:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        asyncio.run(self._app(scope, receive, send))
+        async def serve() -> None:
+            await self._app(scope, receive, send)
+
+        asyncio.run(serve())
         answered = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
         self.cookie = answered.get("set-cookie", self.cookie).partition(";")[0]
         return sent[0]["status"], answered, b"".join(m.get("body", b"") for m in sent[1:]).decode()

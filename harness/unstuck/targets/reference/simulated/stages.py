@@ -46,7 +46,7 @@ def problem_of(content: bytes) -> str | None:
 
 
 def stitched(source: bytes, *, timed: bool = True) -> bytes:
-    """What comes of a source. Untimed, an unsteady one loses a second of its pictures, and keeps its sound."""
+    """What comes of a source. Untimed, an unsteady one loses a second of pictures, and keeps its sound."""
     end = b" " if timed or UNSTEADY not in source else b"-"
     return b"stitched from " + hashlib.sha256(source).hexdigest().encode() + end * 128
 
