@@ -297,23 +297,22 @@ class Browser:
 
 @contextmanager
 def browser(at: Service) -> Iterator[Browser]:
-    """Ends with the block; if the tests are killed, with the run's processes, of which the driver is one."""
-    profile = Path(mkdtemp(prefix="u-", dir="/tmp"))  # a socket lies in it: its path must be short
+    """Ends with the block; if the tests are killed, with the run, of whose processes the driver is one."""
+    folder = Path(mkdtemp(prefix="b", dir=at.world.scratch))  # goes with the run; sockets want a short path
     port = free_port()
     with ExitStack() as closing:
-        closing.callback(shutil.rmtree, profile, ignore_errors=True)
         at.world.start(
             ProcessSpec(
                 name="driver",
                 role="browser",
                 command=[str(CHROMEDRIVER), f"--port={port}"],
-                environment={"TMPDIR": str(profile)},
+                environment={"TMPDIR": str(folder)},
                 ready_port=port,
                 restart=Restart(policy="never"),
                 beside=True,
             )
         )
         closing.callback(at.world.stop, "driver", grace_s=5)
-        one = Browser(f"http://127.0.0.1:{port}", profile / "profile", at.url)
+        one = Browser(f"http://127.0.0.1:{port}", folder / "p", at.url)
         closing.callback(one.close)
         yield one
