@@ -153,6 +153,8 @@ class Defence(StrEnum):
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STAGE_CHECKPOINTS = "stage_checkpoints"
     CHECKPOINT_CLEANUP = "checkpoint_cleanup"
+    AV_SYNC = "av_sync"
+    PAGE_PULLS_WHAT_IS_OPEN = "page_pulls_what_is_open"
     STABLE_EFFECT_KEY = "stable_effect_key"
 
 

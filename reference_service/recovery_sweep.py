@@ -189,7 +189,7 @@ def _take_upload(service: Service, found: Stuck) -> tuple[Decision, str | None]:
     try:
         if _moves(service, found):
             return Decision.SKIPPED, STILL_MOVES
-        if not _is_there(service, job):
+        if not upload_is_there(service, job):
             return Decision.SKIPPED, NOTHING_THERE
         uploads.complete(service, job, source="recovery")
     except Refused as refused:
@@ -199,7 +199,7 @@ def _take_upload(service: Service, found: Stuck) -> tuple[Decision, str | None]:
     return Decision.TRIGGERED, None
 
 
-def _is_there(service: Service, job: Job) -> bool:
+def upload_is_there(service: Service, job: Job) -> bool:
     """The object, or all parts of it. What is there in part is left to the upload's deadline."""
     if service.objects.head(job.upload_key) is not None:
         return True

@@ -211,6 +211,7 @@ class _Job:
             "decodes": True,
             "duration_s": 2.0,
             "expected_duration_s": 2.0,
+            "sound_behind_s": 0.0,
             "streams": ["v"],
         }
         facts: dict[str, Any] = {"result": result if self.state == "succeeded" else None}
