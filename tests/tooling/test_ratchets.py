@@ -178,8 +178,9 @@ def reached(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_secrets_compares_and_draws_nothing() -> None:
     """What is drawn comes from the Randomness port."""
-    used = {name for _, name in calls(Path("reference_service/tenants.py")) if name.startswith("secrets.")}
-    assert used == {"secrets.compare_digest"}
+    for module in ("internal", "tenants"):
+        found = calls(Path(f"reference_service/{module}.py"))
+        assert {name for _, name in found if name.startswith("secrets.")} == {"secrets.compare_digest"}
 
 
 def test_fakes_draw_from_a_seed_only() -> None:
