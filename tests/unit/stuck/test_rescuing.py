@@ -172,8 +172,8 @@ def test_an_answer_that_lists_nothing_is_no_absence() -> None:
 
 
 def test_a_job_that_a_worker_took_meanwhile_is_at_risk() -> None:
-    """1. it is listed as queued, 2. a worker takes it, and nobody says that it is busy, 3. a rescue would do it
-    twice. Named by its id, it is asked for all the same."""
+    """1. it is listed as queued, 2. a worker takes it, and nobody says that it is busy, 3. a rescue would do
+    it twice. Named by its id, it is asked for all the same."""
     again = found("a", risk="nobody says")
     caller = FakeCaller()
     [one] = rescued(found("a"), caller, again=again, step_ns=2_000_000_000)
