@@ -261,6 +261,11 @@ def under(store: Store, grant: Grant, work: Callable[[Connection], T]) -> T:
     return store.run(guarded)
 
 
+def renew(store: Store, grant: Grant) -> None:
+    """Keeps the lease while nothing is written. Raises `Halted`."""
+    under(store, grant, lambda _: None)
+
+
 def note_found(store: Store, grant: Grant, found: int) -> None:
     """Says how many jobs the run found. Raises `Halted`."""
     under(store, grant, lambda connection: _count(connection, grant.run, found=found))
