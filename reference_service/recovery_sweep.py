@@ -124,7 +124,7 @@ def run_once(
     items: list[Item] = []
     state = RunState.DONE
     try:
-        # 1. questions to the object store take longer than the lease, 2. another run takes it, 3. we are lost.
+        # 1. questions to the object store take longer than the lease, 2. another run takes it.
         renew = partial(recovery_runs.renew, service.store, grant)
         found = find(service, age_s=age_s, job=job, between=renew)
         recovery_runs.note_found(service.store, grant, len(found))
