@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from reference_service import uploads
@@ -52,11 +53,18 @@ def kind_of(item: Item) -> str:
     return str(item.reason).partition(":")[0]
 
 
-def find(service: Service, *, age_s: float | None = None, job: str | None = None) -> Sequence[Stuck]:
+def find(
+    service: Service,
+    *,
+    age_s: float | None = None,
+    job: str | None = None,
+    between: Callable[[], object] = lambda: None,
+) -> Sequence[Stuck]:
     """Jobs that are stuck: awaiting their upload or queued, older than `age_s`, with no run lately.
 
     An upload that still moves is not stuck, however old; an object store that does not answer leaves a job
-    in the list. `age_s` None: the setting. Reads only. Raises `Unavailable`.
+    in the list. `age_s` None: the setting. `between` is called before each question to it. Reads only.
+    Raises `Unavailable`.
     """
     settings = service.settings
     found = stuck.stuck_jobs(
@@ -67,7 +75,13 @@ def find(service: Service, *, age_s: float | None = None, job: str | None = None
     )
     if not service.defended(Defence.RECOVERY_UPLOAD_CHECK):
         return found
-    return [one for one in found if not _moves(service, one)]
+    listed = []
+    for one in found:
+        if one.job.upload_id is not None:
+            between()
+        if not _moves(service, one):
+            listed.append(one)
+    return listed
 
 
 def _moves(service: Service, found: Stuck) -> bool:
@@ -110,7 +124,9 @@ def run_once(
     items: list[Item] = []
     state = RunState.DONE
     try:
-        found = find(service, age_s=age_s, job=job)
+        # 1. questions to the object store take longer than the lease, 2. another run takes it.
+        renew = partial(recovery_runs.renew, service.store, grant)
+        found = find(service, age_s=age_s, job=job, between=renew)
         recovery_runs.note_found(service.store, grant, len(found))
         for one in found:
             if stopping():

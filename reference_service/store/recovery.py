@@ -188,7 +188,7 @@ def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired:
         current = locked_job(connection, job.id) or job
         values: dict[str, Any] = {"b_job": job.id, "b_token": job.token}
         reason = connection.execute(ATTEMPT_REASON, {"b_job": job.id, "b_attempt": job.attempt}).scalar()
-        known = Reason(reason) if reason is not None else None
+        known = Reason.of(reason) if reason is not None else None
         statement = REQUEUE_LOST[only_expired]
         if used_up(current, attempts_max):
             statement = FAIL_LOST[only_expired]

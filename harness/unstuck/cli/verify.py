@@ -33,6 +33,7 @@ MARKS: Final = {
     "not proved": ("?", "yellow"),
     "cannot": ("!", "yellow"),
 }
+COUNTED: Final = {"cannot": "to read before (!)"}
 VERDICTS: Final = {
     ExitCode.PASS: ("DEPLOY", "bold green"),
     ExitCode.FAIL: ("DO NOT DEPLOY", "bold red"),
@@ -138,10 +139,10 @@ def sheet_of(done: Checklist, folder: str) -> Sheet:
         _tell(sheet, line)
     sheet.blank()
     word, style = VERDICTS[done.exit_code]
-    counts = [
-        plural(sum(line.state.value == state for line in done.lines), "line") + f" {state}" for state in MARKS
-    ]
-    told = ", ".join(count for count in counts if not count.startswith("0 "))
+    states = [line.state.value for line in done.lines]
+    counts = [(states.count(state), COUNTED.get(state, state)) for state in MARKS]
+    told = ", ".join(f"{count} {state}" for count, state in counts if count)
+    told = f"{plural(len(states), 'line')}: {told}"
     sheet.line(Span(word, style), f"  {told} · {done.took_s:.0f} s")
     sheet.whole(Span("Evidence  ", "dim"), folder)
     return sheet
