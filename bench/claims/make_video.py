@@ -48,8 +48,10 @@ def _large() -> Finding:
     more = [(with_ - without) / of for with_, without in shares.values()]
     least = min(with_ for with_, _ in shares.values())
     told = "; ".join(f"{s:g} s: {without} of {of}" for s, (_, without) in shares.items())
+    held, refuted = min(more) >= MORE_LARGE, max(more) < MORE_LARGE
     return Finding(
-        verdict="held" if max(more) >= MORE_LARGE else "refuted",
+        # Any one time-out is as good as another: without the sizes of those days nobody can tell.
+        verdict="held" if held else "refuted" if refuted else "not testable here",
         figure=f"one time-out for all of {told}; by size: {least} of {of}",
         note="A large job takes 5 s of work here, and each has one attempt. How many more succeed is a "
         "matter of how near the one time-out lies to that: any figure between none and all can be had.",

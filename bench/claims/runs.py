@@ -27,13 +27,6 @@ def reproduced(name: str, *flags: str) -> Mapping[str, Any]:
     return said
 
 
-def verified(*flags: str) -> Mapping[str, Any]:
-    """What `unstuck verify --json` says. Raises `NothingJudgedError`."""
-    with tempfile.TemporaryDirectory(prefix="unstuck-claim-") as folder:
-        said: Mapping[str, Any] = json.loads(_run(["verify", *flags, "--json"], folder))
-    return said
-
-
 def ran(name: str, *flags: str) -> Mapping[str, Any]:
     """`summary` of the one run of `unstuck run NAME`: states, outcomes, recovery, …
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from bench.claims.claim import Claim, Finding
-from bench.claims.runs import ran, reproduced, verified
+from bench.claims.runs import ran, reproduced
 
 INCIDENT: Final = "s3-upload-fix"
 JOBS: Final = 7  # of its scenario: four uploads that come late,
 NEVER: Final = 3  # and three that never do
-FIRST_RELEASE: Final = "414ad9c"
 
 
 def _before_the_upload() -> Finding:
@@ -36,19 +35,6 @@ def _thresholds() -> Finding:
     )
 
 
-def _no_restart() -> Finding:
-    lines = {
-        (line["id"], line["database"]): line
-        for line in verified("--from", FIRST_RELEASE, "--database", "postgresql")["lines"]
-    }
-    line = lines["no-restart", "PostgreSQL"]
-    return Finding(
-        verdict="held" if line["state"] == "ok" else "refuted",
-        figure="; ".join(line["evidence"]),
-        note="The first release under the migrations of today, with jobs in flight.",
-    )
-
-
 CLAIMS: Final = (
     Claim(
         id="claimed-before-upload",
@@ -64,12 +50,5 @@ CLAIMS: Final = (
         says="The alert on uploads that do not come fires above its threshold, and only then.",
         command="unstuck run alerts --all-cases",
         measure=_thresholds,
-    ),
-    Claim(
-        id="no-restart",
-        incident=INCIDENT,
-        says="The worker needs no restart when the schema is migrated.",
-        command=f"unstuck verify --from {FIRST_RELEASE} --database postgresql",
-        measure=_no_restart,
     ),
 )

@@ -59,8 +59,7 @@ process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limi
             `rlimit_as` | `service`) | ready: pid, after_s | signal: signal, scope, sent_to | exit: pid,
             code?, signal?, expected (the harness asked for it), grace_s?, took_s?, oom_kills?,
             restart? (why there is none), problem? | restart: number | usage: rss_bytes,
-            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills?, unlive? | refused: status, method (429, 503:
-            draining, or too much work)
+            rss_bytes_max, limit_bytes?, limit_kind?, oom_kills?, unlive? | refused: status, method
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
             refused | unframed | broken: link, rule, label, nth, action, on, connection, exchange,

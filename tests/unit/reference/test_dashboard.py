@@ -33,7 +33,7 @@ def exported() -> set[str]:
         if metric.kind == "histogram":
             metrics.observe(metric.name, 1.0, **labels)
         elif metric.kind == "counter":
-            metrics.count(metric.name, **labels)
+            metrics.count(metric.name, 1, **labels)
     lines = metrics.render().decode().splitlines()
     shown = {re.split(r"[ {]", line)[0] for line in lines if not line.startswith("#")}
     return shown | {metric.name for metric in METRICS if metric.kind in {"whole", "gauge"}}

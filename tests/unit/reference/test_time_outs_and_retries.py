@@ -46,6 +46,11 @@ def test_switched_off_all_attempts_have_the_same_time() -> None:
     assert {first_timeout_s(world.service, replace(job, size_bytes=size)) for size in (1, 10**9)} == {77.0}
 
 
+def enter(stage: str, connection: Connection) -> None:
+    """The child of the one job enters a stage."""
+    connection.exec_driver_sql("UPDATE jobs SET stage = ?", (stage,))
+
+
 def test_a_stage_has_its_time_from_when_it_is_heard_of(tmp_path: Path) -> None:
     """A small job that hangs in a stage fails there, though its attempt has been long at other stages."""
     world = memory_world(work_folder=str(tmp_path), attempts_max=1, stage_timeout_s=30, heartbeat_s=1)

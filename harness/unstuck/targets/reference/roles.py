@@ -123,32 +123,19 @@ def spec(
 ) -> ProcessSpec:
     """A process of a role, complete. `port` is its own when it serves HTTP.
 
-    Without memory groups the service limits each job's child itself, by address space: another fault,
-    and labelled so. `version_path` is the unpacked wheel of another version: such a process is executed,
-    not forked.
+    Without memory groups the service limits each job's child itself, by address space: another fault, and
+    labelled so. `version_path`: the unpacked wheel of another version, which is executed, not forked.
     """
     options = scenario.roles.get(role, RoleOptions())
-    settings = {**SETTINGS, **scenario.settings, **options.settings}
-    environment = {f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()}
+    environment = _chosen(name, scenario, options)
     environment |= _places(places, addresses, port)
-    environment |= {
-        "REFERENCE_INSTANCE": name,
-        "REFERENCE_TOKENS": json.dumps(tokens(upload.tenant for upload in scenario.workload)),
-        "REFERENCE_WORK_FOLDER": str(scratch),
-        "REFERENCE_S3_PUBLIC_ENDPOINT": public_objects,
-    }
-    disk = scratch / f"disk-{name}" if options.disk_limit_mib is not None else None
-    if disk is not None:
-        disk.mkdir(exist_ok=True)
-        environment["REFERENCE_WORK_FOLDER"] = str(disk)
+    disk = _disk(scratch, name) if options.disk_limit_mib is not None else None
+    environment["REFERENCE_WORK_FOLDER"] = disk or str(scratch)
+    environment["REFERENCE_S3_PUBLIC_ENDPOINT"] = public_objects
     if options.liveness and role not in {"api", "vision"}:
         port = free_port()
         environment["REFERENCE_METRICS_PORT"] = str(port)
-    if points is not None:
-        environment["REFERENCE_TESTPOINTS"] = points
-    if defences_off:
-        environment["REFERENCE_DEFENCES_OFF"] = ",".join(defences_off)
-        environment["REFERENCE_ALLOW_UNSAFE"] = "1"
+    environment |= _unsafe(defences_off) | ({} if points is None else {"REFERENCE_TESTPOINTS": points})
     if version_path is not None:
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
@@ -171,11 +158,36 @@ def spec(
         ready_url=f"http://127.0.0.1:{port}/readyz" if role == "api" else None,
         ready_line=None if role == "api" else "ready",
         live_url=f"http://127.0.0.1:{port}/livez" if options.liveness else None,
-        disk_folder=None if disk is None else str(disk),
+        disk_folder=disk,
         disk_bytes=None if options.disk_limit_mib is None else options.disk_limit_mib * MIB,
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )
+
+
+def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, str]:
+    """What the scenario chose, over the target's own settings, and whose clients there are."""
+    settings = {**SETTINGS, **scenario.settings, **options.settings}
+    tenants = tokens(upload.tenant for upload in scenario.workload)
+    return {
+        **{f"REFERENCE_{key.upper()}": _text(value) for key, value in settings.items()},
+        "REFERENCE_INSTANCE": name,
+        "REFERENCE_TOKENS": json.dumps(tenants),
+    }
+
+
+def _unsafe(defences_off: tuple[str, ...]) -> dict[str, str]:
+    """Switches these off, and says that it is meant."""
+    if not defences_off:
+        return {}
+    return {"REFERENCE_DEFENCES_OFF": ",".join(defences_off), "REFERENCE_ALLOW_UNSAFE": "1"}
+
+
+def _disk(scratch: Path, name: str) -> str:
+    """Where a process with a small disk of its own works: the world mounts one there."""
+    folder = scratch / f"disk-{name}"
+    folder.mkdir(exist_ok=True)
+    return str(folder)
 
 
 def _memory(limit_mib: int | None, world_limits_memory: bool) -> dict[str, str]:  # noqa: FBT001  internal
