@@ -215,7 +215,7 @@ def test_a_held_request_arrives_even_after_its_sender_has_gone(
 
 
 def test_a_held_reply_is_let_go_although_nobody_waits_for_it(link: OpenLink, http: HttpServer) -> None:
-    """Its client has closed, as a browser does that gave up: its system resets what comes, before the server's
+    """Its client has closed, as a browser does that gave up: its system resets what comes, before the
     end of the stream can follow."""
     rule = link.rule(Hold(), on="reply")
     sock = socket.create_connection((link.host, link.port), timeout=10)
