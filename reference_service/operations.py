@@ -20,6 +20,7 @@ from reference_service.ports import Unavailable
 from reference_service.service import Service, announce_id
 from reference_service.store import diagnosis, recovery
 from reference_service.store.diagnosis import Unheld
+from reference_service.views import printable
 
 Command = Callable[[Service], int]
 LISTED_MAX = 20  # stuck jobs in the table; JSON has up to a hundred of each state
@@ -127,11 +128,11 @@ def reset(service: Service, *, dry_run: bool) -> Iterator[Done]:
     """
     settings, store = service.settings, service.store
 
-    def active() -> Sequence[Unheld]:
-        return diagnosis.unheld(store, dead_after_s=settings.instance_dead_after_s)
+    def active(skip: int) -> Sequence[Unheld]:
+        return diagnosis.unheld(store, dead_after_s=settings.instance_dead_after_s, skip=skip)
 
-    def queued() -> Sequence[Unheld]:
-        return diagnosis.unheard(store, after_s=settings.reconcile_after_s)
+    def queued(skip: int) -> Sequence[Unheld]:
+        return diagnosis.unheard(store, after_s=settings.reconcile_after_s, skip=skip)
 
     for find, act in ((active, _give_back), (queued, _announce)):
         yield from _each(service, find, act, dry_run=dry_run)
@@ -141,14 +142,16 @@ def reset(service: Service, *, dry_run: bool) -> Iterator[Done]:
 
 def _each(
     service: Service,
-    find: Callable[[], Sequence[Unheld]],
+    find: Callable[[int], Sequence[Unheld]],
     act: Callable[[Service, Unheld], str],
     *,
     dry_run: bool,
 ) -> Iterator[Done]:
-    """By the hundred, until nothing new is found."""
+    """By the hundred, until nothing new is found. A dry run moves none: it looks behind those it has seen."""
     seen: set[tuple[str, int]] = set()
-    while new := [one for one in find() if (one.job.id, one.job.token) not in seen]:
+    while new := [
+        one for one in find(len(seen) if dry_run else 0) if (one.job.id, one.job.token) not in seen
+    ]:
         seen.update((one.job.id, one.job.token) for one in new)
         for one in new:
             yield Done(job=one.job, did="found" if dry_run else act(service, one), why=one.why)
@@ -236,7 +239,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.0f}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else printable(str(value))
 
 
 def _say(text: str) -> None:
