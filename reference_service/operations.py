@@ -51,11 +51,15 @@ def reset_stuck(arguments: Sequence[str]) -> Command:
     given = parser.parse_args(arguments)
 
     def command(service: Service) -> int:
-        done = list(reset(service, dry_run=given.dry_run))
-        if given.json:
-            _say(json.dumps({"dry_run": given.dry_run, "jobs": [_view(one) for one in done]}))
-        else:
-            _say("\n".join([*(_line(one) for one in done), _summary(done, dry_run=given.dry_run)]))
+        done: list[Done] = []
+        try:
+            for one in reset(service, dry_run=given.dry_run):
+                done.append(one)  # noqa: PERF402  what came before an error has to stay
+        except Unavailable:
+            if done:  # it was done: whoever reads the error has to know of it
+                _say_done(done, given)
+            raise
+        _say_done(done, given)
         return 0
 
     return command
@@ -170,6 +174,13 @@ def _announce(service: Service, one: Unheld) -> str:
 
 
 # -- what is printed
+
+
+def _say_done(done: Sequence[Done], given: argparse.Namespace) -> None:
+    if given.json:
+        _say(json.dumps({"dry_run": given.dry_run, "jobs": [_view(one) for one in done]}))
+    else:
+        _say("\n".join([*(_line(one) for one in done), _summary(done, dry_run=given.dry_run)]))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -16,7 +16,9 @@ from sqlalchemy import text
 from reference_service import operations, recovery_commands, uploads
 from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
-from reference_service.store import diagnosis
+from reference_service.ports import Unavailable
+from reference_service.service import Service
+from reference_service.store import diagnosis, recovery
 from reference_service.store.tables import jobs
 from tests.unit.reference.drive import (
     claimed,
@@ -222,3 +224,30 @@ def test_a_name_cannot_act_on_the_terminal_of_an_operator(capsys: pytest.Capture
     out += capsys.readouterr().out
     assert "\x1b" not in out
     assert out.count("a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}queue: 0 events") == 2
+
+
+def test_what_was_done_before_the_database_went_away_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the command fails as any other."""
+    world = memory_world(**SETTINGS)
+    for _ in range(2):
+        queued(world)
+    world.clock.advance(41)
+    announce, told = operations.announce_id, []
+
+    def once(service: Service, job: str) -> None:
+        announce(service, job)
+        told.append(job)
+        monkeypatch.setattr(recovery, "announce_again", away)
+
+    def away(*_: object, **__: object) -> bool:
+        raise Unavailable("database: away")
+
+    monkeypatch.setattr(operations, "announce_id", once)
+    with pytest.raises(Unavailable):
+        call(world, capsys, "reset-stuck")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{told[0]}  queued  announced: its event was lost, or never sent",
+        "1 announced",
+    ]
