@@ -1,4 +1,4 @@
-"""The scheduler: begins a recovery sweep whenever the schedule says so. Any number may run; one sweeps.
+"""The scheduler: begins a recovery sweep whenever the schedule says so. Of many, one at a time sweeps.
 
 A separate process from the sweeper, so that the death of one is not the death of both.
 """

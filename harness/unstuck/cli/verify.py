@@ -110,10 +110,14 @@ def _landed(root: Path | None) -> str:
         raise UsageError(
             "there is no checkout of the service here. Name both versions: --from OLD.whl --to NEW.whl"
         )
-    tag = _git(root, "describe", "--tags", "--abbrev=0")
     head = _git(root, "rev-parse", "HEAD")
     left = _git(root, "merge-base", "HEAD", "main") or _git(root, "merge-base", "HEAD", "origin/main")
     changed = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    tag = _git(root, "describe", "--tags", "--abbrev=0")
+    if tag is not None and not changed and _git(root, "rev-parse", f"{tag}^{{commit}}") == head:
+        tag = _git(
+            root, "describe", "--tags", "--abbrev=0", "HEAD^"
+        )  # this checkout is the newest one itself
     for one in (tag, left if left != head or changed else None, _git(root, "rev-parse", "HEAD^")):
         if one:
             return one if one == tag else one[:12]

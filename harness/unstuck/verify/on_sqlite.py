@@ -110,7 +110,7 @@ def _coped(file: SqliteFile, old: Wheel) -> str:
     found = file.play("cope", old)
     stuck = [state for state in found["retried"] if state not in TERMINAL]
     if stuck:
-        raise _Broken(f"{plural(len(stuck), 'retry', 'retries')} of such jobs did not end")
+        raise _Broken(f"{plural(len(stuck), 'retried job')} with such a row did not end")
     again = f", and retries of {plural(len(found['retried']), 'such job')} end" if found["retried"] else ""
     return (
         f"the old version shows {plural(found['shown'], 'job')}, with such rows among them, and sweeps{again}"

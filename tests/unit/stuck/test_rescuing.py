@@ -197,3 +197,19 @@ def test_a_job_that_a_worker_took_meanwhile_is_at_risk() -> None:
 def test_outside_of_quotes_a_statement_takes_a_number_alone(statement: str, job: str, allowed: bool) -> None:
     """There `7--` would take away the condition behind it, and `id` would mean every row."""
     assert may_go_into(SqlCall(dependency="store", statement=statement), job) is allowed
+
+
+def test_a_system_that_goes_away_does_not_take_with_it_what_was_done() -> None:
+    """The first was asked for, and is told so; the rest was not, for want of a look."""
+    caller = FakeCaller()
+
+    def look() -> Judged:
+        raise TargetError("target 'shop' cannot be asked: gone")
+
+    times = iter((0, 0, 0, 2_000_000_000, 2_000_000_000, 2_000_000_000))
+    done = rescue_all(
+        file_with(), caller, found("a", "b", "c"), look,
+        named=frozenset(), dry_run=False, now_ns=lambda: next(times),
+    )  # fmt: skip
+    assert [one.outcome for one in done] == ["triggered", "triggered", "failed"]
+    assert (caller.jobs, done[2].why) == (["a", "b"], "not asked for: target 'shop' cannot be asked: gone")
