@@ -210,7 +210,8 @@ def sound_behind_s(found: Mapping[str, Any], source: Mapping[str, Any]) -> float
     if len(found["shown_s"]) == len(source["shown_s"]):
         # A picture that is shown sooner meets a sound that comes later.
         shifts += [was - now for now, was in zip(found["shown_s"], source["shown_s"], strict=True)]
-    return round(max(shifts, key=abs), 6)
+    worst: float = max(shifts, key=abs)
+    return round(worst, 6)
 
 
 def _decode(container: Any, stream: Any, times: list[float]) -> dict[str, Any]:
