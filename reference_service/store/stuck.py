@@ -178,7 +178,8 @@ def _of_state(connection: Connection, listed: Job, current: Job, protection: Pro
     now = connection.execute(NOW).scalar_one()
     if current.published_at is not None and current.published_at > now - protection.quiet_s:
         return f"pending: its event was sent {now - current.published_at:.1f} s ago"
-    if current.state is not listed.state:  # by the sweeper, say: queued by hand, and put back
+    # By the sweeper, say: queued by hand, and put back. What has ended is `protection.recent`'s to refuse.
+    if current.state is not listed.state and current.state not in TERMINAL:
         return f"moved: it is {current.state} now"
     return None
 

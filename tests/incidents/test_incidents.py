@@ -35,7 +35,6 @@ JOBS = max(3, (os.cpu_count() or 2) + 1)
 REAL = {
     # scenario -> why the sim can run it, but not show it
     "noisy-tenant": "a worker of the sim is done with a job before the quiet tenant's has to wait for it",
-    "sweep-races-a-worker": "whether the worker is done within the sweep's decision is a matter of the seed there",
 }
 
 Key = tuple[str, tuple[str, ...]]  # the title of a case, and the defences that are off
