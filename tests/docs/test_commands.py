@@ -96,7 +96,8 @@ def run_unstuck(words: list[str], here: Path) -> None:
 
 
 def run_make(words: list[str], here: Path) -> None:
-    assert set(words) <= set(re.findall(r"^([a-z]+):", text(Path("Makefile")), flags=re.MULTILINE))
+    targets = re.findall(r"^([a-z ]+):", text(Path("Makefile")), flags=re.MULTILINE)
+    assert set(words) <= {one for line in targets for one in line.split()}
 
 
 def run_pip(words: list[str], here: Path) -> None:
