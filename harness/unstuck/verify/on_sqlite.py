@@ -88,7 +88,7 @@ def words_line(folder: Path, old: Wheel, new: Wheel, enums: Sequence[str] | None
     try:
         return line(LineState.OK, [*told, _coped(file, old)])
     except (TargetError, _Broken) as error:
-        told.append(f"the old version cannot bear a row with one: {error}")
+        told.append(f"the old version fails on a row with one: {error}")
     instead = {word: older for word, older in may.get("instead", {}).items() if word in fresh["reason"]}
     if (
         fresh["state"]
