@@ -76,14 +76,14 @@ def test_what_is_substituted_has_its_line() -> None:
 
 @pytest.mark.parametrize("piece", ["$(", '"$(', "$(a () ", "((", "$(a)b(", "1", "$(((", "2>", "\\"])
 def test_what_is_never_closed_takes_no_longer_for_each_piece(piece: str) -> None:
-    """Ten times the text takes far less than a hundred times the time."""
+    """Ten times the text takes less than a hundred times the time, which it would if each were read again."""
     used = []
     for times in (2_000, 20_000):
         text = piece * times
         begun_ns = cpu_ns()
         list(commands(text))
         used.append(cpu_ns() - begun_ns)
-    assert used[1] < max(used[0], 5_000_000) * 40
+    assert used[1] < max(used[0], 5_000_000) * 70
 
 
 @given(st.text())
