@@ -24,6 +24,7 @@ class ClientPlan:
     start_s: float
     steps: tuple[Step, ...]
     tenant: str = ""  # empty: the run's own
+    patience_s: float | None = None  # once refused so long, it gives up; None: it comes again as it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,7 @@ def _clients(scenario: Scenario) -> tuple[ClientPlan, ...]:
             start_s=start_s,
             steps=upload.steps,
             tenant=upload.tenant,
+            patience_s=upload.patience_s,
         )
         for number, (start_s, upload) in enumerate(starts, 1)
     )

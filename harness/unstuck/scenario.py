@@ -92,6 +92,7 @@ class Upload:
     every_s: float = 0.0
     tag: str = "job"  # faults and `expect` select jobs by it
     tenant: str = ""  # of the service; empty: the run's own
+    patience_s: float | None = None  # for a refusal of its announcement; None: it comes again as it is told
     steps: tuple[Step, ...] = (Initiate(), Put(), Complete())
 
 
