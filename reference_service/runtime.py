@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from reference_service.descriptors import in_use
 from reference_service.memory import (
     address_space_bytes,
     cgroup_limit_bytes,
@@ -79,6 +80,9 @@ class ForkRuntime:
         if found is None or self._budget_bytes is None:
             return None
         return found[0] + sum(child.grown_bytes() for child in self._children), self._budget_bytes
+
+    def descriptors(self) -> tuple[int, int] | None:
+        return in_use()
 
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:

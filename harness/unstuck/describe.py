@@ -122,6 +122,8 @@ def _options(options: RoleOptions) -> list[str]:
         parts.append(f"at most {options.memory_limit_mib} MiB of memory each")
     if options.disk_limit_mib is not None:
         parts.append(f"a disk of {options.disk_limit_mib} MiB each")
+    if options.descriptors_max is not None:
+        parts.append(f"at most {options.descriptors_max} file descriptors each")
     if options.liveness:
         parts.append("a supervisor that asks whether it lives")
     if options.settings:

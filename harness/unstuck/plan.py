@@ -147,6 +147,8 @@ def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) ->
         needs.add("memory_limit")
     if any(options.disk_limit_mib is not None for options in scenario.roles.values()):
         needs.add("disk_limit")
+    if any(options.descriptors_max is not None for options in scenario.roles.values()):
+        needs.add("descriptor_limit")
     if any(options.liveness for options in scenario.roles.values()):
         needs.add("liveness")
     versions = [options.version for options in scenario.roles.values()]

@@ -235,6 +235,7 @@ class RoleOptions:
     replicas: int | None = None
     memory_limit_mib: int | None = None
     disk_limit_mib: int | None = None  # of the folder where it works
+    descriptors_max: int | None = None  # that each of its processes, and each of their children, may open
     liveness: bool = (
         False  # the supervisor asks each process whether it lives, and restarts one that does not
     )

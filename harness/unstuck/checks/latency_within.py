@@ -70,7 +70,7 @@ def _judge_each(
         if one.took_s > within_s and settled:
             text = f"({one.job.tag}) {ended} after {one.took_s:.3f} s, not within {within_s:g} s"
             broken.append(_evidence(one, text))
-        elif one.took_s > within_s or not others and compared:
+        elif one.took_s > within_s or (not others and compared):
             text = f"({one.job.tag}) {ended} after {one.took_s:.3f} s, and there is no telling how long "
             unclear.append(_evidence(one, f"{text}those of {demand['of']} take"))
         elif not one.ended:
