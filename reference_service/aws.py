@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.response import HTTPResponse
 
-from reference_service.descriptors import OUT
 from reference_service.disk import NO_ROOM
+from reference_service.open_files import OUT
 from reference_service.ports import Unavailable
 
 T = TypeVar("T")

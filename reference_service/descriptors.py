@@ -8,34 +8,20 @@ will find room. Whoever runs out all the same goes back uncharged.
 from __future__ import annotations
 
 import errno
-import os
-import resource
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from reference_service.domain import Defence, Job
+from reference_service.open_files import OUT, in_use
 from reference_service.ports import ChildEnd, Runtime
 from reference_service.retry import backoff_s
 from reference_service.service import Service
 
-OUT = frozenset({errno.EMFILE, errno.ENFILE})
 CRAMPED = 8  # with fewer left no connection can be relied on: one takes a socket, a poll and a look at DNS
-FAR_AWAY = 1 << 20  # a limit that nobody comes to
 
 
 class OutOfDescriptorsError(OSError):
     """A dependency is not away: this process cannot open a connection to it."""
-
-
-def in_use() -> tuple[int, int] | None:
-    """(open descriptors of this process, the most that it may have); None: no limit, or no telling."""
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most in {resource.RLIM_INFINITY, -1} or most >= FAR_AWAY:
-        return None
-    try:
-        return len(os.listdir("/dev/fd")) - 1, most  # without the one that the look itself takes
-    except OSError as error:
-        return (most, most) if error.errno in OUT else None
 
 
 def jobs_with_room(service: Service, runtime: Runtime) -> int | None:

@@ -21,7 +21,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from reference_service.descriptors import in_use
 from reference_service.memory import (
     address_space_bytes,
     cgroup_limit_bytes,
@@ -30,6 +29,7 @@ from reference_service.memory import (
     read_oom_kills,
     resident_bytes,
 )
+from reference_service.open_files import in_use
 from reference_service.ports import ChildEnd, Clock, Stopper
 
 PR_SET_PDEATHSIG = 1

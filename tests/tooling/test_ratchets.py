@@ -72,6 +72,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
+    "open_files.py": ("asks for its limit; sets none", {"resource"}),
     "objects/s3.py": ("objects in S3", {"botocore"}),
     "downstream.py": ("a program of its own", {"http.server", "signal"}),
     "health.py": ("a program of its own", {"urllib.request"}),
