@@ -111,7 +111,7 @@ def broken(world: MemoryWorld, error: Exception) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    world.objects.get_file = fail  # type: ignore[method-assign,assignment]  # a fault
+    world.objects.get_file = fail  # type: ignore[method-assign]  # a fault
 
 
 @pytest.mark.parametrize("off", ["", "descriptor_patience"])
