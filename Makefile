@@ -1,6 +1,7 @@
 # make gate    every scenario of the policy against the reference service, the verdict, reports/latest/
-# make test    the whole test command
+# make test    the test command: lint, types, layers, and all tests but those of the next two
 # make check   lint, types, layers
+# make slow    tests with brokers, other people's systems, every alarm of the gate
 # make incidents  each incident, with the defences of its day off and with all of them on
 # make bench   figures; make soak: long; make prove: every defence switched off in turn
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: gate test check incidents bench soak prove format clean
+.PHONY: gate test check slow incidents bench soak prove format clean
 .DEFAULT_GOAL := gate
 
 $(STAMP): pyproject.toml
@@ -43,9 +44,10 @@ test: $(STAMP)
 	  { wait $$tests || { echo "what the failing tests left: $$folder"; exit 1; }; } && \
 	  rm -rf "$$folder"
 
-incidents: $(STAMP)
+slow incidents: export PYTHONDONTWRITEBYTECODE :=
+slow incidents: $(STAMP)
 	@folder=$$(mktemp -d) && chmod 711 "$$folder" && \
-	  { $(BIN)/pytest -q -m incidents --basetemp "$$folder/tests" tests/incidents || \
+	  { $(BIN)/pytest -q -n 3 -m $@ --basetemp "$$folder/tests" || \
 	    { echo "what the failing tests left: $$folder"; exit 1; }; } && \
 	  rm -rf "$$folder"
 

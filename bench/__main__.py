@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,21 @@ class Figure:
         return f"{self.name:58} {self.value:9.3f} {self.unit}{target}"
 
 
+PAGES: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "campaign": campaign.main,
+    "claims": claims.main,
+    "findings": findings.main,
+    "imports": imports.main,
+    "proof": proof.main,
+}
+"""What makes pages of the documentation, each with flags of its own."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints every figure; 1 when a target is missed or a soak run did not end as expected."""
     words = list(sys.argv[1:] if argv is None else argv)
-    pages = {
-        "campaign": campaign.main,
-        "claims": claims.main,
-        "findings": findings.main,
-        "imports": imports.main,
-        "proof": proof.main,
-    }
-    if words and words[0] in pages:
-        return pages[words[0]](words[1:])
+    if words and words[0] in PAGES:
+        return PAGES[words[0]](words[1:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["figures", "soak"], default="figures")
     parser.add_argument("--rounds", type=int, default=SOAK_ROUNDS, help="of the base cases, in a soak")

@@ -129,9 +129,11 @@ def values(service: Service) -> Mapping[str, float]:
 
 def evaluate(service: Service) -> Sequence[alerting.Spell]:
     """Measures, and records what has changed; the changes. Raises `Unavailable`."""
+    known = alerting.newest(service.store)
     found = values(service)
     changes = alerting.record(
         service.store,
+        known,
         {rule.name: (found[rule.name], threshold_of(rule, service.settings)) for rule in RULES},
     )
     for spell in changes:

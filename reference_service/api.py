@@ -10,6 +10,7 @@
     POST /internal/sweep             -> {counts}; bearer token REFERENCE_INTERNAL_TOKEN, refused without one
     …    /internal/recovery…         the recovery sweep: see `recovery_routes`; the same token
     GET  /internal/status, /alerts   see `internal`
+    GET  /web                        a page for people: see `web`
     GET  /metrics                    in Prometheus' format; no token, as the two below
     GET  /livez, /readyz, /healthz   no token
 
@@ -20,7 +21,6 @@ above 64 KiB.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from reference_service import sweeper, trace, uploads
+from reference_service import sweeper, tenants, trace, uploads
 from reference_service.admission import Refused
 from reference_service.domain import Defence, State
 from reference_service.examination import Finding, examine
@@ -44,6 +44,7 @@ from reference_service.recovery_routes import add_recovery
 from reference_service.service import Service
 from reference_service.store import lifecycle
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
+from reference_service.web import add_web
 
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 64 * 1024  # every body is a few short fields
@@ -109,16 +110,16 @@ def _make_routes() -> tuple[FastAPI, _Bound]:
     _add_writes(app, bound, tenant_of)
     add_internal(app, lambda: bound.service, _bearer)
     add_recovery(app, lambda: bound.service, _bearer)
+    add_web(app, lambda: bound.service)
     return app, bound
 
 
 def _authentication(bound: _Bound) -> Callable[..., str]:
     def tenant_of(authorization: Annotated[str | None, Header()] = None) -> str:
-        given = _bearer(authorization)
-        for token, tenant in bound.service.settings.tokens.items():
-            if secrets.compare_digest(token.encode(), given.encode()):
-                return tenant
-        raise Refused(status=401, message="Authorization: a known bearer token is needed")
+        tenant = tenants.tenant_of(bound.service.settings, _bearer(authorization))
+        if tenant is None:
+            raise Refused(status=401, message="Authorization: a known bearer token is needed")
+        return tenant
 
     return tenant_of
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reference_service.discards import collect
 from reference_service.domain import TERMINAL, Defence, Job
 from reference_service.judgement import attempts_max
@@ -21,17 +23,25 @@ def give_back_dead(service: Service, runtime: Runtime) -> int:
     where nothing else runs: 1. a worker is at its job, 2. another one starts, as in any deploy, 3. the job is
     taken from the first, and done twice. Raises `Unavailable`.
     """
+    count = 0
+    while True:
+        found = _left_behind(service, runtime)
+        given = sum(give_back(service, job) is not None for job in found)
+        count += given
+        if given == 0 or len(found) < recovery.BATCH:
+            return count
+
+
+def _left_behind(service: Service, runtime: Runtime) -> Sequence[Job]:
     settings = service.settings
-    if service.defended(Defence.CAREFUL_CLEANUP):
-        found = recovery.dead_attempts(
-            service.store,
-            instance=settings.instance,
-            boot_id=runtime.boot_id,
-            dead_after_s=settings.instance_dead_after_s,
-        )
-    else:
-        found = recovery.open_attempts(service.store, boot_id=runtime.boot_id)
-    return sum(give_back(service, job) is not None for job in found)
+    if not service.defended(Defence.CAREFUL_CLEANUP):
+        return recovery.open_attempts(service.store, boot_id=runtime.boot_id)
+    return recovery.dead_attempts(
+        service.store,
+        instance=settings.instance,
+        boot_id=runtime.boot_id,
+        dead_after_s=settings.instance_dead_after_s,
+    )
 
 
 def give_back(service: Service, job: Job, *, only_expired: bool = False) -> Job | None:

@@ -20,6 +20,7 @@ expired           nobody: final                                   -
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,6 +77,20 @@ class Reason(StrEnum):
     TIMED_OUT = "timed_out"  # our own watchdog killed it: not an OOM
     CRASHED = "crashed"  # it ended, and nothing says why
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
+
+    @classmethod
+    def of(cls, word: str) -> Reason:
+        """Of a row. A word of a newer version, which was rolled back, is read as `crashed`: to this version
+        nothing says why. One such row must not take the whole list of its tenant's jobs with it.
+        """
+        try:
+            return cls(word)
+        except ValueError:
+            return cls.CRASHED
+
+
+OLDER_WORDS: Mapping[Reason, Reason] = {Reason.DISK_EXCEEDED: Reason.CRASHED}
+"""Reasons that the first release does not know, and what it has to be given instead before it comes back."""
 
 
 PERMANENT = frozenset(
@@ -155,6 +170,8 @@ class Defence(StrEnum):
     CHECKPOINT_VALIDATION = "checkpoint_validation"
     STAGE_CHECKPOINTS = "stage_checkpoints"
     CHECKPOINT_CLEANUP = "checkpoint_cleanup"
+    AV_SYNC = "av_sync"
+    PAGE_PULLS_WHAT_IS_OPEN = "page_pulls_what_is_open"
     STABLE_EFFECT_KEY = "stable_effect_key"
 
 

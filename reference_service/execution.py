@@ -230,6 +230,7 @@ class _Attempt:
             vision=self._vision,
             interrupt=self._interrupt,
             bounded=service.defended(Defence.BOUNDED_MEMORY),
+            timed=service.defended(Defence.AV_SYNC),
             position=position,
             unit_done=progress.unit_done,
         )

@@ -41,8 +41,11 @@ def make_video(
     seed: int = 0,
     scenes: int = 2,
     codec: str = "libx264",
+    steady: bool = True,
 ) -> None:
     """Writes a real MP4: `scenes` of equal length with hard cuts between, something moving in each.
+
+    `steady` False: in its second half each other picture is missing, as when a phone records in the dark.
 
     The same arguments give the same bytes with the same FFmpeg libraries. `width` and `height` are even.
     """
@@ -56,6 +59,8 @@ def make_video(
         video.codec_context.thread_count = 1
         sound: Any = output.add_stream("aac", rate=AUDIO_RATE_HZ, layout="mono") if audio else None
         for number in range(frames):
+            if not steady and number > frames // 2 and number % 2 == 0:
+                continue
             scene = number * scenes // frames
             frame = _picture(width, height, scene=scene, moved=number, seed=seed)
             frame.pts = number
@@ -123,6 +128,7 @@ def _jpeg_size(width: int, height: int) -> bytes:
 VIDEOS: Mapping[str, Callable[[Path], object]] = {
     "tiny.mp4": partial(make_video, seconds=1, width=160, height=120, fps=10),
     "short.mp4": partial(make_video, seconds=3, width=320, height=240, fps=15, scenes=3, seed=1),
+    "unsteady.mp4": partial(make_video, seconds=4, width=160, height=120, fps=20, steady=False),
     # 300 frames are 829 MB as full RGB arrays; streamed, and still for long, they cost little.
     "large.mp4": partial(make_video, seconds=5, width=1280, height=720, fps=60, seed=2),
     "truncated.mp4": _make_truncated,
@@ -159,7 +165,8 @@ def examine(path: Path) -> dict[str, Any]:
     `decodes`: every frame of every stream. `problem`: what is wrong, or None. `duration_s`: by the
     container. `streams`: type, codec, frames, start_s and end_s (as decoded) of each, and its size or rate.
     `audio_video_drift_s`: how much later the sound ends than the picture, negative: earlier; None when one
-    of them is missing.
+    of them is missing. `shown_s`: when each picture is shown, counted from the begin of the sound, or without
+    sound from 0.
     """
     found: dict[str, Any] = {
         "decodes": False,
@@ -167,12 +174,14 @@ def examine(path: Path) -> dict[str, Any]:
         "streams": [],
         "problem": None,
         "audio_video_drift_s": None,
+        "shown_s": [],
     }
     try:
         with open_source(path) as source:
             found["duration_s"] = source.duration_s
             streams = [stream for stream in (source.video, source.audio) if stream is not None]
-            spans = [_decode(source.container, stream) for stream in streams]
+            times: list[float] = []
+            spans = [_decode(source.container, stream, times) for stream in streams]
     except FileNotFoundError:
         found["problem"] = "there is no such file"
         return found
@@ -183,11 +192,30 @@ def examine(path: Path) -> dict[str, Any]:
     found["decodes"] = True
     if len(spans) == 2:
         found["audio_video_drift_s"] = round(spans[1]["end_s"] - spans[0]["end_s"], 6)
+    sound_s = spans[1]["start_s"] if len(spans) == 2 else 0.0
+    found["shown_s"] = [round(at_s - sound_s, 6) for at_s in times]
     return found
 
 
-def _decode(container: Any, stream: Any) -> dict[str, Any]:
-    """Reads one stream from its beginning to its end."""
+def sound_behind_s(found: Mapping[str, Any], source: Mapping[str, Any]) -> float | None:
+    """By how much the sound comes later than the source has it, where that is most; negative: earlier.
+
+    Both as `examine` found them, and compared picture by picture; by their ends alone when there are not
+    as many. None when one of them has no sound.
+    """
+    now_s, was_s = found["audio_video_drift_s"], source["audio_video_drift_s"]
+    if now_s is None or was_s is None:
+        return None
+    shifts: list[float] = [now_s - was_s]
+    if len(found["shown_s"]) == len(source["shown_s"]):
+        # A picture that is shown sooner meets a sound that comes later.
+        shifts += [was - now for now, was in zip(found["shown_s"], source["shown_s"], strict=True)]
+    worst: float = max(shifts, key=abs)
+    return round(worst, 6)
+
+
+def _decode(container: Any, stream: Any, times: list[float]) -> dict[str, Any]:
+    """Reads one stream from its beginning to its end; the times of pictures go into `times`."""
     container.seek(0)
     frames = 0
     start_s = end_s = 0.0
@@ -197,6 +225,8 @@ def _decode(container: Any, stream: Any) -> dict[str, Any]:
         at_s = float(frame.pts * frame.time_base)
         start_s = at_s if frames == 0 else start_s
         end_s = max(end_s, at_s + _length_s(stream, frame))
+        if stream.type == "video":
+            times.append(at_s)
         frames += 1
     if frames == 0:
         raise InvalidMedia(f"no {stream.type} frame could be decoded")

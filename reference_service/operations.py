@@ -20,6 +20,7 @@ from reference_service.ports import Unavailable
 from reference_service.service import Service, announce_id
 from reference_service.store import diagnosis, recovery
 from reference_service.store.diagnosis import Unheld
+from reference_service.views import printable
 
 Command = Callable[[Service], int]
 LISTED_MAX = 20  # stuck jobs in the table; JSON has up to a hundred of each state
@@ -50,11 +51,15 @@ def reset_stuck(arguments: Sequence[str]) -> Command:
     given = parser.parse_args(arguments)
 
     def command(service: Service) -> int:
-        done = list(reset(service, dry_run=given.dry_run))
-        if given.json:
-            _say(json.dumps({"dry_run": given.dry_run, "jobs": [_view(one) for one in done]}))
-        else:
-            _say("\n".join([*(_line(one) for one in done), _summary(done, dry_run=given.dry_run)]))
+        done: list[Done] = []
+        try:
+            for one in reset(service, dry_run=given.dry_run):
+                done.append(one)  # noqa: PERF402  what came before an error has to stay
+        except Unavailable:
+            if done:  # it was done: whoever reads the error has to know of it
+                _say_done(done, given)
+            raise
+        _say_done(done, given)
         return 0
 
     return command
@@ -127,11 +132,11 @@ def reset(service: Service, *, dry_run: bool) -> Iterator[Done]:
     """
     settings, store = service.settings, service.store
 
-    def active() -> Sequence[Unheld]:
-        return diagnosis.unheld(store, dead_after_s=settings.instance_dead_after_s)
+    def active(skip: int) -> Sequence[Unheld]:
+        return diagnosis.unheld(store, dead_after_s=settings.instance_dead_after_s, skip=skip)
 
-    def queued() -> Sequence[Unheld]:
-        return diagnosis.unheard(store, after_s=settings.reconcile_after_s)
+    def queued(skip: int) -> Sequence[Unheld]:
+        return diagnosis.unheard(store, after_s=settings.reconcile_after_s, skip=skip)
 
     for find, act in ((active, _give_back), (queued, _announce)):
         yield from _each(service, find, act, dry_run=dry_run)
@@ -141,14 +146,16 @@ def reset(service: Service, *, dry_run: bool) -> Iterator[Done]:
 
 def _each(
     service: Service,
-    find: Callable[[], Sequence[Unheld]],
+    find: Callable[[int], Sequence[Unheld]],
     act: Callable[[Service, Unheld], str],
     *,
     dry_run: bool,
 ) -> Iterator[Done]:
-    """By the hundred, until nothing new is found."""
+    """By the hundred, until nothing new is found. A dry run moves none: it looks behind those it has seen."""
     seen: set[tuple[str, int]] = set()
-    while new := [one for one in find() if (one.job.id, one.job.token) not in seen]:
+    while new := [
+        one for one in find(len(seen) if dry_run else 0) if (one.job.id, one.job.token) not in seen
+    ]:
         seen.update((one.job.id, one.job.token) for one in new)
         for one in new:
             yield Done(job=one.job, did="found" if dry_run else act(service, one), why=one.why)
@@ -167,6 +174,13 @@ def _announce(service: Service, one: Unheld) -> str:
 
 
 # -- what is printed
+
+
+def _say_done(done: Sequence[Done], given: argparse.Namespace) -> None:
+    if given.json:
+        _say(json.dumps({"dry_run": given.dry_run, "jobs": [_view(one) for one in done]}))
+    else:
+        _say("\n".join([*(_line(one) for one in done), _summary(done, dry_run=given.dry_run)]))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -236,7 +250,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.0f}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else printable(str(value))
 
 
 def _say(text: str) -> None:

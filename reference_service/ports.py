@@ -268,7 +268,7 @@ class StageInput:
 
     `interrupt` is called at least once a frame or item; it raises `HandBack` when the worker was asked
     to stop, and `LeaseLost` when the token is no longer ours. `bounded=False` (defence off) keeps every
-    frame in memory.
+    frame in memory; `timed=False` (the same) counts pictures where it should ask when they are shown.
 
     `unit_done(position, leave)` is called after each unit, or after a few: `position` is how many are done.
     `leave` may be called then, or at any interruption before the next call: it writes what a later attempt
@@ -283,6 +283,7 @@ class StageInput:
     vision: Vision
     interrupt: Callable[[], None]
     bounded: bool = True
+    timed: bool = True
     position: int = 0  # units that an earlier attempt has done; 0: none, begin
     unit_done: Callable[[int, Callable[[], Sequence[str]]], None] = lambda _position, _leave: None
 

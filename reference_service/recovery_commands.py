@@ -15,6 +15,7 @@ from reference_service.service import Service
 from reference_service.store import recovery_runs
 from reference_service.store.recovery_runs import Decision, NotNow
 from reference_service.store.stuck import Stuck
+from reference_service.views import printable
 
 Command = Callable[[Service], int]
 STUCK = ("id", "name", "state", "age", "tenant")
@@ -213,7 +214,7 @@ def _say_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Non
     if not rows:
         return
     cells = [[column.upper() for column in columns]]
-    cells += [[str(row[column]) for column in columns] for row in rows]
+    cells += [[printable(str(row[column])) for column in columns] for row in rows]
     widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
     for line in cells:
         _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from reference_service import uploads
@@ -52,11 +53,18 @@ def kind_of(item: Item) -> str:
     return str(item.reason).partition(":")[0]
 
 
-def find(service: Service, *, age_s: float | None = None, job: str | None = None) -> Sequence[Stuck]:
+def find(
+    service: Service,
+    *,
+    age_s: float | None = None,
+    job: str | None = None,
+    between: Callable[[], object] = lambda: None,
+) -> Sequence[Stuck]:
     """Jobs that are stuck: awaiting their upload or queued, older than `age_s`, with no run lately.
 
     An upload that still moves is not stuck, however old; an object store that does not answer leaves a job
-    in the list. `age_s` None: the setting. Reads only. Raises `Unavailable`.
+    in the list. `age_s` None: the setting. `between` is called before each question to it. Reads only.
+    Raises `Unavailable`.
     """
     settings = service.settings
     found = stuck.stuck_jobs(
@@ -67,7 +75,13 @@ def find(service: Service, *, age_s: float | None = None, job: str | None = None
     )
     if not service.defended(Defence.RECOVERY_UPLOAD_CHECK):
         return found
-    return [one for one in found if not _moves(service, one)]
+    listed = []
+    for one in found:
+        if one.job.upload_id is not None:
+            between()
+        if not _moves(service, one):
+            listed.append(one)
+    return listed
 
 
 def _moves(service: Service, found: Stuck) -> bool:
@@ -110,7 +124,9 @@ def run_once(
     items: list[Item] = []
     state = RunState.DONE
     try:
-        found = find(service, age_s=age_s, job=job)
+        # 1. questions to the object store take longer than the lease, 2. another run takes it.
+        renew = partial(recovery_runs.renew, service.store, grant)
+        found = find(service, age_s=age_s, job=job, between=renew)
         recovery_runs.note_found(service.store, grant, len(found))
         for one in found:
             if stopping():
@@ -189,7 +205,7 @@ def _take_upload(service: Service, found: Stuck) -> tuple[Decision, str | None]:
     try:
         if _moves(service, found):
             return Decision.SKIPPED, STILL_MOVES
-        if not _is_there(service, job):
+        if not upload_is_there(service, job):
             return Decision.SKIPPED, NOTHING_THERE
         uploads.complete(service, job, source="recovery")
     except Refused as refused:
@@ -199,7 +215,7 @@ def _take_upload(service: Service, found: Stuck) -> tuple[Decision, str | None]:
     return Decision.TRIGGERED, None
 
 
-def _is_there(service: Service, job: Job) -> bool:
+def upload_is_there(service: Service, job: Job) -> bool:
     """The object, or all parts of it. What is there in part is left to the upload's deadline."""
     if service.objects.head(job.upload_key) is not None:
         return True

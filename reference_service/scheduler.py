@@ -1,4 +1,4 @@
-"""The scheduler: begins a recovery sweep whenever the schedule says so. Any number may run; one sweeps.
+"""The scheduler: begins a recovery sweep whenever the schedule says so. Of many, one at a time sweeps.
 
 A separate process from the sweeper, so that the death of one is not the death of both.
 """
@@ -13,7 +13,7 @@ from reference_service.ports import Runtime, Unavailable
 from reference_service.presence import Presence
 from reference_service.service import Service
 from reference_service.store import recovery_runs
-from reference_service.store.recovery_runs import NotNow
+from reference_service.store.recovery_runs import NotNow, Paused
 
 LOOK_EVERY_S = 1.0  # at the clock, at least: it may be set meanwhile
 
@@ -28,11 +28,15 @@ class Schedule:
     def __init__(self, expression: str, since: float) -> None:
         """`since`: seconds since 1970; times until then have been seen to."""
         self._expression = expression
-        self._since = since
+        self._since = self._before = since
 
     def has_come(self, now: float) -> bool:
-        since, self._since = self._since, now
+        since, self._before, self._since = self._since, self._since, now
         return since <= now and self._after(since) <= now
+
+    def put_off(self) -> None:
+        """The time that has just come could not be kept: it comes again at the next look."""
+        self._since = self._before
 
     def in_s(self, now: float) -> float:
         """How long until the next time."""
@@ -45,7 +49,8 @@ class Schedule:
 
 
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Sweeps by the schedule until told to stop. Survives any `Unavailable`.
+    """Sweeps by the schedule until told to stop. Survives any `Unavailable`; a sweep that was due while the
+    database was away, or recovery paused, comes when that ends.
 
     The first sweep makes up for times that passed since the last one that is on record: a process that is
     restarted more often than it sweeps would otherwise never come to it.
@@ -68,6 +73,7 @@ class _Scheduler:
         self._service = service
         self._runtime = runtime
         self._schedule: Schedule | None = None
+        self._put_off = False  # it is paused, which was said
         self._told_to_pause = False  # `recovery_pause_persistence` off: this process alone knows
 
     def sweep_if_due(self) -> None:
@@ -86,6 +92,15 @@ class _Scheduler:
             return
         try:
             recovery_sweep.run_once(service, trigger="schedule", stopping=lambda: self._runtime.stopping)
+            self._put_off = False
+        except Unavailable:
+            self._schedule.put_off()
+            raise
+        except Paused as error:
+            self._schedule.put_off()  # jobs have waited for long when it ends
+            if not self._put_off:
+                service.log.info("no recovery run now", why=str(error))
+            self._put_off = True
         except NotNow as error:
             service.log.info("no recovery run now", why=str(error))
 

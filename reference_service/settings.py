@@ -52,6 +52,8 @@ class Settings(BaseSettings):
         default=1.0, ge=0
     )  # 503 on work for so long (at most drain_grace_s), then exit
 
+    page_poll_s: Seconds = 2.0  # between two looks of a page at what is on screen
+
     rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
     rate_burst: int = Field(default=200, ge=1)
     queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused

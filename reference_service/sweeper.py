@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from reference_service.alerts import Watch
 from reference_service.discards import collect, collect_overdue
 from reference_service.domain import TERMINAL, Defence, Job, State
-from reference_service.judgement import attempts_max
 from reference_service.ports import ObjectFacts, Runtime, Unavailable
 from reference_service.presence import Presence
-from reference_service.service import Service, announce, announce_id
+from reference_service.rescue import call_again, take_from_the_dead
+from reference_service.service import Service, announce
 from reference_service.store import events, lifecycle, recovery
 from reference_service.store.recovery import LateUpload
 from reference_service.unverified import refuses_unverified, sort_out
@@ -79,21 +79,12 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
 
 
 def _recover_leases(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
-    """active, lease expired -> queued (resumes at its last checkpoint), or failed: attempts used up."""
     for job in recovery.expired_leases(service.store):
         if stopping():
             return
-        moved = recovery.give_back(service.store, job, attempts_max=attempts_max(service), only_expired=True)
-        if moved is None:
-            continue
-        service.points.reach("sweeper.lease.committed", job=job.id, state=moved.state)
-        service.log.info("lease expired", job=job.id, trace=job.trace, attempt=job.attempt, state=moved.state)
-        if moved.state in TERMINAL:
-            counts["failed"] += 1
-            collect(service, job.id)
-        else:
-            counts["requeued"] += 1
-            announce(service, moved)
+        moved = take_from_the_dead(service, job)
+        if moved is not None:
+            counts["failed" if moved.state in TERMINAL else "requeued"] += 1
 
 
 def _expire_uploads(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
@@ -145,15 +136,10 @@ def _right_object(service: Service, job: Job) -> ObjectFacts | None:
 
 
 def _announce_again(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
-    after_s = service.settings.reconcile_after_s
-    for job_id in recovery.unannounced(service.store, after_s=after_s):
+    for job_id in recovery.unannounced(service.store, after_s=service.settings.reconcile_after_s):
         if stopping():
             return
-        if recovery.announce_again(service.store, job_id, after_s=after_s):
-            counts["announced"] += 1
-            service.points.reach("sweeper.event.committed", job=job_id)
-            service.log.info("announced again", job=job_id)
-            announce_id(service, job_id)
+        counts["announced"] += call_again(service, job_id)
 
 
 def _tidy(service: Service, counts: dict[str, int]) -> None:

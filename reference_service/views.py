@@ -63,3 +63,8 @@ def parse_cursor(cursor: str) -> tuple[float, str]:
     if not is_job_id(job_id):
         raise ValueError(cursor)
     return float(at), job_id
+
+
+def printable(text: str) -> str:
+    """For a terminal: clients choose names, and what acts on a terminal must not come out of a table."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

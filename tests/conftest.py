@@ -12,6 +12,7 @@ TOGETHER: Mapping[str, str] = {
     # folder or module -> what its tests share. The first to fit counts, and the first begin first: campaigns
     # wait for most of their time, and the rest of the tests fill it. One after the other, since what they run
     # has to keep its time.
+    "incidents/test_incidents.py": "a campaign of incidents",
     "scenarios": "campaigns of runs",
     "containers": "campaigns of runs",
     "systems": "campaigns of ready-made targets",
@@ -49,8 +50,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return Together(config, log)
 
 
+SLOW = (
+    # Brokers, databases and other people's systems; each defence of the gate switched off in turn.
+    "systems",
+    "conformance/dependencies",
+    "process/declared",
+    "process/test_explore.py",
+    "scenarios/test_alarms.py",
+    "scenarios/test_toxics.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest takes out what `-m` leaves out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a worker of xdist: what takes longest begins first."""
+    """Marks what is slow. In a worker of xdist: what takes longest begins first."""
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        if any(f"{module}/".startswith(f"tests/{place}/") for place in SLOW):
+            item.add_marker("slow")
     if hasattr(config, "workerinput"):
         ranks = {name: rank for rank, name in reversed([*enumerate(TOGETHER.values())])}
         items.sort(key=lambda item: ranks.get(together(item.nodeid), len(ranks)))

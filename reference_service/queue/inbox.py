@@ -43,7 +43,7 @@ class Inbox:
         self._outgoing = outgoing
         self._listener: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
-        self._connections: set[_Connection] = set()
+        self._connections: dict[_Connection, None] = {}  # the longest silent first
         self._arrived: list[_Connection] = []
         self._handed: dict[str, _Connection] = {}
         self._numbers = itertools.count(1)
@@ -128,41 +128,58 @@ class Inbox:
         for key, _ in self._selector.select(wait_s):
             if key.fileobj is listener:
                 self._accept(listener)
-            else:
+            elif key.data in self._connections:  # it was not given up for a new one meanwhile
                 self._hear(key.data)
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):  # it has gone again
             peer, _ = listener.accept()
-            if len(self._connections) >= CONNECTIONS_MAX:
+            if len(self._connections) >= CONNECTIONS_MAX and not self._give_one_up():
                 peer.close()
                 return
             peer.settimeout(0.0)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = _Connection(peer)
-            self._connections.add(connection)
+            self._connections[connection] = None
             self._selector.register(peer, selectors.EVENT_READ, connection)
 
+    def _give_one_up(self) -> bool:
+        """Ends the connection that has been silent for longest, if none waits for its answer: a host that
+        died without a word leaves one that never ends by itself.
+        """
+        waiting = {*self._arrived, *self._handed.values()}
+        silent = next((one for one in self._connections if one not in waiting), None)
+        if silent is not None:
+            self._drop(silent)
+        return silent is not None
+
     def _hear(self, connection: _Connection) -> None:
+        self._connections[connection] = self._connections.pop(connection)  # the last that was heard
         if not connection.hear():
             self._drop(connection)
             return
         self._go_on(connection)
 
     def _go_on(self, connection: _Connection) -> None:
-        """With the next whole request of the connection, if there is one."""
-        try:
-            whole = connection.read()
-        except h11.RemoteProtocolError:
-            self._drop(connection)
-            return
-        if not whole:
-            return
-        refusal = self._judge(connection)
-        if refusal is None:
-            self._arrived.append(connection)
-        else:
-            self._answer(connection, *refusal)
+        """With the next event of the connection, if there is one; requests before it are answered here.
+
+        In a loop: a peer may have sent thousands of them at once.
+        """
+        while True:
+            try:
+                whole = connection.read()
+            except h11.RemoteProtocolError:
+                self._drop(connection)
+                return
+            if not whole:
+                return
+            refusal = self._judge(connection)
+            if refusal is None:
+                self._arrived.append(connection)
+                return
+            if not connection.answer(*refusal):
+                self._drop(connection)
+                return
 
     def _judge(self, connection: _Connection) -> Refusal | None:
         request = connection.request
@@ -185,7 +202,7 @@ class Inbox:
             self._drop(connection)
 
     def _drop(self, connection: _Connection) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         self._arrived = [one for one in self._arrived if one is not connection]
         self._selector.unregister(connection.peer)
         connection.peer.close()

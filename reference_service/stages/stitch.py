@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def _encode(source: Source, given: StageInput, part: dict[str, Any]) -> None:
             frames, last_pts = 0, None
             while picture is not None and frames < SEGMENT_FRAMES:
                 frame = scaler.convert(picture, video.width, video.height, "yuv420p")
-                frame.pts, frame.time_base = picture.pts, picture.time_base
+                frame.pts, frame.time_base = _time_of(source, given, picture, part["frames"] + frames)
                 frame.pict_type = 0  # the encoder chooses its own key frames
                 output.mux(video.encode(frame))
                 frames, last_pts = frames + 1, picture.pts
@@ -88,6 +89,19 @@ def _encode(source: Source, given: StageInput, part: dict[str, Any]) -> None:
         part["segments"].append(name)
         if picture is not None:  # else the stage itself is as good as done
             given.unit_done(part["frames"], leave_part(given, part["segments"], part))
+
+
+def _time_of(source: Source, given: StageInput, picture: Any, number: int) -> tuple[int, Fraction]:
+    """When a picture is shown: the source's own time for it, in the source's unit.
+
+    `av_sync` off: the number of the picture over the nominal rate. A phone in the dark, or a screen that does
+    not change, gives fewer pictures than that, and the film ends before its sound does.
+    """
+    unit: Fraction = picture.time_base
+    rate = source.video.base_rate or source.video.average_rate
+    if given.timed or not rate:
+        return picture.pts, unit
+    return round((source.video.start_time or 0) + number / rate / unit), unit
 
 
 def _one_a_moment(pictures: Iterator[Any], last_pts: int | None) -> Iterator[Any]:

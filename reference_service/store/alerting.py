@@ -152,16 +152,18 @@ def measure(
     return {name: float(value) for name, value in zip(values, row, strict=True)}
 
 
-def record(store: Store, found: Mapping[str, tuple[float, float]]) -> Sequence[Spell]:
+def record(store: Store, known: Sequence[Spell], found: Mapping[str, tuple[float, float]]) -> Sequence[Spell]:
     """Notes each rule's value and threshold; the spells that began with it. The first of a rule always does.
 
-    A rule fires while its value is above its threshold.
+    A rule fires while its value is above its threshold. `known` is what was in force (`newest`) before the
+    values were measured: 1. one measures too much and freezes, 2. it ends, and another one says so, 3. the
+    first wakes; what it would begin has its number already.
     """
+    last = {spell.name: spell for spell in known}
 
     def work(connection: Connection) -> Sequence[Spell]:
         now = float(connection.execute(NOW).scalar_one())
-        known = {spell.name: spell for spell in _spells(connection)}
-        begun = [note(connection, known.get(name), name, both, now=now) for name, both in found.items()]
+        begun = [note(connection, last.get(name), name, both, now=now) for name, both in found.items()]
         return [spell for spell in begun if spell is not None]
 
     return store.run(work)

@@ -212,5 +212,5 @@ def job_of(row: Sequence[Any]) -> Job:
     values = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])
     if values["reason"] is not None:
-        values["reason"] = Reason(values["reason"])
+        values["reason"] = Reason.of(values["reason"])
     return Job(**values)

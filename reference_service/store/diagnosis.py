@@ -35,8 +35,9 @@ UNHELD = (
     )
     .select_from(jobs.outerjoin(attempts, _ITS_ATTEMPT).outerjoin(instances, _ITS_INSTANCE))
     .where(jobs.c.state == State.ACTIVE, or_(_LEASE_OVER, _DEAD))
-    .order_by(jobs.c.updated_at)
+    .order_by(jobs.c.updated_at, jobs.c.id)
     .limit(BATCH)
+    .offset(bindparam("b_skip"))
 )
 UNHEARD = (
     select(*jobs.c, database_now().label("x_now"))
@@ -45,8 +46,9 @@ UNHEARD = (
         func.coalesce(jobs.c.published_at, jobs.c.updated_at) < database_now() - bindparam("b_after_s"),
         ~exists().where(outbox.c.job == jobs.c.id, outbox.c.published_at.is_(None)),
     )
-    .order_by(jobs.c.updated_at)
+    .order_by(jobs.c.updated_at, jobs.c.id)
     .limit(BATCH)
+    .offset(bindparam("b_skip"))
 )
 LATE = (
     select(*jobs.c, database_now().label("x_now"))
@@ -110,11 +112,11 @@ class Overview:
     instances: Sequence[Mapping[str, Any]]
 
 
-def unheld(store: Store, *, dead_after_s: float) -> Sequence[Unheld]:
-    """Active jobs that no live instance holds, the longest unmoved first; at most 100."""
+def unheld(store: Store, *, dead_after_s: float, skip: int = 0) -> Sequence[Unheld]:
+    """Active jobs that no live instance holds, the longest unmoved first; at most 100, behind `skip`."""
 
     def work(connection: Connection) -> Sequence[Unheld]:
-        rows = connection.execute(UNHELD, {"b_dead_after_s": dead_after_s}).all()
+        rows = connection.execute(UNHELD, {"b_dead_after_s": dead_after_s, "b_skip": skip}).all()
         return [_unheld(row) for row in rows]
 
     return store.single(work)
@@ -131,9 +133,13 @@ def _unheld(row: Any) -> Unheld:
     return Unheld(job=job_of(row[:WIDTH]), why=why, age_s=_ago(row.x_now, row.updated_at), lease_over=over)
 
 
-def unheard(store: Store, *, after_s: float) -> Sequence[Unheld]:
-    """Queued jobs whose event was sent so long ago that it must have been consumed or lost; at most 100."""
-    return _waiting(store, UNHEARD, {"b_after_s": after_s}, "its event was lost, or never sent")
+def unheard(store: Store, *, after_s: float, skip: int = 0) -> Sequence[Unheld]:
+    """Queued jobs whose event was sent so long ago that it must have been consumed or lost; at most 100,
+    behind `skip`.
+    """
+    return _waiting(
+        store, UNHEARD, {"b_after_s": after_s, "b_skip": skip}, "its event was lost, or never sent"
+    )
 
 
 def late(store: Store) -> Sequence[Unheld]:

@@ -138,6 +138,7 @@ UNANNOUNCED = (
     .order_by(jobs.c.updated_at)
     .limit(BATCH)
 )
+ONE_UNANNOUNCED = UNANNOUNCED.where(jobs.c.id == bindparam("b_job"))
 # Conditional like every decision, and it makes the job unfit for the list above until the period is over.
 ANNOUNCE_AGAIN = (
     update(jobs)
@@ -187,7 +188,7 @@ def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired:
         current = locked_job(connection, job.id) or job
         values: dict[str, Any] = {"b_job": job.id, "b_token": job.token}
         reason = connection.execute(ATTEMPT_REASON, {"b_job": job.id, "b_attempt": job.attempt}).scalar()
-        known = Reason(reason) if reason is not None else None
+        known = Reason.of(reason) if reason is not None else None
         statement = REQUEUE_LOST[only_expired]
         if used_up(current, attempts_max):
             statement = FAIL_LOST[only_expired]
@@ -248,6 +249,12 @@ def verify(store: Store, job_id: str, *, etag: str, size_bytes: int) -> Job | No
 def unannounced(store: Store, *, after_s: float) -> Sequence[str]:
     """Queued jobs without a live event for `after_s`; at most 100."""
     return store.single(lambda c: list(c.execute(UNANNOUNCED, {"b_after_s": after_s}).scalars()))
+
+
+def is_unannounced(store: Store, job_id: str, *, after_s: float) -> bool:
+    """Whether it is queued without a live event for `after_s`."""
+    values = {"b_job": job_id, "b_after_s": after_s}
+    return store.single(lambda connection: connection.execute(ONE_UNANNOUNCED, values).first() is not None)
 
 
 def announce_again(store: Store, job_id: str, *, after_s: float) -> bool:

@@ -98,6 +98,10 @@ class NotNow(Exception):  # noqa: N818  an answer, not a bug
     """No run may begin: another one is under way, or recovery is paused; the text says which."""
 
 
+class Paused(NotNow):
+    """Recovery is paused."""
+
+
 class Halted(Exception):  # noqa: N818  a condition, not a bug
     """The run has to end: `state` says as what."""
 
@@ -227,7 +231,7 @@ def begin(store: Store, *, trigger: str, lease_s: float | None, exclusive: bool)
         connection.execute(ENSURE)
         now = _control_of(connection.execute(LOCK_CONTROL).one())
         if now.paused_at is not None:
-            raise NotNow(f"recovery is paused since {now.paused_at:.3f} by {now.paused_by}; resume it first")
+            raise Paused(f"recovery is paused since {now.paused_at:.3f} by {now.paused_by}; resume it first")
         token = 0
         if exclusive:
             if now.holder is not None:
@@ -259,6 +263,11 @@ def under(store: Store, grant: Grant, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
     return store.run(guarded)
+
+
+def renew(store: Store, grant: Grant) -> None:
+    """Keeps the lease while nothing is written. Raises `Halted`."""
+    under(store, grant, lambda _: None)
 
 
 def note_found(store: Store, grant: Grant, found: int) -> None:

@@ -6,11 +6,11 @@ A *run* of a job is anything that is about to process it, does, or lately did: a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
@@ -18,7 +18,7 @@ from reference_service.store.core import Store, add_event, job_of, locked_job, m
 from reference_service.store.recovery_runs import Decision, Grant, Item, add_item, under
 from reference_service.store.tables import attempts, database_now, jobs, outbox
 
-STUCK_MAX = 500  # in one run; the next one takes the rest
+AT_ONCE = 500  # rows that one question is about
 RECENT_RUNS = 100  # that the protection looks at with `recovery_asks_per_job` off
 RECOVERY = "recovery"  # the tag of what a sweep set going
 
@@ -37,9 +37,15 @@ STUCK = (
         ~_RUN_LATELY,
     )
     .order_by(jobs.c.created_at, jobs.c.id)
-    .limit(STUCK_MAX)
+    .limit(bindparam("b_limit"))
 )
 STUCK_ONE = STUCK.where(jobs.c.id == bindparam("b_job"))
+STUCK_AFTER = STUCK.where(
+    or_(
+        jobs.c.created_at > bindparam("b_created_at"),
+        and_(jobs.c.created_at == bindparam("b_created_at"), jobs.c.id > bindparam("b_last")),
+    )
+)
 EVENT_WAITS = select(outbox.c.id).where(outbox.c.job == bindparam("b_job"), outbox.c.published_at.is_(None))
 NOW = select(database_now())
 NEWEST_ATTEMPT = (
@@ -93,13 +99,21 @@ class Protection:
 def stuck_jobs(store: Store, *, age_s: float, quiet_s: float, job: str | None = None) -> Sequence[Stuck]:
     """awaiting_upload or queued, created longer than `age_s` ago, with no run in the last `quiet_s`.
 
-    The oldest first, at most 500. `job`: this one only.
+    All of them, the oldest first: with some of the oldest only, uploads that never come would hide what is
+    younger. `job`: this one only.
     """
-    values: dict[str, Any] = {"b_age_s": age_s, "b_quiet_s": quiet_s}
+    values: dict[str, Any] = {"b_age_s": age_s, "b_quiet_s": quiet_s, "b_limit": AT_ONCE}
     if job is not None:
-        values["b_job"] = job
-    statement = STUCK if job is None else STUCK_ONE
+        return _ask(store, STUCK_ONE, values | {"b_job": job})
+    found = page = _ask(store, STUCK, values)
+    while len(page) == AT_ONCE:
+        last = page[-1].job
+        page = _ask(store, STUCK_AFTER, values | {"b_created_at": last.created_at, "b_last": last.id})
+        found = [*found, *page]
+    return found
 
+
+def _ask(store: Store, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Stuck]:
     def work(connection: Connection) -> Sequence[Stuck]:
         return [Stuck(job=job_of(row[:-1]), now=row[-1]) for row in connection.execute(statement, values)]
 
@@ -149,14 +163,14 @@ def objection(connection: Connection, listed: Job, protection: Protection) -> st
     if protection.recent and current.state in TERMINAL:
         return f"ended: {current.state}"
     if protection.active:
-        reason = _of_state(connection, current, protection)
+        reason = _of_state(connection, listed, current, protection)
         if reason is not None:
             return reason
     newest = connection.execute(NEWEST_ATTEMPT, {"b_job": listed.id}).first()
     return _of_attempt(connection, newest, protection)
 
 
-def _of_state(connection: Connection, current: Job, protection: Protection) -> str | None:
+def _of_state(connection: Connection, listed: Job, current: Job, protection: Protection) -> str | None:
     if current.state is State.ACTIVE:
         return f"running: {current.worker} has it, attempt {current.attempt}"
     if connection.execute(EVENT_WAITS, {"b_job": current.id}).first() is not None:
@@ -164,6 +178,9 @@ def _of_state(connection: Connection, current: Job, protection: Protection) -> s
     now = connection.execute(NOW).scalar_one()
     if current.published_at is not None and current.published_at > now - protection.quiet_s:
         return f"pending: its event was sent {now - current.published_at:.1f} s ago"
+    # By the sweeper, say: queued by hand, and put back. What has ended is `protection.recent`'s to refuse.
+    if current.state is not listed.state and current.state not in TERMINAL:
+        return f"moved: it is {current.state} now"
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from bench.__main__ import PAGES
 from reference_service.__main__ import COMMANDS, ROLES
 from tests.docs.blocks import commands, of_kind
 from tests.tooling.repository import ROOT, text
@@ -95,7 +96,8 @@ def run_unstuck(words: list[str], here: Path) -> None:
 
 
 def run_make(words: list[str], here: Path) -> None:
-    assert set(words) <= set(re.findall(r"^([a-z]+):", text(Path("Makefile")), flags=re.MULTILINE))
+    targets = re.findall(r"^([a-z ]+):", text(Path("Makefile")), flags=re.MULTILINE)
+    assert set(words) <= {one for line in targets for one in line.split()}
 
 
 def run_pip(words: list[str], here: Path) -> None:
@@ -145,9 +147,7 @@ def test_commands_work(where: str, command: list[str], here: Path) -> None:
     What shows a claim may end either way, as the page says beside it: it was run for its figure.
     """
     if where.startswith("docs/claims.md"):
-        chosen = options.parse(command[1], command[2:])
-        names = getattr(chosen, "files", None) or [getattr(chosen, "name", None)]
-        assert command[0] != "unstuck" or all(name is None or name in bundled() for name in names)
+        read_claim(command)
         return
     HANDLED[command[0]](command[1:], here)
 
@@ -168,6 +168,21 @@ def test_pytest_commands_work(
     ]
     words = [word for before, word in zip(["", *words], words, strict=False) if "-n" not in (before, word)]
     assert pytester.runpytest_inprocess(*words, "--unstuck-world", "sim").ret == pytest.ExitCode.OK
+
+
+def read_claim(command: list[str]) -> None:
+    """It can be run as it stands; `bench claims` does that, for the figure beside it."""
+    program, first, *rest = command
+    if program == "unstuck":
+        chosen = options.parse(first, rest)
+        assert chosen is not None
+        named = getattr(chosen, "files", None) or [getattr(chosen, "name", None)]
+        assert first == "preflight" or all(name is None or name in bundled() for name in named)
+    elif first == "-c":
+        compile(rest[0], "claim", "exec")
+    else:
+        assert [program, first, rest[0]] == ["python", "-m", "bench"]
+        assert callable(PAGES[rest[1]])
 
 
 @pytest.mark.process

@@ -211,6 +211,7 @@ class _Job:
             "decodes": True,
             "duration_s": 2.0,
             "expected_duration_s": 2.0,
+            "sound_behind_s": 0.0,
             "streams": ["v"],
         }
         facts: dict[str, Any] = {"result": result if self.state == "succeeded" else None}
@@ -224,11 +225,14 @@ def history_of(lives: list[Life]) -> History:
     for ending, count in Counter(life.ending for life in lives).items():
         reason = {"reason": REASONS[ending]} if ending in REASONS else {}
         demands[ending] = {"exactly": count, "state": STATES.get(ending, ending), **reason}
-    expect = {"every_job_terminal": {"within_s": 20}, "no_job_lost": {}, "outcomes": demands}
+    expect: dict[str, Any] = {"every_job_terminal": {"within_s": 20}, "no_job_lost": {}, "outcomes": demands}
     expect["alerts"] = {"fires": ["uploads_waiting"], "quiet": ["orphans"], "ends": ["uploads_waiting"]}
     expect["calls_in_vain"] = {"link": "worker.vision", "most": 2}
     if any(life.hits and life.ending not in NEVER_QUEUED for life in lives):
         expect["rework_within"] = {"units_max": 1}
+    for life in lives:
+        if life.ending not in NEVER_QUEUED:
+            expect.setdefault("latency_within", {})[life.ending] = 60
     player.add(0, "run", "start", expect=expect, budget_s=20.0, promise="effectively_once")
     player.add(0, "process", "start", process="worker-0", role="worker", pid=3)
     for _ in range(2):
@@ -252,7 +256,20 @@ def history_of(lives: list[Life]) -> History:
         job.look(end_ms)
     player.add(end_ms, "run", "end", reason="settled")
     rows = sorted(player.rows, key=lambda row: row[:2])
+    if "latency_within" in expect:
+        expect["backlog_within"] = {"most": _most_waiting([row[2] for row in rows])}
     return History(tuple(row[2]._replace(number=number) for number, row in enumerate(rows)))
+
+
+def _most_waiting(events: list[Event]) -> int:
+    """How many were queued at the same moment."""
+    waiting: set[str | None] = set()
+    most = 0
+    for event in events:
+        if event.kind == "transition":
+            (waiting.add if event.data["to"] == "queued" else waiting.discard)(event.job)
+            most = max(most, len(waiting))
+    return most
 
 
 def _legal(ending: Ending, hits: list[Hit], **rest: Any) -> Life:

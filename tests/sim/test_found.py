@@ -52,10 +52,12 @@ def test_a_vision_api_that_is_away_for_a_while_costs_no_job(run: Simulated) -> N
 
 def test_a_successor_that_another_fault_takes_away_is_no_error_of_the_harness(run: Simulated) -> None:
     """The replacement has missed, which makes the run inconclusive, and says by whom."""
-    verdict, _ = run(scenario(TAKEN_AWAY_WHILE_REPLACED), 2)  # with seed 1 the blows come too late
-    assert verdict.verdict is Verdict.INCONCLUSIVE
-    assert verdict.harness_errors == ()
-    assert "api-2 was hit by another fault before it was ready" in " ".join(verdict.reasons)
+    # In which order the blows come is a matter of the seed.
+    verdicts = [run(scenario(TAKEN_AWAY_WHILE_REPLACED), seed)[0] for seed in range(1, 7)]
+    assert {verdict.verdict for verdict in verdicts} == {Verdict.INCONCLUSIVE}
+    assert {verdict.harness_errors for verdict in verdicts} == {()}
+    why = [" ".join(verdict.reasons) for verdict in verdicts]
+    assert any("api-2 was hit by another fault before it was ready" in one for one in why)
 
 
 CANCELLED_WHILE_PUBLISHED = """

@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("harness", "reference_service")
 PYTHON = (*SOURCES, "tests", "bench")
 
+PROVED_ELSEWHERE = {"page_pulls_what_is_open": "tests/incidents/test_page.py"}
+"""Defence -> the test that switches it off: no scenario can, since it takes a browser."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -64,13 +64,12 @@ EFFECTFUL_CALLS = re.compile(
 
 ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     # module of reference_service -> what it is, and what it may reach past the ports
-    "api.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
-    "internal.py": ("the same", {"secrets"}),
     "aws.py": ("clients of S3 and SQS", {"boto3", "botocore", "urllib3"}),
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
     "exposition.py": ("answers of a role without HTTP", {"socket"}),
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
+    "internal.py": ("the same", {"secrets"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
     "open_files.py": ("asks for its limit; sets none", {"resource"}),
     "objects/s3.py": ("objects in S3", {"botocore"}),
@@ -88,6 +87,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     ),
     "serving.py": ("the HTTP server", {"signal", "socket", "uvicorn"}),
     "sink.py": ("the downstream system over HTTP", {"urllib3"}),
+    "tenants.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
     "store/database.py": ("connections to PostgreSQL and SQLite", {"sqlite3"}),
     "vision/client.py": ("the vision API over HTTP", {"urllib3"}),
     "vision/stub.py": ("a program of its own", {"http.server", "signal"}),
@@ -177,9 +177,9 @@ def reached(path: Path) -> Iterator[tuple[int, str]]:
             yield line, name
 
 
-def test_secrets_compares_and_draws_nothing_in_the_api() -> None:
+def test_secrets_compares_and_draws_nothing() -> None:
     """What is drawn comes from the Randomness port."""
-    for module in ("api", "internal"):
+    for module in ("internal", "tenants"):
         found = calls(Path(f"reference_service/{module}.py"))
         assert {name for _, name in found if name.startswith("secrets.")} == {"secrets.compare_digest"}
 

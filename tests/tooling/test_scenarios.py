@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reference_service.domain import Defence
-from tests.tooling.repository import ROOT
+from tests.tooling.repository import PROVED_ELSEWHERE, ROOT
 from unstuck.checks import property_names
 from unstuck.cli.inputs import incident_of
 from unstuck.describe import describe
@@ -72,7 +72,16 @@ def test_every_defence_has_a_guard() -> None:
         "the gate's scenarios guard each defence once, so that tests stay quick"
     )
     in_incidents = {guard.defence for file in loaded for guard in file.base_case().guards}
-    assert {*claimed, *in_incidents} == {str(defence) for defence in Defence}
+    assert {*claimed, *in_incidents, *PROVED_ELSEWHERE} == {str(defence) for defence in Defence}
+    assert in_incidents.isdisjoint(PROVED_ELSEWHERE)
+
+
+@pytest.mark.parametrize("defence", PROVED_ELSEWHERE)
+def test_what_no_scenario_can_guard_a_test_switches_off(defence: str) -> None:
+    """It names the defence, and has the same checks with it and without."""
+    source = (ROOT / PROVED_ELSEWHERE[defence]).read_text(encoding="utf-8")
+    assert f'"{defence}"' in source
+    assert '@pytest.mark.parametrize("defended", [True, False]' in source
 
 
 def test_every_incident_has_one_scenario_that_reproduces_it() -> None:

@@ -10,15 +10,28 @@ from unstuck.checks.result import conclude, plural
 from unstuck.checks.story import JobStory, Story
 
 NAME = "result_intact"
-PROMISE = "A succeeded job's outputs exist, decode, and have the expected duration and streams."
-PARAMETERS: Mapping[str, tuple[type, ...]] = {"tolerance_s": (int, float)}
+PROMISE = (
+    "A succeeded job's outputs exist, decode, have the expected duration and streams, and sound in step."
+)
+PARAMETERS: Mapping[str, tuple[type, ...]] = {
+    "tolerance_s": (int, float),
+    "ahead_s": (int, float),
+    "behind_s": (int, float),
+}
 
 TOLERANCE_S = 0.25  # a few frames, which a cut at key frames may cost
+# EBU Recommendation R37 (2007): over a whole programme chain the sound may come up to 40 ms before the
+# picture and up to 60 ms after it. ITU-R BT.1359-1 has viewers notice from 45 ms before and 125 ms after.
+AHEAD_S = 0.040
+BEHIND_S = 0.060
 
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
-    """`tolerance_s`: by how much a duration may differ. Judges what our own final look decoded."""
+    """Judges what our own final look decoded. `tolerance_s`: by how much a duration may differ; `ahead_s` and
+    `behind_s`: by how much the sound may come sooner or later against the pictures than the source has it.
+    """
     tolerance_s = float(params.get("tolerance_s", TOLERANCE_S))
+    step_s = (float(params.get("ahead_s", AHEAD_S)), float(params.get("behind_s", BEHIND_S)))
     broken: list[Evidence] = []
     unclear: list[Evidence] = []
     jobs = [job for job in story.jobs.values() if job.state == "succeeded"]
@@ -27,7 +40,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         if job.outcome is None or not isinstance(result, Mapping):
             message = "succeeded, and nobody looked at its outputs"
             unclear.append(Evidence(job=job.id, message=message, events=job.last_event))
-        elif (fault := _fault(result, tolerance_s)) is not None:
+        elif (fault := _fault(result, tolerance_s, step_s)) is not None:
             broken.append(_finding(job, job.outcome.number, fault, result))
     intact = len(jobs) - len(broken) - len(unclear)
     return conclude(
@@ -39,7 +52,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     )
 
 
-def _fault(result: Mapping[str, Any], tolerance_s: float) -> str | None:
+def _fault(result: Mapping[str, Any], tolerance_s: float, step_s: tuple[float, float]) -> str | None:
     """The first thing that is wrong with a result; None: nothing."""
     problem = result.get("problem")
     because = f" ({problem})" if problem else ""
@@ -52,7 +65,7 @@ def _fault(result: Mapping[str, Any], tolerance_s: float) -> str | None:
         (bool(problem), str(problem)),
     )
     first = next((fault for is_so, fault in rules if is_so), None)
-    return first or _duration_fault(result, tolerance_s)
+    return first or _duration_fault(result, tolerance_s) or _step_fault(result, step_s)
 
 
 def _same(streams: Any, wanted: Any) -> bool:
@@ -69,6 +82,14 @@ def _duration_fault(result: Mapping[str, Any], tolerance_s: float) -> str | None
     if abs(lasts_s - expected_s) <= tolerance_s:
         return None
     return f"its output lasts {lasts_s:.3f} s, not {expected_s:.3f} s"
+
+
+def _step_fault(result: Mapping[str, Any], step_s: tuple[float, float]) -> str | None:
+    behind_s, (ahead_most_s, behind_most_s) = result.get("sound_behind_s"), step_s
+    if not isinstance(behind_s, int | float) or -ahead_most_s <= behind_s <= behind_most_s:
+        return None
+    way, most_s = ("behind", behind_most_s) if behind_s > 0 else ("ahead of", ahead_most_s)
+    return f"its sound comes {abs(behind_s):.3f} s {way} its pictures (at most {most_s:.3f} s)"
 
 
 def _finding(job: JobStory, looked: int, fault: str, result: Mapping[str, Any]) -> Evidence:

@@ -159,9 +159,12 @@ def _command(chosen: argparse.Namespace) -> str:
         "--configuration": chosen.configuration,
         "--world": None if chosen.world == "processes" else chosen.world,
         "--seed": chosen.seed,
+        "--emulator": None if chosen.emulator == "ministack" else chosen.emulator,
     }
     for flag, value in flags.items():
         words += [] if value is None else [flag, str(value)]
+    for host in chosen.allow_host:
+        words += ["--allow-host", host]
     return shlex.join(words)
 
 

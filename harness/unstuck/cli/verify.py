@@ -33,6 +33,7 @@ MARKS: Final = {
     "not proved": ("?", "yellow"),
     "cannot": ("!", "yellow"),
 }
+COUNTED: Final = {"cannot": "to read before (!)"}
 VERDICTS: Final = {
     ExitCode.PASS: ("DEPLOY", "bold green"),
     ExitCode.FAIL: ("DO NOT DEPLOY", "bold red"),
@@ -109,10 +110,14 @@ def _landed(root: Path | None) -> str:
         raise UsageError(
             "there is no checkout of the service here. Name both versions: --from OLD.whl --to NEW.whl"
         )
-    tag = _git(root, "describe", "--tags", "--abbrev=0")
     head = _git(root, "rev-parse", "HEAD")
     left = _git(root, "merge-base", "HEAD", "main") or _git(root, "merge-base", "HEAD", "origin/main")
     changed = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    tag = _git(root, "describe", "--tags", "--abbrev=0")
+    if tag is not None and not changed and _git(root, "rev-parse", f"{tag}^{{commit}}") == head:
+        tag = _git(
+            root, "describe", "--tags", "--abbrev=0", "HEAD^"
+        )  # this checkout is the newest one itself
     for one in (tag, left if left != head or changed else None, _git(root, "rev-parse", "HEAD^")):
         if one:
             return one if one == tag else one[:12]
@@ -138,10 +143,10 @@ def sheet_of(done: Checklist, folder: str) -> Sheet:
         _tell(sheet, line)
     sheet.blank()
     word, style = VERDICTS[done.exit_code]
-    counts = [
-        plural(sum(line.state.value == state for line in done.lines), "line") + f" {state}" for state in MARKS
-    ]
-    told = ", ".join(count for count in counts if not count.startswith("0 "))
+    states = [line.state.value for line in done.lines]
+    counts = [(states.count(state), COUNTED.get(state, state)) for state in MARKS]
+    told = ", ".join(f"{count} {state}" for count, state in counts if count)
+    told = f"{plural(len(states), 'line')}: {told}"
     sheet.line(Span(word, style), f"  {told} · {done.took_s:.0f} s")
     sheet.whole(Span("Evidence  ", "dim"), folder)
     return sheet

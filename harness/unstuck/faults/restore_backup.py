@@ -38,7 +38,7 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
         hand.replace(name, version=parameters.version)
     if found["rows"] != found["read_back"]:
         raise Missed(f"{found['read_back']} of {found['rows']} rows read back")
-    how = f"{found['rows']} rows put back, {len(found['gone'])} jobs are gone: {found['said']}"
+    how = f"{found['rows']} rows put back, {len(found['gone'])} jobs are gone; {found['said']}"
     return {"how": how, "jobs": found["jobs"], "gone": found["gone"], "processes": old}
 
 

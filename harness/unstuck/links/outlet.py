@@ -7,6 +7,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from unstuck.clock import monotonic_ns
@@ -129,7 +130,8 @@ class Outlet:
     def _write_eof(self) -> None:
         transport = self._transport
         if transport is not None and not transport.is_closing():
-            transport.write_eof()
+            with suppress(OSError):  # the peer has reset the connection, and our end of it comes next
+                transport.write_eof()
 
     def set_writable(self, *, writable: bool) -> None:
         self._writable = writable

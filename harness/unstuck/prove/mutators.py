@@ -210,6 +210,11 @@ def _stretch_result(edit: Edit, rng: Random) -> bool:
     return _change_result(edit, rng, "expected_duration_s", duration_s=100_000.0)
 
 
+def _shift_sound(edit: Edit, rng: Random) -> bool:
+    """The sound of a result comes a quarter of a second after its pictures."""
+    return _change_result(edit, rng, "sound_behind_s", sound_behind_s=0.25)
+
+
 def _change_result(edit: Edit, rng: Random, needs: str, **changes: object) -> bool:
     looks = [job.outcome for job in edit.succeeded() if job.outcome is not None]
     looks = [look for look in looks if isinstance(look.data.get("result"), dict)]
@@ -367,6 +372,7 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("apply the effect of a failed job", "effects", _apply_of_failed),
         ("lose a result", "result_intact", _lose_result),
         ("stretch a result", "result_intact", _stretch_result),
+        ("shift the sound", "result_intact", _shift_sound),
         ("leave a checkpoint", "cleaned_up", leave_behind),
         ("claim before the put", "no_premature_claim", _claim_before_put),
         ("enqueue twice", "completion_idempotent", _enqueue_twice),

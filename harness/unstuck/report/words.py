@@ -293,6 +293,7 @@ _PHRASES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "migrate": _migrate,
     "notifications_off": lambda _: "switch the bucket's notifications off",
     "pause": lambda v: f"pause {_which(v)} for {span(v['for_s'])} (SIGSTOP)",
+    "fill_disk": lambda v: f"fill the disk of each {v['role']} for {span(v['for_s'])}",
     "pause_recovery": lambda v: f"pause the service's recovery sweeps for {span(v['for_s'])}",
     "restore_backup": lambda v: (
         f"stop {', '.join(v['roles'])}, put the back-up back, start {v['version'] or 'this checkout'}"

@@ -45,8 +45,8 @@ def rescue_all(
     it again. What lies between the last look and the call is the system's own to notice: a rescue has to be
     conditional there.
 
-    `named`: jobs that the user has asked for by id: a risk does not keep them back. Raises `TargetError`
-    when the file declares no rescue, and when the system cannot be looked at any more.
+    `named`: jobs that the user has asked for by id: a risk does not keep them back. When the system cannot be
+    looked at any more, the rest has failed. Raises `TargetError` when the file declares no rescue.
     """
     if file.rescue is None and not dry_run:
         raise TargetError(
@@ -57,21 +57,40 @@ def rescue_all(
     for found in judged.stuck:
         job = found.job.job
         if found.risk is not None and job not in named:
-            one = Rescued(found=found, outcome="skipped", why=f"{found.risk}; name it by --job to insist")
+            one = _at_risk(found)
         elif dry_run:
             one = Rescued(found=found, outcome="would trigger")
         else:
-            if now_ns() - seen_ns > FRESH_NS:
-                seen, seen_ns = look(), now_ns()
-            one = _rescue(file, caller, found, seen)
+            try:
+                if now_ns() - seen_ns > FRESH_NS:
+                    seen, seen_ns = look(), now_ns()
+            except TargetError as error:
+                return [*done, *_not_asked(judged.stuck[len(done) :], error, tell)]
+            one = _rescue(file, caller, found, seen, insists=job in named)
         done.append(one)
         tell(one)
     return done
 
 
-def _rescue(file: TargetFile, caller: Caller, found: Found, seen: Judged) -> Rescued:
+def _not_asked(
+    rest: Sequence[Found], error: TargetError, tell: Callable[[Rescued], None]
+) -> Sequence[Rescued]:
+    failed = [Rescued(found=one, outcome="failed", why=f"not asked for: {error}") for one in rest]
+    for one in failed:
+        tell(one)
+    return failed
+
+
+def _at_risk(found: Found) -> Rescued:
+    return Rescued(found=found, outcome="skipped", why=f"{found.risk}; name it by --job to insist")
+
+
+def _rescue(file: TargetFile, caller: Caller, found: Found, seen: Judged, *, insists: bool) -> Rescued:
     job = found.job.job
-    if all(one.job.job != job for one in seen.stuck):
+    now = next((one for one in seen.stuck if one.job.job == job), None)
+    if now is not None and now.risk is not None and not insists:
+        return _at_risk(now)  # a worker took it since it was listed
+    if now is None:
         why = next((why for other, why in seen.others if other.job == job), "has ended")
         return Rescued(found=found, outcome="skipped", why=f"has moved meanwhile: {why}")
     assert file.rescue is not None

@@ -8,15 +8,20 @@ from typing import Any
 
 from unstuck.errors import TargetError
 from unstuck.report.words import plural
-from unstuck.targets.reference.sqlite_upgrade import SqliteFile, open_jobs
+from unstuck.targets.reference.sqlite_upgrade import TERMINAL, SqliteFile, open_jobs
 from unstuck.verify.checklist import Line, LineState
 
 SQLITE = "SQLite"
-BOTH = "both"
+BOTH = "Both databases"
 NO_PROCESSES = (
     "two processes of different versions at once were not run: a SQLite file has one writer and one machine, "
     "and each version had its turns instead"
 )
+HARMLESS = "Words that only the new version writes do no harm to the old one"
+REPLACED = (
+    "Words that only the new version writes stay in rows: replace them before the old version comes back"
+)
+READERS_FIRST = "in the deploy itself, replace the API before the workers: no old API then meets such a row"
 Wheel = Path | None  # an unpacked version; None: this checkout
 
 
@@ -41,7 +46,15 @@ def sqlite_lines(folder: Path, old: Wheel, new: Wheel, revisions: tuple[str, str
             lines.append(_line(id_, says, LineState.BROKEN, [str(error)], folder))
         else:
             lines.append(_line(id_, says, LineState.OK, evidence, folder))
-    lines.append(_line("processes", "Both versions run at once", LineState.CANNOT, [NO_PROCESSES], folder))
+    lines.append(
+        _line(
+            "processes",
+            "Both versions at once: cannot be had on SQLite",
+            LineState.CANNOT,
+            [NO_PROCESSES],
+            folder,
+        )
+    )
     return lines
 
 
@@ -49,35 +62,59 @@ def words_line(folder: Path, old: Wheel, new: Wheel, enums: Sequence[str] | None
     """What the new version may have written when the old one comes back. A column of text takes any word, so
     that nothing has to be taken back from the schema; whether the old version can read it is tried.
 
-    `enums`: the enumerated types that PostgreSQL has after the migration; None: nobody looked.
+    Where it cannot, the new version may name words to put in their place (`cannot`: they have to be replaced
+    before, and it was tried); where it names none, or they do not help, it is broken. `enums`: the enumerated
+    types that PostgreSQL has after the migration; None: nobody looked.
     """
-    says = "Words that only the new version writes do no harm to the old one"
     file = SqliteFile(folder)
+
+    def line(state: LineState, told: Sequence[str], says: str = HARMLESS) -> Line:
+        return _line("words", says, state, [*told, *_enums(enums)], folder, BOTH)
+
     try:
         known, may = file.play("words", old), file.play("words", new)
         fresh = {kind: sorted(set(may[kind]) - set(known[kind])) for kind in ("state", "reason")}
-        told = _enums(enums)
         if not any(fresh.values()):
-            evidence = ["the new version has no state and no reason that the old one does not know", *told]
-            return _line("words", says, LineState.OK, evidence, folder, BOTH)
+            return line(LineState.OK, ["the new version has no state and no reason that the old one lacks"])
         file.migrate(old)
         file.play("begin", old)
         for kind, some in fresh.items():
             for word in some:
                 file.plant(kind, word)
-        listed = ", ".join(f"{kind}={word}" for kind, some in fresh.items() for word in some)
-        told = [f"cannot be taken back from rows: {listed}", *told]
     except TargetError as error:
-        return _line("words", says, LineState.NOT_PROVED, [str(error)], folder, BOTH)
+        return line(LineState.NOT_PROVED, [str(error)])
+    listed = ", ".join(f"{kind}={word}" for kind, some in fresh.items() for word in some)
+    told = [f"a roll-back leaves them in rows: {listed}"]
     try:
-        found = file.play("read", old)
-    except TargetError as error:
-        told.append(f"the old version fails on a row that carries one: {error}")
-        return _line("words", says, LineState.BROKEN, told, folder, BOTH)
-    told.append(
-        f"the old version shows {plural(found['shown'], 'job')} and sweeps, with such rows among them"
+        return line(LineState.OK, [*told, _coped(file, old)])
+    except (TargetError, _Broken) as error:
+        told.append(f"the old version fails on a row with one: {error}")
+    instead = {word: older for word, older in may.get("instead", {}).items() if word in fresh["reason"]}
+    if (
+        fresh["state"]
+        or set(instead) != set(fresh["reason"])
+        or not set(instead.values()) <= set(known["reason"])
+    ):
+        return line(LineState.BROKEN, told)
+    statements = file.give_instead(instead)
+    try:
+        coped = _coped(file, old)
+    except (TargetError, _Broken) as error:
+        return line(LineState.BROKEN, [*told, f"nor after {'; '.join(statements)}: {error}"])
+    told += [f"once the new workers are gone, run: {one}" for one in statements]
+    return line(LineState.CANNOT, [*told, f"after that (tried), {coped}", READERS_FIRST], REPLACED)
+
+
+def _coped(file: SqliteFile, old: Wheel) -> str:
+    """Raises `TargetError` when the old version does not bear a planted row, and `_Broken` when it sticks."""
+    found = file.play("cope", old)
+    stuck = [state for state in found["retried"] if state not in TERMINAL]
+    if stuck:
+        raise _Broken(f"{plural(len(stuck), 'retried job')} with such a row did not end")
+    again = f", and retries of {plural(len(found['retried']), 'such job')} end" if found["retried"] else ""
+    return (
+        f"the old version shows {plural(found['shown'], 'job')}, with such rows among them, and sweeps{again}"
     )
-    return _line("words", says, LineState.OK, told, folder, BOTH)
 
 
 def _enums(enums: Sequence[str] | None) -> list[str]:

@@ -214,6 +214,19 @@ def test_a_held_request_arrives_even_after_its_sender_has_gone(
     assert http.requests == [("POST /late", b"hi")]
 
 
+def test_a_held_reply_is_let_go_although_nobody_waits_for_it(link: OpenLink, http: HttpServer) -> None:
+    """Its client has closed, as a browser does that gave up: its system resets what comes, before the
+    end of the stream can follow."""
+    rule = link.rule(Hold(), on="reply")
+    sock = socket.create_connection((link.host, link.port), timeout=10)
+    sock.sendall(b"POST /late HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi")  # after which the server closes
+    link.wait("held", rule=rule)
+    sock.close()
+    assert link.links.release(rule) == 1
+    link.wait("done", rule=rule)
+    assert post(link)[0] == 200
+
+
 def test_removing_a_rule_lets_go_of_what_it_holds(link: OpenLink) -> None:
     """Healing leaves nothing behind."""
     rule = link.rule(Hold(), every=True)

@@ -136,6 +136,19 @@ def test_every_step_down_and_up_again(empty: SqlDatabase) -> None:
     assert catalogue(empty) == before
 
 
+def test_the_way_back_leaves_no_word_that_is_unknown_there(empty: SqlDatabase) -> None:
+    """The first release fails on a reason that it does not know, for all jobs of the tenant."""
+    empty.run(migrate)
+    for reason in ("disk_exceeded", "timed_out"):
+        execute(
+            empty,
+            "INSERT INTO attempts (job, attempt, token, instance, boot_id, pid, started_at, reason) "
+            f"VALUES ('j-{reason}', 1, 1, 'i', 'b', 1, 0, '{reason}')",
+        )
+    downgrade(empty, "0001")
+    assert execute(empty, "SELECT reason FROM attempts ORDER BY job") == [("crashed",), ("timed_out",)]
+
+
 def test_migrating_again_does_nothing(empty: SqlDatabase) -> None:
     """It says so, in one line as before, and what is in the tables stays."""
     assert empty.run(migrate) == f"database: upgraded from nothing to revision {schema.HEAD}"

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Update
+from sqlalchemy.sql.elements import BooleanClauseList
 
 from reference_service.clock import SystemClock
 from reference_service.domain import State
@@ -120,7 +121,7 @@ class Trial:
 
 # Where each conditional statement is, and the moves that make it.
 STATEMENTS: Mapping[str, tuple[Any, Any, tuple[str, ...]]] = {
-    "claim": (work, "CLAIM", ("claim",)),
+    "claim": (work.CLAIM, True, ("claim",)),
     "renew": (work.RENEW, True, ("heartbeat",)),
     "start a stage": (work.START_STAGE, True, ("start a stage",)),
     "touch": (work.TOUCH, True, ("save a stage",)),
@@ -152,8 +153,8 @@ def conditions() -> Iterator[tuple[str, str]]:
 
 
 def column_of(condition: Any) -> str:
-    """What it compares."""
-    return str(condition.left)
+    """What it compares, or what the first of its alternatives does."""
+    return str(condition.clauses[0].left if isinstance(condition, BooleanClauseList) else condition.left)
 
 
 def statement_of(holder: Any, key: Any) -> Update:

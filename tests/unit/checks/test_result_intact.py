@@ -53,6 +53,8 @@ def test_an_intact_result_passes() -> None:
         ({"problem": "no manifest"}, "succeeded, but no manifest"),
         ({"duration_s": None}, "its output has no duration"),
         ({"duration_s": 1.0}, "its output lasts 1.000 s, not 2.000 s"),
+        ({"sound_behind_s": 0.061}, "its sound comes 0.061 s behind its pictures (at most 0.060 s)"),
+        ({"sound_behind_s": -0.041}, "its sound comes 0.041 s ahead of its pictures (at most 0.040 s)"),
     ],
 )
 def test_a_broken_result_fails(changes: dict[str, Any], message: str) -> None:
@@ -65,6 +67,15 @@ def test_a_broken_result_fails(changes: dict[str, Any], message: str) -> None:
 def test_the_tolerance_can_be_given() -> None:
     """A stricter tolerance refuses what the usual one allows."""
     assert drafted().check(subject, tolerance_s=0.01).verdict is Verdict.FAIL
+    late, early = drafted(sound_behind_s=0.05), drafted(sound_behind_s=-0.03)
+    assert late.check(subject, behind_s=0.04).verdict is Verdict.FAIL
+    assert early.check(subject, ahead_s=0.02).verdict is Verdict.FAIL
+
+
+def test_sound_within_the_recommendation_is_in_step() -> None:
+    """A little early, a little late, or no sound at all: nobody sees it."""
+    for behind_s in (-0.04, 0.0, 0.06, None):
+        assert drafted(sound_behind_s=behind_s).check(subject).verdict is Verdict.PASS
 
 
 def test_a_result_that_nobody_looked_at_is_unclear() -> None:

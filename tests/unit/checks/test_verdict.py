@@ -233,5 +233,5 @@ def test_each_property_is_whole() -> None:
         assert each.PROMISE.endswith(".")
         assert all(isinstance(kind, type) for kinds in each.PARAMETERS.values() for kind in kinds)
     assert checks.property_parameters()["every_job_terminal"] == {"within_s": (int, float)}
-    assert len(set(checks.property_names())) == len(checks.PROPERTIES)
+    assert len(set(checks.property_names())) == len(checks.PROPERTIES) == 24
     assert vars(subject)["PROPERTIES"] is checks.PROPERTIES

@@ -65,8 +65,11 @@ def test_an_incident_reproduces_at_any_size(here: Path, capsys: pytest.CaptureFi
 def test_a_file_of_ones_own_reproduces(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It needs no folder of incidents; the screen shows both side by side."""
     (here / "mine.yaml").write_text(MINE)
-    assert main(["reproduce", "mine.yaml", "--world", "sim"]) == ExitCode.PASS
-    assert "REPRODUCED, AND DEFENDED  mine" in capsys.readouterr().out
+    asked = ["reproduce", "mine.yaml", "--world", "sim", "--emulator", "moto"]
+    assert main(asked) == ExitCode.PASS
+    said = capsys.readouterr().out
+    assert "REPRODUCED, AND DEFENDED  mine" in said
+    assert f"Again   unstuck {' '.join(asked)}\n" in said, "the same again, and not nearly"
 
 
 def test_an_incident_that_does_not_happen_again_is_no_proof(

@@ -243,3 +243,11 @@ def test_a_function_gets_what_it_names(tmp_path: Path, monkeypatch: pytest.Monke
 def test_calls_are_data() -> None:
     """Two alike are one and the same."""
     assert CommandCall(command=("a",)) == CommandCall(command=("a",))
+
+
+@pytest.mark.parametrize("path", ["/500/no", "/late/x"])
+def test_an_error_shows_no_password(port: int, caller: Caller, path: str) -> None:
+    """The address of a running system may have one in it: `--at api=http://me:secret@…`."""
+    with pytest.raises(CallError, match=f"^GET http://127.0.0.1:{port}{path}: ") as caught:
+        caller.perform(HttpCall(url=f"http://me:secret@127.0.0.1:{port}{path}", method="GET"), {}, 0.2)
+    assert "secret" not in str(caught.value)

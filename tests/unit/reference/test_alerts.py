@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from reference_service import admission, alerts, recovery_sweep, relay, sweeper, uploads
@@ -199,3 +202,28 @@ def test_the_distribution_counts_every_state() -> None:
     assert told["states"]["queued"]["jobs"] == 1
     assert told["states"]["failed"] == {"jobs": 0, "oldest_s": None, "unmoved_s": None}
     assert (set(told["states"]), told["outbox"]) == ({state.value for state in State}, 1)
+
+
+def test_who_is_held_up_between_measuring_and_recording_overrules_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1. a relay measures too much and freezes, 2. it ends, and another relay says so, 3. the first wakes."""
+    world = memory_world(alert_uploads=0, alert_upload_age_s=300)
+    announce(world, 1)
+    world.clock.sleep(301)
+    alerts.evaluate(world.service)
+    assert fired(world) == {"uploads_waiting"}
+    measure = alerting.measure
+
+    def frozen(*given: Any) -> Mapping[str, float]:
+        monkeypatch.setattr(alerting, "measure", measure)
+        found = measure(*given)
+        world.clock.sleep(world.service.settings.upload_deadline_s)
+        sweeper.run_once(world.service)
+        alerts.evaluate(world.service)
+        assert fired(world) == set()
+        return found
+
+    monkeypatch.setattr(alerting, "measure", frozen)
+    alerts.evaluate(world.service)
+    assert fired(world) == set()

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from reference_service import uploads
 from reference_service.api import Draining, make_app
@@ -69,8 +70,8 @@ class Client:
 
         asyncio.run(serve())
         given = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-        text = b"".join(message.get("body", b"") for message in sent[1:])
-        return sent[0]["status"], given, json.loads(text)
+        told = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0]["status"], given, json.loads(told)
 
 
 @pytest.fixture
@@ -220,6 +221,16 @@ def test_cancel_and_retry(client: Client) -> None:
     assert (status, again["job"]["retry_of"], "upload" in again) == (201, job, True)
     status, same = client("POST", f"/jobs/{job}/retry")
     assert (status, same["job"]["id"], "upload" in same) == (200, again["job"]["id"], True)
+
+
+def test_a_reason_of_a_newer_version_is_borne(world: MemoryWorld, client: Client) -> None:
+    """1. a new version fails a job, 2. it is rolled back, 3. this one lists, shows and retries that job."""
+    made = client("POST", "/jobs", {"name": "v"})[1]["job"]["id"]
+    statement = text("UPDATE jobs SET state = 'failed', reason = 'full_moon' WHERE id = :job")
+    world.database.run(lambda connection: connection.execute(statement, {"job": made}))
+    [listed] = client("GET", "/jobs")[1]["jobs"]
+    assert (listed["reason"], client("GET", f"/jobs/{made}")[1]["job"]["reason"]) == ("crashed", "crashed")
+    assert client("POST", f"/jobs/{made}/retry")[0] == 201
 
 
 def test_draining_refuses_work_and_serves_reads(client: Client) -> None:

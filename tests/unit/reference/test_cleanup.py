@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from reference_service.cleanup import give_back_dead
 from reference_service.domain import Job, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.service import Service
 from reference_service.store import recovery
+from reference_service.store.tables import attempts, jobs
 from tests.unit.reference.drive import claimed, get, moves, rows, state_of
 
 
@@ -94,3 +97,17 @@ def test_an_attempt_of_a_job_that_is_gone_is_passed_over(folder: str) -> None:
     execute(world, "DELETE FROM jobs")
     world.clock.advance(30)
     assert give_back_dead(as_instance(world, "another"), FakeRuntime(world.clock, "boot-2")) == 0
+
+
+def test_as_many_as_were_left_behind_are_given_back(folder: str) -> None:
+    """By one start, and not the first hundred: the leases of the rest may be long."""
+    world, job = held(folder)
+    for table, key in ((jobs, "id"), (attempts, "job")):
+        columns = ", ".join(column.name for column in table.c if column.name != key)
+        copied = (
+            f"INSERT INTO {table} ({key}, {columns}) SELECT :id, {columns} FROM {table} WHERE {key} = :job"
+        )
+        ids = [{"id": f"j-{number}", "job": job.id} for number in range(2 * recovery.BATCH)]
+        world.database.run(partial(Connection.execute, statement=text(copied), parameters=ids))
+    world.clock.advance(21)
+    assert give_back_dead(as_instance(world, "another"), FakeRuntime(world.clock, "boot-2")) == 201

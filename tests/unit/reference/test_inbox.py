@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from reference_service.fakes import ManualClock, MemoryQueue
 from reference_service.ports import Message, Unavailable
 from reference_service.queue.endpoints import HttpEndpoints
-from reference_service.queue.inbox import Inbox
+from reference_service.queue.inbox import CONNECTIONS_MAX, Inbox
 from reference_service.settings import BadSettings, GivenSettings
 
 
@@ -127,6 +127,33 @@ def test_what_is_no_event_is_turned_away(sent: bytes, status: bytes) -> None:
             for _ in range(20):
                 assert inbox.receive(wait_s=0.02, most=1) == []
             assert peer.recv(4096).partition(b"\r\n")[0][9:12] == status
+
+
+def test_many_requests_in_one_piece_are_answered_one_after_the_other() -> None:
+    """A peer that sends thousands at once does not exhaust the stack of the worker."""
+    request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    with opened() as inbox:
+        port = int(inbox.address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=5.0) as peer:
+            peer.sendall(request * 1500)
+            for _ in range(20):
+                assert inbox.receive(wait_s=0.02, most=1) == []
+            assert peer.recv(12) == b"HTTP/1.1 404"
+        with pushing(inbox, {"job": "j"}) as [answer]:
+            inbox.delete(received(inbox, 1)[0])
+            assert answer.result(10.0) is True
+
+
+def test_connections_that_nobody_uses_keep_no_event_out() -> None:
+    """1. hosts die without a word, and their connections never end, 2. there are as many as there may be."""
+    with opened() as inbox, ExitStack() as peers:
+        port = int(inbox.address.rpartition(":")[2])
+        for _ in range(CONNECTIONS_MAX):
+            peers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5.0))
+            inbox.refuse()
+        with pushing(inbox, {"job": "j"}) as [answer]:
+            inbox.delete(received(inbox, 1)[0])
+            assert answer.result(10.0) is True
 
 
 def test_a_child_has_no_part_in_it() -> None:

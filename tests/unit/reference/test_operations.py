@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from reference_service import operations
+from reference_service import operations, recovery_commands, uploads
 from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
+from reference_service.ports import Unavailable
+from reference_service.service import Service, announce_id
+from reference_service.store import diagnosis, recovery
+from reference_service.store.tables import jobs
 from tests.unit.reference.drive import (
     claimed,
     initiate,
@@ -195,3 +199,55 @@ def test_what_goes_wrong_is_one_line(tmp_path: Path, words: Sequence[str], code:
     assert done.returncode == code
     assert line in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_tells_of_as_many_as_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of more than a hundred, too, although it moves none of them; and then each of them is moved."""
+    world = memory_world(**SETTINGS)
+    job = queued(world)
+    columns = ", ".join(column.name for column in jobs.c if column.name != "id")
+    copy = text(f"INSERT INTO jobs (id, {columns}) SELECT :id, {columns} FROM jobs WHERE id = :job")
+    ids = [{"id": f"j-{number}", "job": job.id} for number in range(2 * diagnosis.BATCH)]
+    world.database.run(lambda connection: connection.execute(copy, ids))
+    world.clock.advance(41)
+    assert len(reset(world, capsys, "--dry-run")) == 2 * diagnosis.BATCH + 1
+    assert len(reset(world, capsys)) == 2 * diagnosis.BATCH + 1
+
+
+def test_a_name_cannot_act_on_the_terminal_of_an_operator(capsys: pytest.CaptureFixture[str]) -> None:
+    """Clients choose it: no escape sequence, no line of its own."""
+    world = memory_world(**SETTINGS)
+    uploads.initiate(world.service, tenant="t", name="a\x1b[2J\nqueue: 0 events", size_bytes=1)
+    world.clock.advance(3700)
+    _, out, _ = call(world, capsys, "diagnose")
+    assert recovery_commands.find_stuck(())(world.service) == 0
+    out += capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.count("a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}queue: 0 events") == 2
+
+
+def test_what_was_done_before_the_database_went_away_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the command fails as any other."""
+    world = memory_world(**SETTINGS)
+    for _ in range(2):
+        queued(world)
+    world.clock.advance(41)
+    announce, told = announce_id, []
+
+    def once(service: Service, job: str) -> None:
+        announce(service, job)
+        told.append(job)
+        monkeypatch.setattr(recovery, "announce_again", away)
+
+    def away(*_: object, **__: object) -> bool:
+        raise Unavailable("database: away")
+
+    monkeypatch.setattr(operations, "announce_id", once)
+    with pytest.raises(Unavailable):
+        call(world, capsys, "reset-stuck")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{told[0]}  queued  announced: its event was lost, or never sent",
+        "1 announced",
+    ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from sqlalchemy import text
 
 from reference_service import recovery_sweep, relay, sweeper, uploads
 from reference_service.domain import Job, State
 from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.recovery_sweep import Summary
-from reference_service.store import recovery_runs, work
-from reference_service.store.recovery_runs import NotNow, RunState
+from reference_service.store import recovery, recovery_runs, stuck, work
+from reference_service.store.recovery_runs import Decision, NotNow, RunState
 from tests.unit.reference.drive import VIDEO, get, initiate, moves, put, queued, rows, state_of
 
 CLAIMANT = work.Claimant(instance="w", boot_id="b", pid=1)
@@ -145,6 +147,51 @@ def test_a_job_that_a_worker_takes_between_list_and_decision_is_left_alone() -> 
     at_listing(world, lambda: claim(world, job))
     assert run(world).skipped == {"running": 1}
     assert (state_of(world, job), get(world, job).token) == (State.ACTIVE, 1)
+
+
+def test_a_job_that_was_put_back_between_list_and_decision_is_not_queued() -> None:
+    """1. it is listed, queued by hand, 2. the sweeper puts it back: its upload never came, 3. decided."""
+    world = memory_world()
+    job, _ = initiate(world)
+    by_hand = text("UPDATE jobs SET state = 'queued' WHERE id = :job")
+    world.database.run(lambda connection: connection.execute(by_hand, {"job": job.id}))
+    world.clock.advance(601)
+    at_listing(world, lambda: recovery.put_back(world.service.store, job.id))
+    assert run(world).skipped == {"moved": 1}
+    assert state_of(world, job) is State.AWAITING_UPLOAD
+
+
+def test_uploads_that_never_came_keep_no_job_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many they are, and however old: a run goes through all of them."""
+    monkeypatch.setattr(stuck, "AT_ONCE", 3)
+    world = memory_world()
+    for _ in range(7):
+        initiate(world)
+    world.clock.advance(10)
+    job = lost(world)
+    summary = run(world)
+    assert [item.job for item in summary.of(Decision.TRIGGERED)] == [job.id]
+    assert (len(summary.items), rows(world, "recovery_runs")[0]["found"]) == (8, 8)
+
+
+def test_an_object_store_that_is_slow_costs_a_run_not_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. its questions for multipart uploads take longer than the lease, 2. another run is asked for."""
+    world = memory_world(recovery_lease_s=60)
+    for _ in range(4):
+        initiate(world, multipart_parts=2)
+    job = lost(world)
+    parts = world.objects.parts
+
+    def slowly(key: str, upload_id: str) -> object:
+        world.clock.advance(20)
+        with suppress(NotNow):
+            recovery_runs.begin(world.service.store, trigger="http", lease_s=60, exclusive=True)
+        return parts(key, upload_id)
+
+    monkeypatch.setattr(world.objects, "parts", slowly)
+    summary = run(world)
+    assert summary.state is RunState.DONE
+    assert [item.job for item in summary.of(Decision.TRIGGERED)] == [job.id]
 
 
 def test_a_job_that_ended_between_list_and_decision_is_left_alone() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from reference_service import scheduler
+from reference_service import alerts, scheduler
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
+from reference_service.ports import Unavailable
 from reference_service.scheduler import Schedule
 from reference_service.settings import BadSettings, read_settings
 from reference_service.store import recovery_runs
@@ -88,6 +91,49 @@ def test_a_scheduler_that_was_away_makes_up_for_it_at_once() -> None:
     world.clock.advance(1000)
     live(world, 2)
     assert len(rows(world, "recovery_runs")) == before + 1
+
+
+def test_a_time_at_which_the_database_is_away_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is back, not at the next quarter of the hour."""
+    world = memory_world(heartbeat_s=30, lease_s=60)
+    begin, tries = recovery_runs.begin, []
+
+    def away_at_first(*given: Any, **named: Any) -> recovery_runs.Grant:
+        tries.append(world.clock.now())
+        if len(tries) == 1:
+            raise Unavailable("database: away")
+        return begin(*given, **named)
+
+    monkeypatch.setattr(recovery_runs, "begin", away_at_first)
+    live(world, 1000)
+    assert (len(tries), tries[1] - tries[0] < 5) == (2, True)
+    assert len(rows(world, "recovery_runs")) == 1
+
+
+def test_a_sweep_that_was_due_in_a_pause_comes_with_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is told meanwhile that the sweep is silent: it was paused for long, and went on at once."""
+    world = memory_world(heartbeat_s=30, lease_s=60)
+    live(world, 1000)
+    [first] = rows(world, "recovery_runs")
+    recovery_runs.pause(world.service.store, by="me")
+    world.clock.advance(3600)
+    caplog.set_level("INFO")
+    runtime, looks = FakeRuntime(world.clock), 0
+
+    def waiting(timeout_s: float) -> None:
+        nonlocal looks
+        world.clock.advance(timeout_s)
+        looks += 1
+        if looks == 20:
+            recovery_runs.resume(world.service.store)
+        runtime.stopping = looks == 25
+
+    runtime.wait = waiting  # type: ignore[method-assign]  # so that it ends
+    scheduler.loop(world.service, runtime)
+    assert len(rows(world, "recovery_runs")) == 2
+    assert alerts.values(world.service)["recovery_silent"] < 10
+    assert first["state"] == "done"
+    assert caplog.text.count("no recovery run now") == 1, "once is enough for one pause"
 
 
 def test_a_pause_outlives_the_process_that_saw_it() -> None:

@@ -39,6 +39,7 @@ class Pipeline:
         self.vision: Vision = CountingVision()
         self.interrupt: Callable[[], None] = lambda: None
         self.bounded = True
+        self.timed = True
         self.outputs: dict[str, StageOutput] = {}
 
     def run(self, *stages: str) -> StageOutput:
@@ -64,6 +65,7 @@ class Pipeline:
             vision=self.vision,
             interrupt=self.interrupt,
             bounded=self.bounded,
+            timed=self.timed,
         )
 
     def run_before(self, stage: str) -> None:

@@ -81,6 +81,29 @@ def test_examine_measures_drift(videos, tmp_path):
     assert media.examine(path)["audio_video_drift_s"] > 0.8
 
 
+def found(shown_s: list[float], drift_s: float | None) -> dict[str, object]:
+    """As much of what `examine` finds as tells whether sound and pictures are in step."""
+    return {"shown_s": shown_s, "audio_video_drift_s": drift_s}
+
+
+def test_the_sound_is_compared_picture_by_picture():
+    """Both end alike, and a picture in the middle is shown a quarter of a second too soon."""
+    source, result = found([0.0, 0.5, 1.0], 0.0), found([0.0, 0.25, 1.0], 0.0)
+    assert media.sound_behind_s(result, source) == 0.25
+    assert media.sound_behind_s(source, result) == -0.25
+
+
+def test_the_sound_is_compared_at_the_end_where_pictures_are_missing():
+    """With another number of pictures there is only their end to compare."""
+    assert media.sound_behind_s(found([0.0], 0.5), found([0.0, 0.5], 0.125)) == 0.375
+
+
+def test_without_sound_nothing_is_out_of_step():
+    """A source or a result without sound has none that could come late."""
+    assert media.sound_behind_s(found([0.0], None), found([0.0], 0.0)) is None
+    assert media.sound_behind_s(found([0.0], 0.0), found([0.0], None)) is None
+
+
 def test_make_makes_each_video_once(tmp_path):
     """A video that is there is not made again, and nothing else is left in the folder."""
     first = media.make("tiny.mp4", tmp_path / "videos")

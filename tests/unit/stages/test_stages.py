@@ -147,6 +147,18 @@ def test_stitch_keeps_duration_streams_and_sync(pipeline, name):
     assert after == before | {"duration_s": pytest.approx(before["duration_s"], abs=0.001)}
 
 
+@pytest.mark.parametrize(("timed", "least_s", "most_s"), [(True, -0.001, 0.001), (False, 0.9, 1.0)])
+def test_stitch_keeps_the_sound_of_an_unsteady_source_in_step(pipeline, timed, least_s, most_s):
+    """Each picture keeps its own time; counted at the nominal rate they would be over a second too soon."""
+    work = pipeline("unsteady.mp4")
+    work.timed = timed
+    work.run("stitch")
+    before = media.examine(work.source)
+    after = media.examine(work.folder / "stitch" / "stitched.mp4")
+    assert after["decodes"]
+    assert least_s <= media.sound_behind_s(after, before) <= most_s
+
+
 def test_stitch_makes_h264_of_other_codecs(pipeline, tmp_path):
     """A source in another codec comes out as H.264 with its own duration."""
     other = tmp_path / "other.mp4"

@@ -10,6 +10,7 @@ import pytest
 
 from unstuck.errors import TargetError
 from unstuck.stuck import Found, Judged, Listed, Rescued, list_jobs, rescue_all
+from unstuck.stuck.identity import may_go_into
 from unstuck.targets.declared.agent_client import CallError
 from unstuck.targets.declared.calls import Caller
 from unstuck.targets.declared.file import (
@@ -168,3 +169,47 @@ def test_an_answer_that_lists_nothing_is_no_absence() -> None:
     """An error that comes as an answer is told, and not taken for health."""
     with pytest.raises(TargetError, match="cannot be asked"):
         list_jobs(file_with(), FakeCaller("<html>down</html>"))
+
+
+def test_a_job_that_a_worker_took_meanwhile_is_at_risk() -> None:
+    """1. it is listed as queued, 2. a worker takes it, and nobody says that it is busy, 3. a rescue would do
+    it twice. Named by its id, it is asked for all the same."""
+    again = found("a", risk="nobody says")
+    caller = FakeCaller()
+    [one] = rescued(found("a"), caller, again=again, step_ns=2_000_000_000)
+    assert (caller.jobs, one.outcome) == ([], "skipped")
+    assert one.why == "nobody says; name it by --job to insist"
+    [one] = rescued(found("a"), caller, again=again, step_ns=2_000_000_000, named=frozenset({"a"}))
+    assert (caller.jobs, one.outcome) == (["a"], "triggered")
+
+
+@pytest.mark.parametrize(
+    ("statement", "job", "allowed"),
+    [
+        ("update o set s = 1 where id = {job} and s = 2", "7", True),
+        ("update o set s = 1 where id = {job} and s = 2", "7--", False),
+        ("update o set s = 1 where id = {job} and s = 2", "id", False),
+        ("update o set s = 1 where n = 'it''s' and id = {job}", "id", False),
+        ("update o set s = 1 where id = '{job}' and s = 2", "a--b", True),
+        ("update o set s = 1 where n = 'it''s' and id = '{job}'", "id", True),
+    ],
+)
+def test_outside_of_quotes_a_statement_takes_a_number_alone(statement: str, job: str, allowed: bool) -> None:
+    """There `7--` would take away the condition behind it, and `id` would mean every row."""
+    assert may_go_into(SqlCall(dependency="store", statement=statement), job) is allowed
+
+
+def test_a_system_that_goes_away_does_not_take_with_it_what_was_done() -> None:
+    """The first was asked for, and is told so; the rest was not, for want of a look."""
+    caller = FakeCaller()
+
+    def look() -> Judged:
+        raise TargetError("target 'shop' cannot be asked: gone")
+
+    times = iter((0, 0, 0, 2_000_000_000, 2_000_000_000, 2_000_000_000))
+    done = rescue_all(
+        file_with(), caller, found("a", "b", "c"), look,
+        named=frozenset(), dry_run=False, now_ns=lambda: next(times),
+    )  # fmt: skip
+    assert [one.outcome for one in done] == ["triggered", "triggered", "failed"]
+    assert (caller.jobs, done[2].why) == (["a", "b"], "not asked for: target 'shop' cannot be asked: gone")

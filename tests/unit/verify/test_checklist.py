@@ -56,7 +56,7 @@ def test_the_screen_shows_each_line_with_its_evidence() -> None:
     text = sheet_of(checklist(LineState.OK, LineState.BROKEN, LineState.CANNOT), "reports/x").plain()
     assert "✓ It works" in text
     assert "✗ It works" in text
-    assert "DO NOT DEPLOY  1 line ok, 1 line broken, 1 line cannot" in text
+    assert "DO NOT DEPLOY  3 lines: 1 ok, 1 broken, 1 to read before (!)" in text
     assert checklist(LineState.OK).as_json()["lines"][0]["evidence"] == ["seen"]
 
 

@@ -139,6 +139,7 @@ class Caller:
         pool = _pool()
         url = fill(call.url, value_of)
         check_filled("http", hosts_off_machine(url), self._hosts_allowed)
+        told = f"{call.method} {_without_login(url)}"
         body = None if call.body is None else json.dumps(fill_all(call.body, value_of)).encode()
         headers = {name: fill(value, value_of) for name, value in call.headers.items()}
         if body is not None:
@@ -151,17 +152,24 @@ class Caller:
             )  # fmt: skip
             text = _read_whole(answer)
         except (library.exceptions.NewConnectionError, library.exceptions.ConnectTimeoutError) as error:
-            raise CallError(f"{call.method} {url}: {error}", maybe=False) from None
+            raise CallError(f"{told}: {error}", maybe=False) from None
         except library.exceptions.HTTPError as error:
-            raise CallError(f"{call.method} {url}: {error}", maybe=True) from None
+            raise CallError(f"{told}: {error}", maybe=True) from None
         if not 200 <= answer.status < 300:
             said = _one_line(text)[:200]
             raise CallError(
-                f"{call.method} {url}: answered {answer.status} {said}",
+                f"{told}: answered {answer.status} {said}",
                 maybe=answer.status >= 500,
                 status=answer.status,
             )
         return text
+
+
+def _without_login(url: str) -> str:
+    """As it may be shown: the address of a running system may have a password in it."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
 
 
 @contextmanager

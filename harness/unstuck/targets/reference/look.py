@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from reference_service.media import examine
+from reference_service.media import examine, sound_behind_s
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit
 
@@ -136,7 +136,7 @@ class FinalLook:
             "decodes": found["decodes"],
             "duration_s": found["duration_s"],
             "streams": _types(found),
-            "drift_s": found["audio_video_drift_s"],
+            "sound_behind_s": sound_behind_s(found, expected) if source and found["decodes"] else None,
             "problem": found["problem"],
         }
 

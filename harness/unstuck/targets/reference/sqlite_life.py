@@ -7,7 +7,9 @@ between acts; the queue is not, so that each act begins without any event.
     begin     jobs as a worker leaves them that is gone: ended, held, queued, awaiting their upload
     go-on     one more job, and all of them to their ends
     read      every row as the API shows it, and one sweep
-    words     what this version may write into a row: states, reasons, outcomes
+    cope      as `read`; and each job that carries a planted word is shown, and retried to its end
+    words     what this version may write into a row (states, reasons, outcomes), and what an older one can
+              be given instead
 """
 
 from __future__ import annotations
@@ -31,11 +33,17 @@ STEPS = 40
 STORY = "SELECT name, state FROM jobs ORDER BY created_at, id"
 
 
-def words() -> dict[str, list[str]]:
-    return {
+PLANTED = "SELECT id FROM jobs WHERE name LIKE '%=%' ORDER BY id"
+RETRIED = "SELECT state FROM jobs WHERE retry_of IN (SELECT id FROM jobs WHERE name LIKE '%=%')"
+
+
+def words() -> dict[str, Any]:
+    known = {
         name: [one.value for one in getattr(domain, name.capitalize())]
         for name in ("state", "reason", "outcome")
     }
+    older = getattr(domain, "OLDER_WORDS", {})  # newer than the first release
+    return {**known, "instead": {word.value: instead.value for word, instead in older.items()}}
 
 
 class Act:
@@ -78,10 +86,19 @@ class Act:
     def read(self) -> None:
         sweeper.run_once(self.service)
 
+    def cope(self) -> None:
+        for job_id in self.database.run(lambda c: [row[0] for row in c.execute(text(PLANTED))]):
+            job = uploads.find(self.service, "t", job_id)
+            job_view(job)
+            if job.state in domain.RETRYABLE:
+                uploads.retry(self.service, job)
+        self._work()
+
     def close(self) -> dict[str, Any]:
         """What the act came to; kept for the next one."""
         shown = [job_view(job) for job in lifecycle.list_jobs(self.service.store, "t", limit=100)]
         states = self.database.run(lambda c: {row[0]: row[1] for row in c.execute(text(STORY))})
+        retried = self.database.run(lambda c: [row[0] for row in c.execute(text(RETRIED))])
         self.database.close()
         sink = self.world.sink
         kept = {
@@ -94,7 +111,7 @@ class Act:
         fresh = len(sink.applied) - len(self._kept["heard"])
         return {
             "revision": self.revision, "states": states, "shown": len(shown),
-            "applied": fresh, "repeats": len(sink.reports) - fresh,
+            "applied": fresh, "repeats": len(sink.reports) - fresh, "retried": retried,
         }  # fmt: skip
 
     def _upload(self, name: str) -> None:
@@ -117,7 +134,7 @@ def play(name: str, file: str, store: Path) -> dict[str, Any]:
     if name == "words":
         return words()
     act = Act(file, store)
-    {"begin": act.begin, "go-on": act.go_on, "read": act.read}[name]()
+    {"begin": act.begin, "go-on": act.go_on, "read": act.read, "cope": act.cope}[name]()
     return act.close()
 
 

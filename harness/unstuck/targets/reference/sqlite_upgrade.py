@@ -54,22 +54,56 @@ class SqliteFile:
         shutil.copyfile(path, self.path)
 
     def plant(self, column: str, word: str) -> None:
-        """Another row like the first job's, which carries the word, as the other version might leave it."""
+        """Another job like the first one, with its attempt, which carries the word as the other version might
+        leave it.
+        """
+        job = f"j-{column}-{word.replace('_', '-')}"
+        state = {"state": "failed"} if column == "reason" else {}
         with closing(sqlite3.connect(self.path)) as connection:
-            row = connection.execute("SELECT * FROM jobs ORDER BY created_at LIMIT 1")
-            names = [one[0] for one in row.description]
-            found = row.fetchone()
-            if found is None:
-                raise TargetError(f"{self.path}: no job is there to be copied")
-            values = dict(zip(names, found, strict=True))
-            state = {"state": "failed"} if column == "reason" else {}
-            values |= {"id": f"j-{column}-{word}", "name": f"{column}={word}", **state, column: word}
-            marks = ", ".join("?" for _ in values)
-            connection.execute(
-                f"INSERT INTO jobs ({', '.join(values)}) VALUES ({marks})",  # noqa: S608  the table's own names
-                list(values.values()),
+            first = _copy(
+                connection,
+                "jobs WHERE id = (SELECT id FROM jobs ORDER BY created_at LIMIT 1)",
+                {"id": job, "name": f"{column}={word}", **state, column: word},
             )
+            if first is None:
+                raise TargetError(f"{self.path}: no job is there to be copied")
+            if column == "reason":
+                marked = {"job": job, "outcome": "failed", "reason": word}
+                _copy(connection, "attempts WHERE job = ? LIMIT 1", marked, first["id"])
             connection.commit()
+
+    def give_instead(self, older: Mapping[str, str]) -> list[str]:
+        """Each reason replaced by one that both versions know; the statements, which any database takes."""
+        statements = [
+            f"UPDATE {table} SET reason = '{old}' WHERE reason = '{new}'"  # noqa: S608  the version's own words
+            for new, old in older.items()
+            for table in ("jobs", "attempts")
+        ]
+        with closing(sqlite3.connect(self.path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+        return statements
+
+
+def _copy(
+    connection: sqlite3.Connection, which: str, other: Mapping[str, str], *given: str
+) -> Mapping[str, Any] | None:
+    """Inserts a row like the one that `which` (table and condition) names, but for `other`; that one."""
+    row = connection.execute(f"SELECT * FROM {which}", given)  # noqa: S608  our own words
+    names = [one[0] for one in row.description]
+    found = row.fetchone()
+    if found is None:
+        return None
+    values = dict(zip(names, found, strict=True))
+    copied = {**values, **other}
+    marks = ", ".join("?" for _ in copied)
+    table = which.partition(" ")[0]
+    connection.execute(
+        f"INSERT INTO {table} ({', '.join(copied)}) VALUES ({marks})",  # noqa: S608  the table's own names
+        list(copied.values()),
+    )
+    return values
 
 
 def open_jobs(states: Mapping[str, str]) -> list[str]:

@@ -197,12 +197,18 @@ def python(words: Sequence[str], path: Path | None, url: str) -> str:
                 timeout=MIGRATE_TIMEOUT_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise TargetError(f"{' '.join(words[:2])}: no end within {MIGRATE_TIMEOUT_S:g} s") from None
+            raise TargetError(f"{_called(words)}: no end within {MIGRATE_TIMEOUT_S:g} s") from None
     lines = (done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
     last = lines[-1] if lines else ""
     if done.returncode != 0:
-        raise TargetError(f"{' '.join(words[:2])}: ended with {done.returncode}: {last}")
+        raise TargetError(f"{_called(words)}: ended with {done.returncode}: {last}")
     return last
+
+
+def _called(words: Sequence[str]) -> str:
+    """As people know it: a file's name without its folders, and no program's text."""
+    first, second = words[:2]
+    return f"python {first}" if first == "-c" else f"{Path(first).name} {second}"
 
 
 def _plain(url: str) -> str:

@@ -15,6 +15,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forgets the traces."""
+    """Forgets the traces, and gives jobs that filled the disk the word that versions before have for it."""
+    op.execute("UPDATE jobs SET reason = 'crashed' WHERE reason = 'disk_exceeded'")
+    op.execute("UPDATE attempts SET reason = 'crashed' WHERE reason = 'disk_exceeded'")
     with op.batch_alter_table("jobs") as jobs:
         jobs.drop_column("trace")

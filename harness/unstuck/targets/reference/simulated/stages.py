@@ -17,6 +17,7 @@ DURATION_S = 2.0
 STREAMS = ("video", "audio")
 FRAMES: Mapping[bytes, int] = {b"short.mp4": 12, b"large.mp4": 40}  # units of a stage, by video; else 3
 FRAME_S = (0.01, 0.04)  # of virtual work between two
+UNSTEADY = b"unsteady.mp4"
 PART = "part.json"
 UNIT_BYTES = 200  # of a video, for each unit: so that it can be cut into parts, and cut short
 HOSTILE: Mapping[str, bytes] = {
@@ -44,18 +45,21 @@ def problem_of(content: bytes) -> str | None:
     return None if hashlib.sha256(body).hexdigest().encode() == digest else "the file is cut short"
 
 
-def stitched(source: bytes) -> bytes:
-    """What comes of a source."""
-    return b"stitched from " + hashlib.sha256(source).hexdigest().encode() + b" " * 128
+def stitched(source: bytes, *, timed: bool = True) -> bytes:
+    """What comes of a source. Untimed, an unsteady one loses a second of pictures, and keeps its sound."""
+    end = b" " if timed or UNSTEADY not in source else b"-"
+    return b"stitched from " + hashlib.sha256(source).hexdigest().encode() + end * 128
 
 
 def examine(content: bytes, source: bytes) -> dict[str, Any]:
     """As `reference_service.media.examine` would find a result, as far as the final look tells it."""
-    intact = content == stitched(source)
+    untimed = stitched(source, timed=False)
+    intact = content in {stitched(source), untimed}
     return {
         "decodes": intact,
         "duration_s": DURATION_S if intact else None,
         "streams": list(STREAMS) if intact else [],
+        "sound_behind_s": float(content == untimed != stitched(source)) if intact else None,
         "problem": None if intact else "not what comes of its source",
     }
 
@@ -94,6 +98,6 @@ class SimStages:
         facts: dict[str, Any] = {"frames": frames, "captions": captions}
         name, content = f"{stage}.json", b'"%b"' % hashlib.sha256(source).hexdigest().encode()
         if stage == "stitch":
-            name, content = "stitched.mp4", stitched(source)
+            name, content = "stitched.mp4", stitched(source, timed=given.timed)
         (given.folder / name).write_bytes(content)
         return StageOutput(files=[name], facts=facts)
