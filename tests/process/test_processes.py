@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,19 +70,6 @@ def test_start_returns_once_the_url_answers_200(
     world.stop("http", grace_s=0)
     with socket.socket() as client:
         assert client.connect_ex(("127.0.0.1", port)) != 0
-
-
-@pytest.mark.parametrize("how", ["exec", "fork"])
-def test_a_process_opens_no_more_than_its_limit(world: ProcessWorld, tmp_path: Path, how: str) -> None:
-    """Soft and hard, so that it cannot raise it; nobody else's changes."""
-    log = tmp_path / "log"
-    spec = (
-        shell("few", "ulimit -Sn; ulimit -Hn; echo ready; sleep 60")
-        if how == "exec"
-        else forked("few", "limits")
-    )
-    world.start(replace(spec, log=str(log), ready_line="ready", descriptors_max=20))
-    assert log.read_text().splitlines()[:2] == ["20", "20"]
 
 
 def test_an_answer_other_than_200_is_not_ready(world: ProcessWorld, tmp_path: Path) -> None:
