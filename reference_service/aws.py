@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.response import HTTPResponse
 
 from reference_service.disk import NO_ROOM
+from reference_service.open_files import OUT
 from reference_service.ports import Unavailable
 
 T = TypeVar("T")
@@ -80,8 +81,8 @@ class OwnClient(Generic[C]):
                 raise Unavailable(f"{self._service}: {error}") from error
             raise
         except (BotoCoreError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in NO_ROOM:
-                raise  # our own disk, not the store
+            if isinstance(error, OSError) and error.errno in NO_ROOM | OUT:
+                raise  # our own disk, or our own descriptors, not the store
             raise Unavailable(f"{self._service}: {error}") from error
 
     def _make(self) -> C:

@@ -149,6 +149,8 @@ class Defence(StrEnum):
     DISK_BUDGET = "disk_budget"
     DISK_PATIENCE = "disk_patience"
     EAGER_CLEANUP = "eager_cleanup"
+    DESCRIPTOR_BUDGET = "descriptor_budget"
+    DESCRIPTOR_PATIENCE = "descriptor_patience"
     MEMORY_WARNING = "memory_warning"
     EVENT_RECONCILIATION = "event_reconciliation"
     RECOVERY_SWEEP = "recovery_sweep"

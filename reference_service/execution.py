@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reference_service import disk
+from reference_service import descriptors, disk
 from reference_service.breaker import VISION, Breaker
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.ports import (
@@ -56,7 +56,9 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     """
     attempt = _Attempt(service, job, stopper, folder)
     try:
-        report = disk.patiently(service, folder, lambda: _lived(attempt))
+        report = descriptors.patiently(
+            service, job, lambda: disk.patiently(service, folder, lambda: _lived(attempt))
+        )
         return {**report, "units": attempt.units}
     finally:
         disk.leave(service, folder)
@@ -145,6 +147,7 @@ class _Attempt:
 
         def between() -> None:
             service.metrics.count("reference_retries_total")
+            descriptors.check()
             self._interrupt()
 
         return persist(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,11 +61,16 @@ class FakeRuntime:
         self.stopping = False
         self.held = False
         self.used: tuple[int, int] | None = None
+        self.open: tuple[int, int] | None = None
+        self.no_pipe = 0  # how many of the next children cannot be started
         self.endings: list[ChildEnd] = []
         self.children: list[FakeChild] = []
 
     def memory(self) -> tuple[int, int] | None:
         return self.used
+
+    def descriptors(self) -> tuple[int, int] | None:
+        return self.open
 
     def wait(self, timeout_s: float) -> None:
         waiting = [child for child in self.children if child.end is None]
@@ -76,6 +82,9 @@ class FakeRuntime:
 
     def spawn(self, name: str, work: Callable[[Stopper], Mapping[str, Any]]) -> FakeChild:
         del name
+        if self.no_pipe > 0:
+            self.no_pipe -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
         child = FakeChild(work, self.endings.pop(0) if self.endings else None)
         self.children.append(child)
         return child

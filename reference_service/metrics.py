@@ -125,6 +125,11 @@ METRICS = (
         help="jobs that waited for room on the disk, or were given back for want of it",
     ),
     Metric(
+        name="reference_descriptor_waits_total",
+        kind="counter",
+        help="the same for want of file descriptors",
+    ),
+    Metric(
         name="reference_memory_used_bytes",
         kind="gauge",
         help="of the role's process and its children",

@@ -235,6 +235,10 @@ class Runtime(Protocol):
         """(bytes in use by this process and its children, the most that they may use); None: no limit."""
         ...
 
+    def descriptors(self) -> tuple[int, int] | None:
+        """(descriptors that are open, the most that may be); None: no limit."""
+        ...
+
     def wait(self, timeout_s: float) -> None:
         """Returns when a child ended, a signal arrived, or the time passed."""
         ...

@@ -29,6 +29,7 @@ from reference_service.memory import (
     read_oom_kills,
     resident_bytes,
 )
+from reference_service.open_files import in_use
 from reference_service.ports import ChildEnd, Clock, Stopper
 
 PR_SET_PDEATHSIG = 1
@@ -79,6 +80,9 @@ class ForkRuntime:
         if found is None or self._budget_bytes is None:
             return None
         return found[0] + sum(child.grown_bytes() for child in self._children), self._budget_bytes
+
+    def descriptors(self) -> tuple[int, int] | None:
+        return in_use()
 
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:

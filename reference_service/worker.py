@@ -15,12 +15,14 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from reference_service import disk, trace
+from reference_service import descriptors, disk, trace
 from reference_service.cleanup import give_back_dead
 from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
 from reference_service.metrics import Journal
+from reference_service.open_files import OUT
 from reference_service.ports import (
+    Child,
     CommitUnknown,
     Message,
     Runtime,
@@ -70,6 +72,7 @@ class Worker:
         self._drain_until: float | None = None
         self._poll_at = 0.0
         self._room = True  # on the disk, at the last look
+        self._cramped = False  # there have been too few descriptors for all slots
         root = Path(service.settings.work_folder or gettempdir())
         self._root = root / f"reference-{service.settings.instance}"
 
@@ -144,8 +147,10 @@ class Worker:
         free = settings.slots - len(self._running)
         if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
-        if not self._has_room():
+        room = descriptors.jobs_with_room(self._service, self._runtime)
+        if not self._has_room(room):
             return False
+        free = free if room is None else min(free, room)
         wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
@@ -157,8 +162,18 @@ class Worker:
             return False
         return True
 
-    def _has_room(self) -> bool:
-        """Whether a job that is taken now will find room on the disk; `disk_budget` off: nobody looks."""
+    def _has_room(self, descriptors_for: int | None) -> bool:
+        """Whether a job that is taken now will find room: descriptors, and a disk."""
+        if descriptors_for is None or descriptors_for > 0:
+            return self._has_disk()
+        self._service.metrics.count("reference_descriptor_waits_total")
+        if not self._cramped:  # told once: with many slots it is so whenever enough of them are taken
+            self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
+        self._cramped = True
+        return False
+
+    def _has_disk(self) -> bool:
+        """`disk_budget` off: nobody looks."""
         service = self._service
         if not service.defended(Defence.DISK_BUDGET):
             return True
@@ -243,7 +258,13 @@ class Worker:
             return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
-        child = start(f"{job.id}-{job.attempt}", attempt)
+        child: Child
+        try:
+            child = start(f"{job.id}-{job.attempt}", attempt)
+        except OSError as error:
+            if error.errno not in OUT or not service.defended(Defence.DESCRIPTOR_PATIENCE):
+                raise
+            child = descriptors.Stillborn(descriptors.report(service, job, error))
         self._running[job.id, job.token] = Running(
             job=job,
             child=child,

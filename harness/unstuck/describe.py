@@ -70,7 +70,10 @@ def _upload(upload: Upload) -> str:
     each = "" if upload.count == 1 else " each"
     video = f" ({upload.video})" if upload.video else ""
     tenant = f" of tenant {upload.tenant}" if upload.tenant else ""
-    return f"{clients} ({upload.tag}{tenant}){start}{apart}{each}: {steps}{video}."
+    leaves = (
+        f"; gives up when refused for {_seconds(upload.patience_s)}" if upload.patience_s is not None else ""
+    )
+    return f"{clients} ({upload.tag}{tenant}){start}{apart}{each}: {steps}{video}{leaves}."
 
 
 def _step(step: Step) -> str:  # noqa: C901, PLR0911  one case for each kind
@@ -119,6 +122,8 @@ def _options(options: RoleOptions) -> list[str]:
         parts.append(f"at most {options.memory_limit_mib} MiB of memory each")
     if options.disk_limit_mib is not None:
         parts.append(f"a disk of {options.disk_limit_mib} MiB each")
+    if options.descriptors_max is not None:
+        parts.append(f"at most {options.descriptors_max} file descriptors each")
     if options.liveness:
         parts.append("a supervisor that asks whether it lives")
     if options.settings:

@@ -24,6 +24,7 @@ class ClientPlan:
     start_s: float
     steps: tuple[Step, ...]
     tenant: str = ""  # empty: the run's own
+    patience_s: float | None = None  # once refused so long, it gives up; None: it comes again as it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,8 @@ def _needs(scenario: Scenario, by_fault: Mapping[str, frozenset[str]] | None) ->
         needs.add("memory_limit")
     if any(options.disk_limit_mib is not None for options in scenario.roles.values()):
         needs.add("disk_limit")
+    if any(options.descriptors_max is not None for options in scenario.roles.values()):
+        needs.add("descriptor_limit")
     if any(options.liveness for options in scenario.roles.values()):
         needs.add("liveness")
     versions = [options.version for options in scenario.roles.values()]
@@ -172,6 +175,7 @@ def _clients(scenario: Scenario) -> tuple[ClientPlan, ...]:
             start_s=start_s,
             steps=upload.steps,
             tenant=upload.tenant,
+            patience_s=upload.patience_s,
         )
         for number, (start_s, upload) in enumerate(starts, 1)
     )

@@ -92,6 +92,7 @@ class Upload:
     every_s: float = 0.0
     tag: str = "job"  # faults and `expect` select jobs by it
     tenant: str = ""  # of the service; empty: the run's own
+    patience_s: float | None = None  # for a refusal of its announcement; None: it comes again as it is told
     steps: tuple[Step, ...] = (Initiate(), Put(), Complete())
 
 
@@ -234,6 +235,7 @@ class RoleOptions:
     replicas: int | None = None
     memory_limit_mib: int | None = None
     disk_limit_mib: int | None = None  # of the folder where it works
+    descriptors_max: int | None = None  # that each of its processes, and each of their children, may open
     liveness: bool = (
         False  # the supervisor asks each process whether it lives, and restarts one that does not
     )

@@ -118,7 +118,7 @@ def test_without_cgroups_the_address_space_is_limited(
     monkeypatch.setenv("UNSTUCK_CGROUPS", "off")
     with Session(scratch=tmp_path) as session:
         assert session.capabilities() == {
-            *("signals", "links", "processes", "memory_rlimit", "liveness"),
+            *("signals", "links", "processes", "memory_rlimit", "descriptor_limit", "liveness"),
             *({"disk_limit"} & session.capabilities()),  # where the kernel lets us mount
         }
         world = session.world("rlimit", on_event=recorder)

@@ -71,6 +71,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
     "internal.py": ("the same", {"secrets"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
+    "open_files.py": ("asks for its limit; sets none", {"resource"}),
     "objects/s3.py": ("objects in S3", {"botocore"}),
     "downstream.py": ("a program of its own", {"http.server", "signal"}),
     "health.py": ("a program of its own", {"urllib.request"}),

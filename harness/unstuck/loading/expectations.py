@@ -18,6 +18,7 @@ MODE = "mode"  # the parameter that `effects: exactly_once` sets; else the only 
 ANY_KEY = "*"
 OUTCOMES = "outcomes"  # its keys are words of this language: a tag of the workload, or a state
 LATENCY = "latency_within"  # its keys are tags
+COMPARED_BY: Final = ("longest", "median")  # a tag of it with another one
 BOUNDS: Final = ("exactly", "at_least", "at_most")
 DEMANDS: Final[Mapping[str, type]] = {**dict.fromkeys(BOUNDS, int), "state": str, "reason": str}
 
@@ -99,13 +100,18 @@ def _check_outcome(spot: Spot, key: str, outcome: Spot, words: Vocabulary) -> No
 
 
 def _check_comparison(spot: Spot, words: Vocabulary) -> None:
-    entries = spot.entries({"factor", "of"})
-    if set(entries) != {"factor", "of"}:
+    entries = spot.entries({"factor", "of", "by"})
+    if not {"factor", "of"} <= set(entries):
         raise spot.error("compares with nothing. Write `{factor: 0.5, of: TAG}`.")
-    typed(entries["factor"], (int, float))
+    if typed(entries["factor"], (int, float)) <= 0:  # type: ignore[operator]  # it is a number
+        raise entries["factor"].error("is out of range. Take a number above 0.")
     of = entries["of"]
     if of.scalar() not in words.tags:
         raise of.error(f"is not a tag of the workload.{did_you_mean(str(of.scalar()), words.tags)}")
+    by = entries.get("by")
+    if by is not None and by.scalar() not in COMPARED_BY:
+        told = did_you_mean(str(by.scalar()), COMPARED_BY)
+        raise by.error(f"is no way to compare.{told} Take one of: {', '.join(COMPARED_BY)}.")
 
 
 def read_settings(spot: Spot, words: Vocabulary, below: Mapping[str, Setting] = EMPTY) -> dict[str, Setting]:

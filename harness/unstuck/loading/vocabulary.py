@@ -66,6 +66,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "most": (0, CLIENTS_MAX),
     "memory_limit_mib": (16, 1024 * 1024),
     "disk_limit_mib": (1, 1024 * 1024),
+    "descriptors_max": (16, 1024 * 1024),
     "mib": (1, 1024 * 1024),
     "attempt": (1, 1_000),
     "fault": (0, 1_000),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 from unstuck.prove.editing import Edit
@@ -25,15 +26,18 @@ def pile_up(edit: Edit, rng: Random) -> bool:
 
 
 def finish_late(edit: Edit, rng: Random) -> bool:
-    """A job of a tag with a time of its own ends after it."""
+    """A job of a tag with a time of its own ends after it; all of them, where their median is judged."""
     within = edit.expect("latency_within")
     jobs = [job for job in edit.ended() if job.tag in within]
     queued = [(job, move.at_s) for job in jobs for move in job.moves if move.after == "queued"]
     if not queued:
         return False
-    job, at_s = rng.choice(queued)
-    demand = within[str(job.tag)]
+    chosen, _ = rng.choice(queued)
+    demand = within[str(chosen.tag)]
     longest_s = float(demand) if isinstance(demand, int | float) else edit.story.end_s
-    end_s = at_s + longest_s + 1
-    edit.change(job.moves[-1].number, at_ns=round(end_s * SECOND_NS))
+    by_median = isinstance(demand, Mapping) and demand.get("by") == "median"
+    for job, at_s in queued:
+        if job is chosen or (by_median and job.tag == chosen.tag):
+            end_s = at_s + longest_s + 1
+            edit.change(job.moves[-1].number, at_ns=round(end_s * SECOND_NS))
     return True

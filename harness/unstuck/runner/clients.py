@@ -86,10 +86,11 @@ class Client:
 
     def _initiate(self, parts: int) -> None:
         # Without an answer a client asks again: the job that it never heard of may exist, and expires.
-        tenant = {"tenant": self._plan.tenant} if self._plan.tenant else {}
+        said = {"tenant": self._plan.tenant or None, "patience_s": self._plan.patience_s}
+        given = {name: value for name, value in said.items() if value is not None}
         for _ in range(INITIATE_TRIES):
             reply = self._perform(
-                "initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts, **tenant
+                "initiate_upload", tag=self._plan.tag, video=self._plan.video, parts=parts, **given
             )
             if reply.phase == "ok":
                 self._upload = reply.data

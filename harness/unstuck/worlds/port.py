@@ -90,6 +90,7 @@ class ProcessSpec:
     live_failures_max: int = 3  # in a row
     disk_folder: str | None = None  # is a file system of `disk_bytes`, for it and its descendants only
     disk_bytes: int | None = None
+    descriptors_max: int | None = None  # of each process of its own, from where it starts
     restart: Restart = Restart()
     stop_signal: str = "SIGTERM"
     version: str = "current"

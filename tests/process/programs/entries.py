@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import threading
@@ -19,6 +20,12 @@ def wait(argv: Sequence[str]) -> int:
     print("ready", *argv, flush=True)
     while True:
         signal.pause()
+
+
+def limits(argv: Sequence[str]) -> int:
+    """Prints how many files it may open, soft and hard, and waits."""
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE), sep="\n", flush=True)
+    return wait(argv)
 
 
 def leave(argv: Sequence[str]) -> object:

@@ -9,6 +9,7 @@ import pytest
 import bench.claims.page
 from bench.claims import all_claims, trying
 from bench.claims.claim import Claim, Finding
+from bench.claims.make_video_operations import supported
 from bench.claims.page import Kept, page, read
 from bench.claims.runs import NothingJudgedError
 
@@ -72,3 +73,20 @@ def test_the_claims_of_every_incident_are_found() -> None:
     ids = [one.id for one in all_claims()]
     assert len(ids) == len(set(ids))
     assert {"deploy-191", "draining-alone", "recovery-at-start-up"} <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("of", "bad", "verdict"),
+    [
+        (120, 0, "not testable here"),  # supports 97.5 %
+        (299, 0, "not testable here"),
+        (300, 0, "held"),
+        (1000, 3, "held"),  # at most 7.75 bad ones, at 95 %
+        (1000, 6, "not testable here"),  # 99.4 % were seen, and 98.8 % are supported
+        (1000, 11, "refuted"),
+        (0, 0, "not testable here"),
+    ],
+)
+def test_a_share_holds_only_when_so_many_jobs_support_it(of: int, bad: int, verdict: str) -> None:
+    """None bad in a hundred says little of one in a hundred: by the rule of three, 97 %."""
+    assert supported(0.99, of=of, bad=bad) == verdict

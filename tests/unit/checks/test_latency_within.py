@@ -66,3 +66,65 @@ def test_a_job_that_has_not_ended_fails_once_its_time_is_over() -> None:
     draft.end()
     assert draft.check(subject, quiet=3).verdict is Verdict.INCONCLUSIVE
     assert draft.check(subject, quiet=0.5).verdict is Verdict.FAIL
+
+
+def test_nothing_to_compare_with_settles_nothing() -> None:
+    """A tag none of whose jobs was queued is no measure, of each job or of their median."""
+    draft = Draft()
+    job(draft, "j-1", "after", queued_s=1, ended_s=2)
+    draft.end()
+    for by in ("longest", "median"):
+        result = draft.check(subject, after={"factor": 2, "of": "before", "by": by})
+        assert (result.verdict, result.judged) == (Verdict.INCONCLUSIVE, 1)
+
+
+def test_whoever_is_compared_with_may_still_take_longer() -> None:
+    """While a job of the other tag has not ended, nobody knows how long the longest takes."""
+    draft = Draft()
+    job(draft, "j-1", "before", queued_s=1, ended_s=None)
+    job(draft, "j-2", "after", queued_s=1, ended_s=11)
+    draft.end()
+    assert draft.check(subject, after={"factor": 0.5, "of": "before"}).verdict is Verdict.INCONCLUSIVE
+
+
+def groups(before: list[float | None], after: list[float | None]) -> Draft:
+    """Jobs of two tags that took so many seconds; None: had not ended after 100."""
+    draft = Draft()
+    for tag, times in (("before", before), ("after", after)):
+        for number, took_s in enumerate(times):
+            ended_s = None if took_s is None else 1 + took_s
+            job(draft, f"j-{tag}-{number}", tag, queued_s=1, ended_s=ended_s)
+    draft.now_s = max(draft.now_s, 101.0)
+    draft.end()
+    return draft
+
+
+MEDIANS = {"factor": 2, "of": "before", "by": "median"}
+
+
+def test_one_slow_job_does_not_move_a_median() -> None:
+    """As a busy machine makes one now and then: the group as a whole is as fast."""
+    draft = groups([1, 1.2, 9], [1, 1.5, 30])
+    assert draft.check(subject, after=MEDIANS).verdict is Verdict.PASS
+    assert draft.check(subject, after={"factor": 2, "of": "before"}).verdict is Verdict.FAIL
+
+
+def test_a_group_that_is_slower_as_a_whole_fails() -> None:
+    """With both medians, and one job of the middle as evidence."""
+    result = groups([1, 1.2, 9], [1, 2.5, 30]).check(subject, after=MEDIANS)
+    assert (result.verdict, result.judged) == (Verdict.FAIL, 3)
+    [evidence] = result.evidence
+    assert evidence.job == "j-after-1"
+    assert evidence.message == (
+        "(after) the median of 3 jobs is 2.500 s, more than 2 times the 1.200 s of before"
+    )
+
+
+def test_jobs_that_have_not_ended_count_when_they_settle_a_median() -> None:
+    """Two of three that wait for 100 s are a slow group already; one of three changes nothing."""
+    assert groups([1, 1], [1, None, None]).check(subject, after=MEDIANS).verdict is Verdict.FAIL
+    assert groups([1, 1], [1, 1, None]).check(subject, after=MEDIANS).verdict is Verdict.PASS
+    assert groups([None, None], [1, 1]).check(subject, after=MEDIANS).verdict is Verdict.PASS
+    half = {**MEDIANS, "factor": 0.5}
+    assert groups([1, None, None], [90, 90]).check(subject, after=half).verdict is Verdict.INCONCLUSIVE
+    assert groups([80, 80], [1, None, None]).check(subject, after=MEDIANS).verdict is Verdict.INCONCLUSIVE

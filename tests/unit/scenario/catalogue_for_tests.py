@@ -104,6 +104,7 @@ CATALOGUE = Catalogue(
         "terminal_is_final": {},
         "legal_transitions": {},
         "outcomes": {"*": (dict,)},
+        "latency_within": {"*": (int, float, dict)},
         "effects": {"mode": (str,)},
         "result_intact": {},
         "no_premature_claim": {},

@@ -184,7 +184,7 @@ def test_a_mistake_in_a_trigger_is_refused(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(("text", "message"), [
     pytest.param(expect("no_job_lots: {}"), "s.yaml:5: expect: 'no_job_lots' is not a property. Did you mean 'no_job_lost'?", id="exp_unknown"),
-    pytest.param(HEAD + WORK + "expect: {}\n", "s.yaml:4: expect names no property. Add one of: attempts_bounded, completion_idempotent, drains_cleanly, effects, every_job_terminal, legal_transitions, memory_within, no_job_lost, no_premature_claim, outcomes, recovery_within, result_intact, terminal_is_final, visits.", id="exp_none"),
+    pytest.param(HEAD + WORK + "expect: {}\n", "s.yaml:4: expect names no property. Add one of: attempts_bounded, completion_idempotent, drains_cleanly, effects, every_job_terminal, latency_within, legal_transitions, memory_within, no_job_lost, no_premature_claim, outcomes, recovery_within, result_intact, terminal_is_final, visits.", id="exp_none"),
     pytest.param(expect("every_job_terminal: {within: 5}"), "s.yaml:5: expect.every_job_terminal: 'within' is not a key here. Did you mean 'within_s'?", id="exp_param"),
     pytest.param(expect("every_job_terminal: {within_s: soon}"), "s.yaml:5: expect.every_job_terminal.within_s='soon' is a text. Write a number.", id="exp_type"),
     pytest.param(expect("every_job_terminal: [5]"), "s.yaml:5: expect.every_job_terminal is a list, and must be a mapping. Write `key: value`.", id="exp_list"),
@@ -193,6 +193,13 @@ def test_a_mistake_in_a_trigger_is_refused(text: str, message: str) -> None:
     pytest.param(expect("no_job_lost: true"), "s.yaml:5: expect.no_job_lost=true is a single value, which this property does not take. Write a mapping, or `{}`.", id="exp_scalar2"),
     pytest.param(expect("effects: exactly_onec"), "s.yaml:5: expect.effects='exactly_onec' is not a way of delivery. Did you mean 'exactly_once'?", id="exp_mode"),
     pytest.param(expect("effects: 3"), "s.yaml:5: expect.effects=3 is a whole number. Write a text.", id="exp_mode2"),
+    pytest.param(expect("latency_within: {balloon: 1}"), "s.yaml:5: expect.latency_within: 'balloon' is not a tag of the workload. Known: job.", id="exp_latency"),
+    pytest.param(expect("latency_within: {job: {factor: 2}}"), "s.yaml:5: expect.latency_within.job compares with nothing. Write `{factor: 0.5, of: TAG}`.", id="exp_latency2"),
+    pytest.param(expect("latency_within: {job: {factor: 0, of: job}}"), "s.yaml:5: expect.latency_within.job.factor=0 is out of range. Take a number above 0.", id="exp_latency3"),
+    pytest.param(expect("latency_within: {job: {factor: 2, of: jop}}"), "s.yaml:5: expect.latency_within.job.of='jop' is not a tag of the workload. Did you mean 'job'?", id="exp_latency4"),
+    pytest.param(expect("latency_within: {job: {factor: 2, of: job, by: mean}}"), "s.yaml:5: expect.latency_within.job.by='mean' is no way to compare. Did you mean 'median'? Take one of: longest, median.", id="exp_latency5"),
+    pytest.param(expect("latency_within: {job: {factor: 2, of: job, buy: median}}"), "s.yaml:5: expect.latency_within.job: 'buy' is not a key here. Did you mean 'by'?", id="exp_latency6"),
+    pytest.param(upload("{count: 1, patience_s: -1}"), "s.yaml:4: workload[0].upload.patience_s=-1 is out of range. Take a number from 0 to 86400.", id="up_patience"),
     pytest.param(expect("outcomes: {balloon: {exactly: 1}}"), "s.yaml:5: expect.outcomes: 'balloon' is neither a tag of the workload nor a state. Known: active, awaiting_upload, cancelled, expired, failed, job, queued, succeeded.", id="exp_outcome"),
     pytest.param(expect("outcomes: {succeeded: {exacly: 1}}"), "s.yaml:5: expect.outcomes.succeeded: 'exacly' is not a key here. Did you mean 'exactly'?", id="exp_outcome2"),
     pytest.param(expect("outcomes: {succeeded: 1}"), "s.yaml:5: expect.outcomes.succeeded=1 is a single value, and must be a mapping. Write `key: value`.", id="exp_outcome3"),

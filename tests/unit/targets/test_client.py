@@ -200,6 +200,14 @@ def test_a_refusal_is_tried_again_until_it_is_taken(desk: Desk) -> None:
     assert len(api.asked) == 3
 
 
+def test_a_client_without_patience_goes_away(desk: Desk) -> None:
+    """With `patience_s` it comes again for no longer, whatever it is told."""
+    api = desk.api((503, b"{}"))
+    values = {"video": "tiny.mp4", "tag": "job", "client": "c-1", "patience_s": 0}
+    assert desk.client.call("initiate_upload", values).phase == "fail"
+    assert len(api.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("prepare", "error"),
     [("draining", "503"), ("nobody", "refused"), ("none", "no API process is running")],

@@ -84,7 +84,14 @@ class Client:
         if values.get("parts"):
             body["multipart_parts"] = values["parts"]
         token = token_of(str(values.get("tenant", "")))
-        reply = self._ask("POST", "/jobs", body, token=token, headers=_traced(body["name"]))
+        reply = self._ask(
+            "POST",
+            "/jobs",
+            body,
+            token=token,
+            headers=_traced(body["name"]),
+            patience_s=values.get("patience_s"),
+        )
         if reply.phase != "ok":
             return reply
         try:
@@ -142,14 +149,14 @@ class Client:
         *,
         token: str,
         headers: Mapping[str, str] = NO_HEADERS,
+        patience_s: float | None = None,
     ) -> Reply:
-        """Tries every address until one takes the request, for `TRY_AGAIN_S`.
+        """Tries every address until one takes the request, for `patience_s`.
 
-        Whoever is told when to come again does, and has more patience.
+        None: for `TRY_AGAIN_S`; whoever is told when to come again does, and has more patience.
         """
         began_ns = monotonic_ns()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
-        patience_s = TRY_AGAIN_S
         while True:
             last = Reply(phase="fail", error="no API process is running")
             for process, base in () if self._closed else self._addresses():
@@ -160,9 +167,7 @@ class Client:
             if self._closed:
                 return CLOSED
             after_s = last.data.get("retry_after_s")
-            if after_s is not None:
-                patience_s = PATIENT_S
-            if monotonic_ns() - began_ns > patience_s * 1e9:
+            if monotonic_ns() - began_ns >= how_long_s(patience_s, after_s) * 1e9:
                 return last
             sleep(TRY_EVERY_S if after_s is None else after_s)
 
@@ -192,6 +197,13 @@ class Client:
             told = {"status": status, "retry_after_s": _seconds(response.headers.get("Retry-After"))}
             return Reply(phase="fail", data=told, error=str(status)), True
         return _reply(response.status, response.data), False
+
+
+def how_long_s(patience_s: float | None, retry_after_s: float | None) -> float:
+    """How long a client that was refused goes on asking."""
+    if patience_s is not None:
+        return patience_s
+    return TRY_AGAIN_S if retry_after_s is None else PATIENT_S
 
 
 def _seconds(retry_after: str | None) -> float | None:

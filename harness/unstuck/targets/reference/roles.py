@@ -160,6 +160,7 @@ def spec(
         live_url=f"http://127.0.0.1:{port}/livez" if options.liveness else None,
         disk_folder=disk,
         disk_bytes=None if options.disk_limit_mib is None else options.disk_limit_mib * MIB,
+        descriptors_max=options.descriptors_max,
         memory_limit_bytes=None if limit is None else limit * MIB,
         memory_limited_by="world" if world_limits_memory else "service",
     )

@@ -171,7 +171,8 @@ class Session:
         self.prepare()
         limits = {"memory_limit"} if self._memory_limit else set()
         limits |= {"disk_limit"} if self._disk_limit else set()
-        return frozenset({"signals", "links", "processes", "memory_rlimit", "liveness"} | limits)
+        able = {"signals", "links", "processes", "memory_rlimit", "descriptor_limit", "liveness"}
+        return frozenset(able | limits)
 
     def world(
         self,

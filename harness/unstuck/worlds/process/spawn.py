@@ -105,6 +105,9 @@ def _child(
         linux.become_subreaper()
         error_fd = os.dup2(writer, _ERROR_FD, inheritable=False)
         os.closerange(_ERROR_FD + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        if launch.descriptors_max is not None:
+            step = f"descriptors_max={launch.descriptors_max!r}"
+            resource.setrlimit(resource.RLIMIT_NOFILE, (launch.descriptors_max, launch.descriptors_max))
         if sys.platform.startswith("linux") and not linux.die_with_parent(guardian_pid):
             os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -7,7 +7,7 @@ from typing import Any
 
 from reference_service.fakes import MemoryObjects
 from unstuck.targets.port import Emit, Reply
-from unstuck.targets.reference.client import BUSY, PATIENT_S, TRY_AGAIN_S, TRY_EVERY_S
+from unstuck.targets.reference.client import BUSY, TRY_EVERY_S, how_long_s
 from unstuck.targets.reference.places import TENANT
 from unstuck.targets.reference.simulated import api
 from unstuck.targets.reference.simulated.stages import video
@@ -64,7 +64,8 @@ class SimClient:
         size_bytes = len(video(str(values["video"])))
         name = f"{values['tag']}/{values['client']}"
         tenant = str(values.get("tenant") or TENANT)
-        reply = self._ask(api.initiate(name, size_bytes, values.get("parts") or None, tenant))
+        route = api.initiate(name, size_bytes, values.get("parts") or None, tenant)
+        reply = self._ask(route, patience_s=values.get("patience_s"))
         if reply.phase != "ok":
             return reply
         upload = reply.data["upload"]
@@ -104,9 +105,9 @@ class SimClient:
         self._publish(str(values["job"]))
         return Reply(phase="ok")
 
-    def _ask(self, route: api.Route, *, reads: bool = False) -> Reply:
-        """Tries every process until one takes the request, for `TRY_AGAIN_S`, or as it is told."""
-        began_ns, patience_s = self._scheduler.now_ns(), TRY_AGAIN_S
+    def _ask(self, route: api.Route, *, reads: bool = False, patience_s: float | None = None) -> Reply:
+        """Tries every process until one takes the request, for `patience_s`; None: as over HTTP."""
+        began_ns = self._scheduler.now_ns()
         while True:
             last = Reply(phase="fail", error="no API process is running")
             for process in self._apis():
@@ -115,9 +116,7 @@ class SimClient:
                     return reply
                 last = reply
             after_s = last.data.get("retry_after_s")
-            if after_s is not None:
-                patience_s = PATIENT_S
-            if self._scheduler.now_ns() - began_ns > patience_s * NS:
+            if self._scheduler.now_ns() - began_ns >= how_long_s(patience_s, after_s) * NS:
                 return last
             self._scheduler.sleep(TRY_EVERY_S if after_s is None else after_s)
 

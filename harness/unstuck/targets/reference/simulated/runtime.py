@@ -42,6 +42,9 @@ class SimRuntime:
     def memory(self) -> None:
         """Nobody limits it: all actors live in one process."""
 
+    def descriptors(self) -> None:
+        """The same."""
+
     def wait(self, timeout_s: float) -> None:
         if self._stopping and not self._children:
             return
