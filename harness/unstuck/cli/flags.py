@@ -165,8 +165,8 @@ def verify_flags(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="old",
         metavar="OLD",
-        help="the version that is deployed: a commit, a tag or a wheel (default: the newest tag before this checkout; without one "
-        "where this branch left main, or the commit before)",
+        help="the version that is deployed: a commit, a tag or a wheel (default: the newest tag before this "
+        "checkout; without one where this branch left main, or the commit before)",
     )
     parser.add_argument(
         "--to",

@@ -17,7 +17,7 @@ from reference_service import operations, recovery_commands, uploads
 from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import Unavailable
-from reference_service.service import Service
+from reference_service.service import Service, announce_id
 from reference_service.store import diagnosis, recovery
 from reference_service.store.tables import jobs
 from tests.unit.reference.drive import (
@@ -234,10 +234,10 @@ def test_what_was_done_before_the_database_went_away_is_told(
     for _ in range(2):
         queued(world)
     world.clock.advance(41)
-    announce, told = operations.announce_id, []
+    told: list[str] = []
 
     def once(service: Service, job: str) -> None:
-        announce(service, job)
+        announce_id(service, job)
         told.append(job)
         monkeypatch.setattr(recovery, "announce_again", away)
 
