@@ -156,7 +156,7 @@ examples:
   unstuck verify                             from what was deployed last to this checkout
   unstuck verify --from v1.2 --to v1.3
   unstuck verify --from old.whl --to new.whl --json
-  unstuck verify --database sqlite           without PostgreSQL: a minute instead of five
+  unstuck verify --database sqlite           without PostgreSQL: half a minute, not three
 Exit code 1: something broke; 3: something did not happen that had to. What cannot be done is told.""",
     ),
     "explore": CommandHelp(

@@ -69,5 +69,5 @@ examples:
   unstuck retry-stuck                      what would be done; changes nothing
   unstuck retry-stuck --yes                each stuck job, oldest first, looked at right before
   unstuck retry-stuck --job order-17 --yes --json
-Exit code 0: all that were found were triggered, or skipped with a reason; 1: some failed; 2: as
-find-stuck, and a target file without `rescue`."""
+Exit code 0: each was triggered, or skipped with a reason; 1: some failed; 2: as find-stuck,
+and a target file without `rescue`."""

@@ -234,10 +234,10 @@ def test_what_was_done_before_the_database_went_away_is_told(
     for _ in range(2):
         queued(world)
     world.clock.advance(41)
-    announce, told = announce_id, []
+    told: list[str] = []
 
     def once(service: Service, job: str) -> None:
-        announce(service, job)
+        announce_id(service, job)
         told.append(job)
         monkeypatch.setattr(recovery, "announce_again", away)
 
