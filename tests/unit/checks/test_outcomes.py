@@ -85,3 +85,43 @@ def test_what_is_not_there_is_unclear() -> None:
     draft = Draft()
     draft.queued("j-1")
     assert draft.check(subject, succeeded={"exactly": 1}).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        ({"exactly": 1, "state": "expired"}, Verdict.PASS),
+        ({"exactly": 2, "state": "expired"}, Verdict.PASS),
+        ({"exactly": 3, "state": "expired"}, Verdict.FAIL),
+        ({"exactly": 0, "state": "expired"}, Verdict.FAIL),
+        ({"at_most": 1, "state": "expired"}, Verdict.PASS),
+        ({"at_most": 0, "state": "expired"}, Verdict.FAIL),
+        ({"at_least": 2, "state": "expired"}, Verdict.PASS),
+        ({"state": "expired"}, Verdict.PASS),
+        ({"state": "succeeded"}, Verdict.FAIL),
+    ],
+)
+def test_a_job_that_no_client_heard_of_may_be_one_too_many(rule: dict[str, Any], verdict: Verdict) -> None:
+    """1. it is made, 2. the answer is lost, 3. the client announces another; the first one expires."""
+    draft = Draft()
+    op = draft.invoke("initiate_upload", tag="vanished")
+    draft.move("j-1", ">awaiting_upload", tag="vanished")
+    draft.answer(op, "info")
+    draft.submitted("j-2", tag="vanished")
+    for job in ("j-1", "j-2"):
+        draft.move(job, "awaiting_upload>expired")
+    draft.end()
+    assert draft.check(subject, vanished=rule).verdict is verdict
+
+
+def test_a_job_that_no_client_heard_of_is_excused_from_nothing_else() -> None:
+    """It was made, so it must not fail."""
+    draft = Draft()
+    op = draft.invoke("initiate_upload", tag="job")
+    draft.move("j-1", ">awaiting_upload", tag="job")
+    draft.answer(op, "info")
+    draft.succeeded("j-2")
+    draft.move("j-1", "awaiting_upload>failed", reason="crashed")
+    draft.end()
+    assert draft.check(subject, failed={"at_most": 0}).verdict is Verdict.FAIL
+    assert draft.check(subject, job={"state": "succeeded"}).verdict is Verdict.FAIL
