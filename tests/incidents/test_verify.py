@@ -40,6 +40,7 @@ def old() -> str:
     return FIRST_RELEASE
 
 
+@pytest.mark.soak  # minutes: the other one shows in seconds that a bad version is rejected
 def test_this_checkout_may_be_deployed_over_the_first_release(
     old: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
