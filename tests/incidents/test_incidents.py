@@ -32,11 +32,6 @@ pytestmark = [pytest.mark.incidents, pytest.mark.process, pytest.mark.timeout(36
 ROOT = Path(__file__).parents[2]
 JOBS = max(3, (os.cpu_count() or 2) + 1)
 
-REAL = {
-    # scenario -> why the sim can run it, but not show it
-    "noisy-tenant": "a worker of the sim is done with a job before the quiet tenant's has to wait for it",
-}
-
 Key = tuple[str, tuple[str, ...]]  # the title of a case, and the defences that are off
 
 
@@ -71,7 +66,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[Key, RunRecord]:
     wanted.update({(case.title, ()): case for case in healthy()})
     reports, stop = tmp_path_factory.mktemp("reports"), threading.Event()
     real = {case.title for case, _ in reproducing()}
-    real |= {case.title for case in wanted.values() if case.name in REAL or not simulated(case)}
+    real |= {case.title for case in wanted.values() if not simulated(case)}
     with (
         ProcessStage(stop=stop) as processes,
         closing(SimStage(seed=1)) as sim,
