@@ -36,8 +36,12 @@ def used_bytes(folder: Path) -> int:
 
 
 def free_bytes(settings: Settings, folder: Path) -> int:
-    """How much more can be written in the work folder: of its disk, or of the budget if that is less."""
-    free = shutil.disk_usage(folder).free
+    """How much more can be written in the work folder: of its disk, or of the budget if that is less.
+
+    The folder itself is there when a job is; its disk is known before.
+    """
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    free = shutil.disk_usage(there).free
     if settings.disk_budget_bytes is None:
         return free
     return max(0, min(free, settings.disk_budget_bytes - used_bytes(folder)))

@@ -177,7 +177,6 @@ class Worker:
         service = self._service
         if not service.defended(Defence.DISK_BUDGET):
             return True
-        self._root.mkdir(parents=True, exist_ok=True)
         free = disk.free_bytes(service.settings, self._root)
         service.metrics.set("reference_disk_free_bytes", free)
         enough = free >= service.settings.disk_reserve_bytes

@@ -19,6 +19,7 @@ def test_the_budget_counts_what_lies_in_the_folder(tmp_path: Path) -> None:
     """Without one the disk itself does."""
     settings = GivenSettings(database_url="sqlite://", sink_url="http://s", disk_budget_bytes=100_000)
     assert disk.free_bytes(settings, tmp_path) == 100_000
+    assert disk.free_bytes(settings, tmp_path / "not" / "there") == 100_000
     (tmp_path / "a").write_bytes(bytes(50_000))
     assert disk.free_bytes(settings, tmp_path) <= 50_000
     (tmp_path / "b").write_bytes(bytes(90_000))
