@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -13,6 +12,7 @@ from reference_service import uploads
 from reference_service.api import Draining, make_app
 from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.ports import Unavailable
+from tests.unit.reference.asgi import ask
 from tests.unit.reference.drive import VIDEO
 
 OURS = {"authorization": "Bearer dev-token"}
@@ -41,37 +41,9 @@ class Client:
     ) -> tuple[int, dict[str, str], Any]:
         """Status, headers, body; `sent` gets the messages as they come, should the application raise."""
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        path, _, query = path.partition("?")
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(k.encode(), v.encode()) for k, v in headers.items()]
-            + [(b"content-type", b"application/json")],
-            "server": ("127.0.0.1", 80),
-            "client": ("127.0.0.1", 1),
-        }
-        sent = [] if sent is None else sent
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": raw, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        async def serve() -> None:
-            await self._app(scope, receive, send)
-
-        asyncio.run(serve())
-        given = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-        told = b"".join(message.get("body", b"") for message in sent[1:])
-        return sent[0]["status"], given, json.loads(told)
+        named = [*headers.items(), ("content-type", "application/json")]
+        status, given, told = ask(self._app, method, path, body=raw, headers=named, sent=sent)
+        return status, given, json.loads(told)
 
 
 @pytest.fixture

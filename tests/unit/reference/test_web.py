@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from reference_service.domain import State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import Unavailable
 from reference_service.web import rendering
+from tests.unit.reference.asgi import ask
 from tests.unit.reference.drive import claimed, get, initiate, put, queued, state_of
 
 NAME = "alps/<script>alert(1)</script>"
@@ -32,37 +32,11 @@ class Visitor:
     def __call__(
         self, method: str, path: str, body: str = "", **headers: str
     ) -> tuple[int, dict[str, str], str]:
-        path, _, query = path.partition("?")
         given = {"host": "here", "cookie": self.cookie, **headers}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(key.replace("_", "-").encode(), value.encode()) for key, value in given.items()],
-            "server": ("127.0.0.1", 80),
-            "client": ("127.0.0.1", 1),
-        }
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body.encode(), "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        async def serve() -> None:
-            await self._app(scope, receive, send)
-
-        asyncio.run(serve())
-        answered = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+        named = [(key.replace("_", "-"), value) for key, value in given.items()]
+        status, answered, answer = ask(self._app, method, path, body=body.encode(), headers=named)
         self.cookie = answered.get("set-cookie", self.cookie).partition(";")[0]
-        return sent[0]["status"], answered, b"".join(m.get("body", b"") for m in sent[1:]).decode()
+        return status, answered, answer.decode()
 
     def sign_in(self, token: str = "dev-token") -> Visitor:
         assert self("POST", "/web/login", f"token={quote(token)}")[0] == 303
