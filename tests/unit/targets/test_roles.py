@@ -113,6 +113,7 @@ def test_memory_is_limited_by_the_world_or_by_the_service_itself(by_world: bool)
     assert spec.memory_limit_bytes == 512 * 1024**2
     assert spec.memory_limited_by == ("world" if by_world else "service")
     assert ("REFERENCE_MEMORY_LIMIT_BYTES" in spec.environment) is not by_world
+    assert (spec.entry, spec.command) == (roles.ENTRY, None), "each world knows how to execute an entry"
     assert made(world_limits_memory=by_world).memory_limit_bytes is None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,18 +139,13 @@ def spec(
         environment["PYTHONPATH"] = str(version_path)
     limit = options.memory_limit_mib
     environment = _memory(limit, world_limits_memory) | environment
-    # A forked role is charged almost nothing for what its zygote has imported: where memory is limited, it
-    # is executed, as it would be elsewhere.
-    executed = version_path is not None or limit is not None
-    if executed and version_path is None:
-        environment["PYTHONPATH"] = os.pathsep.join(one for one in sys.path if one)
     return ProcessSpec(
         name=name,
         role=role,
-        entry=None if executed else ENTRY,
-        argv=() if executed else (role,),
+        entry=ENTRY if version_path is None else None,
+        argv=(role,) if version_path is None else (),
         # -P: else Python looks into the working directory first, and in a checkout finds today's code there.
-        command=[sys.executable, "-P", "-m", "reference_service", role] if executed else None,
+        command=None if version_path is None else [sys.executable, "-P", "-m", "reference_service", role],
         version=version or "current",
         environment=environment,
         log=str(folder / "logs" / f"{name}.log"),
