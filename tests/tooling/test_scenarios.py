@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ COVERS: Mapping[str, tuple[str, str]] = {
 """Scenarios with faults that guard nothing themselves. A new one belongs here only with a reason."""
 
 
-def files() -> dict[str, ScenarioFile]:
+@cache
+def files() -> Mapping[str, ScenarioFile]:
+    """Every shipped file, by its name; read once for all tests here, and never changed."""
     names = catalogue()
     return {path.stem: load(path, names) for path in PATHS}
 
