@@ -58,6 +58,8 @@ SLOW = (
     "process/test_explore.py",
     "scenarios/test_alarms.py",
     "scenarios/test_toxics.py",
+    # The plugin with all of a real campaign; what it does with the outcomes is in the tests beside it.
+    "unit/plugin/test_processes.py",
 )
 
 

@@ -139,7 +139,13 @@ HANDLED: Mapping[str, Callable[[list[str], Path], None]] = {
 
 
 @pytest.mark.parametrize(
-    ("where", "command"), WANTED, ids=[f"{where} {' '.join(one)}" for where, one in WANTED]
+    ("where", "command"),
+    [
+        # Those of an incident's page run with the incidents: many are whole scenarios.
+        pytest.param(*one, marks=[pytest.mark.incidents] * one[0].startswith("docs/incidents/"))
+        for one in WANTED
+    ],
+    ids=[f"{where} {' '.join(one)}" for where, one in WANTED],
 )
 def test_commands_work(where: str, command: list[str], here: Path) -> None:
     """It ends as the page leads one to expect: passed, or failed where a defence was taken away.

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,9 @@ JOBS = max(3, (os.cpu_count() or 2) + 1)
 Key = tuple[str, tuple[str, ...]]  # the title of a case, and the defences that are off
 
 
-def files() -> list[ScenarioFile]:
+@cache
+def files() -> Sequence[ScenarioFile]:
+    """Those of incidents, read once for all who ask."""
     names = catalogue()
     return [load(path, names) for path in sorted((ROOT / "scenarios" / "incidents").rglob("*.yaml"))]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 JOBS = max(2, os.cpu_count() or 2)
 
 
-def scenario_files() -> list[ScenarioFile]:
-    """Every scenario of every day, loaded with the real names; those of incidents: `tests/incidents`."""
+@cache
+def scenario_files() -> Sequence[ScenarioFile]:
+    """Every scenario of every day, with the real names, read once; those of incidents: `tests/incidents`."""
     names = catalogue()
     paths = sorted((ROOT / "scenarios").rglob("*.yaml"))
     return [load(path, names) for path in paths if incident_of(path) is None]
