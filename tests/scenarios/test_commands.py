@@ -115,6 +115,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     assert list(one.scratch.iterdir()) == []
 
 
+@pytest.mark.slow  # the same verdict is in milliseconds in tests/unit/checks and in the sim
 def test_a_fault_that_never_fires_makes_the_run_inconclusive(shell: Shell) -> None:
     """Everything held, but nothing was proved: exit 3, and the reason is said."""
     code, output = shell.run("run", shell.scenario(NEVER))

@@ -201,6 +201,7 @@ def test_a_bug_while_reports_are_written_does_not_cost_the_summary(
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
 
 
+@pytest.mark.slow  # two workers, each with a Python of its own
 def test_workers_of_xdist_run_each_case_once(pytester: pytest.Pytester, project: Path) -> None:
     """Each worker runs the tests that it is handed, in the sim, and no other; evidence comes through."""
     for number in (1, 2, 3):
