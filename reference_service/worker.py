@@ -276,13 +276,19 @@ class Worker:
     # -- while they run
 
     def _renew_if_due(self, running: Running) -> None:
+        """Each heartbeat, and before the watchdog kills: its stage may have ended since the last one.
+
+        1. `frames` ends in time, just before its time is over, 2. `scenes` begins, 3. the time is over, and the
+        next heartbeat is due later: whoever killed by what the last one said would kill `scenes`.
+        """
         settings, now = self._service.settings, self._service.clock.monotonic()
-        if running.lost or running.unrenewed or now < running.beat_due_at or running.child.end is not None:
+        if running.lost or running.unrenewed or now < running.hear_at or running.child.end is not None:
             return
         rss_bytes = running.child.rss_bytes()
         held = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
         running.beat_due_at = now + settings.heartbeat_s
         running.lease_ends_at = now + settings.lease_s
+        running.heard_at = now
         if held is not None:
             self._note_stage(running, held.stage)
         else:
@@ -301,14 +307,14 @@ class Worker:
     def _watch(self) -> None:
         """Kills what has lived too long, and what would work on when others may have its job.
 
-        The latter is the fence's outer half: with `fencing` off nobody asks whose a job is.
+        Nobody has lived too long whose stage cannot be read: it may be another one. The latter is the fence's outer half: with `fencing` off nobody asks whose a job is.
         """
         now = self._service.clock.monotonic()
         fenced = self._service.defended(Defence.FENCING)
         for running in self._running.values():
             if running.child.end is not None or running.timed_out or running.unrenewed:
                 continue
-            running.timed_out = now >= running.kill_at
+            running.timed_out = running.heard_at >= running.kill_at
             running.unrenewed = fenced and not running.timed_out and now >= running.lease_ends_at
             if running.unrenewed:
                 self._service.log.warning("lease not renewed in time", **running.named)
@@ -349,7 +355,7 @@ class Worker:
             return
         due = [self._presence.due_at]
         for running in self._running.values():
-            due += [running.beat_due_at, running.kill_at, running.lease_ends_at]
+            due += [running.hear_at, running.lease_ends_at]
             if running.stop_asked_at is not None:
                 due.append(running.stop_asked_at + STOP_PATIENCE_S)
         if self._drain_until is not None and now < self._drain_until:
