@@ -35,7 +35,7 @@ class Running:
 
     @property
     def hear_at(self) -> float:
-        """When to renew the lease, and read the stage: with each heartbeat, and once when its time is over."""
+        """When to renew the lease, and read the stage: at each heartbeat, and once when its time is over."""
         return self.beat_due_at if self.timed_out else min(self.beat_due_at, self.kill_at)
 
     @property

@@ -278,8 +278,8 @@ class Worker:
     def _renew_if_due(self, running: Running) -> None:
         """Each heartbeat, and before the watchdog kills: its stage may have ended since the last one.
 
-        1. `frames` ends in time, just before its time is over, 2. `scenes` begins, 3. the time is over, and the
-        next heartbeat is due later: whoever killed by what the last one said would kill `scenes`.
+        1. `frames` ends, just before its time is over, 2. `scenes` begins, 3. the time is over, and the next
+        heartbeat is due later: whoever killed by what the last one said would kill `scenes`.
         """
         settings, now = self._service.settings, self._service.clock.monotonic()
         if running.lost or running.unrenewed or now < running.hear_at or running.child.end is not None:
@@ -307,7 +307,8 @@ class Worker:
     def _watch(self) -> None:
         """Kills what has lived too long, and what would work on when others may have its job.
 
-        Nobody has lived too long whose stage cannot be read: it may be another one. The latter is the fence's outer half: with `fencing` off nobody asks whose a job is.
+        Nobody has lived too long whose stage cannot be read: it may be another one. The second is the fence's
+        outer half: with `fencing` off nobody asks whose a job is.
         """
         now = self._service.clock.monotonic()
         fenced = self._service.defended(Defence.FENCING)

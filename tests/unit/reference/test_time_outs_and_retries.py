@@ -88,8 +88,8 @@ def hold_in(world: MemoryWorld, one: Worker, stages: dict[float, str], until_s: 
 
 
 def test_a_stage_that_ended_in_time_is_not_killed_for_the_next_ones_sake(tmp_path: Path) -> None:
-    """1. frames is heard of at 15 s and has 65 from there, 2. it ends at 77.9, 3. scenes begins, 4. the time of
-    frames is over, 10 s before the next heartbeat.
+    """1. frames is heard of at 15 s and has 65 from there, 2. it ends at 77.9, and scenes begins, 3. the time
+    of frames is over, 10 s before the next heartbeat.
     """
     world = memory_world(work_folder=str(tmp_path), attempts_max=1, stage_timeout_s=65)
     one, runtime = make(world)
