@@ -26,7 +26,7 @@ def collect_overdue(service: Service, counts: dict[str, int], stopping: Callable
     """For the sweeper: removes what others should have removed by now.
 
     Each by itself: one that the store will not give up is tried again by a later sweep, behind all others
-    that are due now, and is counted as `unremoved`. Raises `Unavailable` when it is the store, or the database.
+    that are due, and is counted as `unremoved`. Raises `Unavailable` when it is the store, or the database.
     """
     failures = 0
     for discard in events.overdue_discards(service.store, age_s=OVERDUE_S):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,13 @@ def make_room(service: Service, folder: Path, *, after: str) -> None:
                 (folder / SOURCE).unlink(missing_ok=True)
             else:
                 shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def leave_only(folder: Path, names: Collection[str]) -> None:
+    """Removes what only a later attempt at the folder's stage would have needed."""
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
 
 
 def leave(service: Service, folder: Path) -> None:
