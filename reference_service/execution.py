@@ -57,7 +57,7 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     attempt = _Attempt(service, job, stopper, folder)
     try:
         report = descriptors.patiently(
-            service, job, lambda: disk.patiently(service, folder, lambda: _lived(attempt))
+            service, job, lambda: disk.patiently(service, job, folder, lambda: _lived(attempt))
         )
         return {**report, "units": attempt.units}
     finally:

@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from reference_service import descriptors, disk, trace
@@ -31,6 +29,7 @@ from reference_service.ports import (
 )
 from reference_service.presence import Presence
 from reference_service.retry import persist
+from reference_service.room import Room
 from reference_service.running import Beating, Running, note_end
 from reference_service.service import Service
 from reference_service.settling import settle
@@ -71,10 +70,8 @@ class Worker:
         self._running: dict[tuple[str, int], Running] = {}
         self._drain_until: float | None = None
         self._poll_at = 0.0
-        self._room = True  # on the disk, at the last look
-        self._cramped = False  # there have been too few descriptors for all slots
-        root = Path(service.settings.work_folder or gettempdir())
-        self._root = root / f"reference-{service.settings.instance}"
+        self._root = disk.root_of(service.settings)
+        self._room = Room(service, runtime, self._root)
 
     @property
     def done(self) -> bool:
@@ -147,10 +144,9 @@ class Worker:
         free = settings.slots - len(self._running)
         if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
-        room = descriptors.jobs_with_room(self._service, self._runtime)
-        if not self._has_room(room):
+        free = self._room.most(free)
+        if free == 0:
             return False
-        free = free if room is None else min(free, room)
         wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
@@ -161,30 +157,6 @@ class Worker:
             self._service.log.warning("no jobs to be had", error=str(error))
             return False
         return True
-
-    def _has_room(self, descriptors_for: int | None) -> bool:
-        """Whether a job that is taken now will find room: descriptors, and a disk."""
-        if descriptors_for is None or descriptors_for > 0:
-            return self._has_disk()
-        self._service.metrics.count("reference_descriptor_waits_total")
-        if not self._cramped:  # told once: with many slots it is so whenever enough of them are taken
-            self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
-        self._cramped = True
-        return False
-
-    def _has_disk(self) -> bool:
-        """`disk_budget` off: nobody looks."""
-        service = self._service
-        if not service.defended(Defence.DISK_BUDGET):
-            return True
-        free = disk.free_bytes(service.settings, self._root)
-        service.metrics.set("reference_disk_free_bytes", free)
-        enough = free >= service.settings.disk_reserve_bytes
-        if not enough and self._room:
-            service.metrics.count("reference_disk_waits_total")
-            service.log.warning("no room on the disk, no job is taken", free_bytes=free)
-        self._room = enough
-        return enough
 
     def _take(self, message: Message) -> None:
         queue, job_id = self._service.jobs_queue, message.body.get("job")
@@ -257,9 +229,14 @@ class Worker:
             return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
+        beside = [one.job for one in self._running.values() if one.child.end is None]
+        refusal = self._room.refusal(job, beside)
         child: Child
         try:
-            child = start(f"{job.id}-{job.attempt}", attempt)
+            if refusal is not None:
+                child = descriptors.Stillborn(refusal)
+            else:
+                child = start(f"{job.id}-{job.attempt}", attempt)
         except OSError as error:
             if error.errno not in OUT or not service.defended(Defence.DESCRIPTOR_PATIENCE):
                 raise
