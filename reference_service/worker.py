@@ -326,8 +326,11 @@ class Worker:
                 self._runtime.wait(TROUBLE_S)
             elif self._address is not None and not self._runtime.stopping:
                 self._runtime.wait(max(0.005, self._presence.due_at - now))
-            elif not self._runtime.stopping and settings.receive_wait_s < POLL_S:
-                self._runtime.wait(POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0)
+            elif (
+                not self._runtime.stopping
+            ):  # the queue was waited on; here, whoever asks for figures is heard
+                rest_s = POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0
+                self._runtime.wait(max(0.0, rest_s))
             return
         if any(running.child.end is not None for running in self._running.values()) and not trouble:
             return
