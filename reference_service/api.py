@@ -29,13 +29,12 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field
-from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from reference_service import sweeper, tenants, trace, uploads
 from reference_service.admission import Refused
 from reference_service.domain import Defence, State
-from reference_service.examination import Finding, examine
+from reference_service.examination import Finding, examine, trouble
 from reference_service.figures import read_figures
 from reference_service.internal import add_internal, check_token
 from reference_service.metrics import CONTENT_TYPE
@@ -225,10 +224,10 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
 
     @app.get("/readyz")
     def readyz() -> JSONResponse:
-        """Ready to take work: the database answers, and nobody told us to stop."""
-        if bound.draining.on:
-            return _error(503, "draining", retry_after_s=RETRY_AFTER_S)
-        bound.service.store.single(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        """Ready to take work: what its requests need answers, and nobody told us to stop."""
+        problem = "draining" if bound.draining.on else trouble(bound.service, "api")
+        if problem is not None:
+            return _error(503, problem, retry_after_s=RETRY_AFTER_S)
         return JSONResponse({"ready": True})
 
 

@@ -130,7 +130,7 @@ def run_looping(settings: Settings, role: str) -> int:
     )
     try:
         if settings.metrics_port:
-            _expose(service, runtime)
+            _expose(service, runtime, role)
         _require_schema(service, database)
         if service.jobs_queue.address is not None:
             runtime.watch(service.jobs_queue.fileno())
@@ -151,16 +151,19 @@ def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
         database.close()
 
 
-def _expose(service: Service, runtime: ForkRuntime) -> None:
-    """Answers `GET /metrics` and `/livez` while the role waits. Raises `BadSettings`."""
-    from reference_service.examination import examine  # noqa: PLC0415  only a role that is asked for it
+def _expose(service: Service, runtime: ForkRuntime, role: str) -> None:
+    """Answers `GET /metrics`, `/livez` and `/readyz` while the role waits. Raises `BadSettings`."""
+    from reference_service.examination import examine, trouble  # noqa: PLC0415  only a role that is asked for it
     from reference_service.exposition import Exposition  # noqa: PLC0415  same
 
     def lives() -> bool:
         apart = service.defended(Defence.LIVENESS_APART)
         return apart or all(finding.problem is None for finding in examine(service))
 
-    exposition = Exposition(service.settings, service.metrics.render, lives)
+    def not_ready() -> str | None:
+        return "draining" if runtime.stopping else trouble(service, role)
+
+    exposition = Exposition(service.settings, service.metrics.render, lives, not_ready, runtime.spawn_aside)
     runtime.attend(exposition.fileno(), exposition.answer, service.clock)
 
 

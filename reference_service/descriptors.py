@@ -14,7 +14,7 @@ from typing import Any
 from reference_service.domain import Defence, Job
 from reference_service.open_files import OUT, in_use
 from reference_service.ports import ChildEnd, Runtime
-from reference_service.retry import backoff_s
+from reference_service.retry import pause_s
 from reference_service.service import Service
 
 CRAMPED = 8  # with fewer left no connection can be relied on: one takes a socket, a poll and a look at DNS
@@ -61,15 +61,12 @@ def report(service: Service, job: Job, error: OSError) -> Mapping[str, Any]:
     """Handed back, uncharged, for a time that doubles: else they would all be back at once, with as little
     room as before.
     """
-    settings = service.settings
-    after_s = backoff_s(
-        service.randomness, job.attempt, first_s=settings.retry_first_s, longest_s=settings.retry_longest_s
-    )
+    after_s = pause_s(service.settings, service.randomness, job.attempt)
     return {"outcome": "handed_back", "after_s": after_s, "error": str(error)}
 
 
 class Stillborn:
-    """A child that could not be started: there was no pipe to hear of it."""
+    """A child that could not be started: there was no pipe to hear of it, or no room for its files."""
 
     def __init__(self, result: Mapping[str, Any]) -> None:
         self.end: ChildEnd | None = ChildEnd(

@@ -2,22 +2,34 @@
 
 It says whether work would get through, and so who should be sent some. It never says that this process should
 be restarted: what is wrong elsewhere is still wrong afterwards, and what was under way is lost.
+
+Readiness is of a role: what it needs for its own work, and no more. An API that were unready for a vision API
+which is away would take no uploads, though all that they need is there, and the jobs would wait all the same.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from tempfile import gettempdir
 from typing import Protocol, runtime_checkable
 
 from sqlalchemy import text
 
+from reference_service import disk
+from reference_service.domain import Defence
 from reference_service.ports import Unavailable
 from reference_service.service import Service
 
-FREE_BYTES_MIN = 1024 * 1024
+EVERYTHING = ("database", "queue", "objects", "disk", "codecs", "vision")
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "api": ("database", "objects"),  # events wait in the outbox: no request asks the queue
+    "worker": EVERYTHING,
+    "sweeper": ("database", "objects"),
+    "scheduler": ("database", "objects"),
+    "relay": ("database", "objects", "queue"),
+    "push": ("database", "queue"),
+}
+"""What each role cannot work without, in the order in which it is asked."""
 CODECS = ("libx264", "aac", "mjpeg")
 
 
@@ -39,8 +51,22 @@ class Finding:
     took_s: float
 
 
-def examine(service: Service) -> list[Finding]:
-    """Every dependency in turn. Never raises for one that is away."""
+def needs_of(service: Service, role: str) -> tuple[str, ...]:
+    """With `outbox` off, whoever queues a job sends its event itself."""
+    needs = NEEDS[role]
+    sends = "queue" in needs or service.defended(Defence.OUTBOX)
+    return needs if sends else (*needs, "queue")
+
+
+def trouble(service: Service, role: str) -> str | None:
+    """Why the role should be sent no work now, in one line; None: it is ready."""
+    found = examine(service, needs_of(service, role))
+    problems = [f"{finding.what}: {finding.problem}" for finding in found if finding.problem is not None]
+    return "; ".join(problems) or None
+
+
+def examine(service: Service, needed: Collection[str] = EVERYTHING) -> list[Finding]:
+    """Each dependency that is needed, in turn. Never raises for one that is away."""
     checks: Mapping[str, Callable[[Service], str | None]] = {
         "database": _database,
         "queue": _queue,
@@ -50,10 +76,10 @@ def examine(service: Service) -> list[Finding]:
         "vision": _vision,
     }
     found = []
-    for what, check in checks.items():
+    for what in needed:
         began = service.clock.monotonic()
         try:
-            problem = check(service)
+            problem = checks[what](service)
         except Unavailable as error:
             problem = str(error)
         took_s = round(service.clock.monotonic() - began, 6)
@@ -77,8 +103,10 @@ def _objects(service: Service) -> str | None:
 
 
 def _disk(service: Service) -> str | None:
-    free = shutil.disk_usage(service.settings.work_folder or gettempdir()).free
-    return None if free >= FREE_BYTES_MIN else f"{free} bytes are free, {FREE_BYTES_MIN} are needed"
+    """By what a worker takes no job without."""
+    settings = service.settings
+    free, wanted = disk.free_bytes(settings, disk.root_of(settings)), settings.disk_reserve_bytes
+    return None if free >= wanted else f"{free} bytes are free, {wanted} are needed"
 
 
 def _codecs(_service: Service) -> str | None:

@@ -6,7 +6,6 @@ and its parent makes the move.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 from reference_service import descriptors, disk
 from reference_service.breaker import VISION, Breaker
 from reference_service.domain import STAGES, Defence, Job, Reason
+from reference_service.lineage import Lineage, sha256_of
 from reference_service.ports import (
     DependencyAway,
     HandBack,
@@ -57,7 +57,7 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     attempt = _Attempt(service, job, stopper, folder)
     try:
         report = descriptors.patiently(
-            service, job, lambda: disk.patiently(service, folder, lambda: _lived(attempt))
+            service, job, lambda: disk.patiently(service, job, folder, lambda: _lived(attempt))
         )
         return {**report, "units": attempt.units}
     finally:
@@ -114,7 +114,7 @@ class _Attempt:
         self._artefacts: dict[str, Path] = {}
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._source: Path | None = None
-        self._hashes: dict[str, str] = {}  # stage -> what it left, for those that build on it
+        self._lineage = Lineage(job.etag)
         self._vision = _Patient(service.vision, Breaker(service, VISION), self._persist)
         limited = service.defended(Defence.RETRY_BUDGET)
         self._budget = Budget(service.settings.retry_tokens) if limited else None
@@ -160,10 +160,14 @@ class _Attempt:
         )
 
     def _restore(self, checkpoint: Checkpoint) -> bool:
-        """Fetches the stage's files; False when one of them is missing or not what was recorded.
+        """Fetches the stage's files; False when one of them is missing or not what was recorded, or when they
+        were made of something else than the earlier stages have left now.
 
         `checkpoint_validation` off takes what comes.
         """
+        validate = self._service.defended(Defence.CHECKPOINT_VALIDATION)
+        if validate and not self._is_of_this(checkpoint):
+            return False
         folder = self._stage_folder(checkpoint.stage)
         if not self._fetch_kept(checkpoint, folder):
             return False
@@ -190,8 +194,7 @@ class _Attempt:
         """The stage is done, in this attempt or in an earlier one: later stages may build on it."""
         self._artefacts[checkpoint.stage] = folder
         self._facts[checkpoint.stage] = checkpoint.facts
-        hashes = sorted(f"{name} {one.sha256}" for name, one in checkpoint.artefacts.items())
-        self._hashes[checkpoint.stage] = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+        self._lineage.add(checkpoint)
 
     def _log_invalid(self, stage: str, name: str, problem: str) -> None:
         self._service.log.warning(
@@ -241,11 +244,14 @@ class _Attempt:
                 progress.keep()
             raise
         files = self._store_all(stage, folder, output.files, kept)
-        checkpoint = Checkpoint(stage=stage, artefacts=files, facts=output.facts, token=job.token)
+        made_of = self._lineage.made_of
+        checkpoint = Checkpoint(
+            stage=stage, artefacts=files, facts=output.facts, made_of=made_of, token=job.token
+        )
         self._save(checkpoint)
         self._done_before += progress.units
         self._progress = None
-        _leave_only(folder, output.files)
+        disk.leave_only(folder, output.files)
         self._finish(checkpoint, folder)
         service.metrics.observe("reference_stage_seconds", service.clock.monotonic() - began_at, stage=stage)
         self._stopper.measure(stage)
@@ -258,13 +264,13 @@ class _Attempt:
         """
         if not self._service.defended(Defence.STAGE_CHECKPOINTS):
             return False
-        if part.facts.get("made_of") != self._made_of():
-            self._log_invalid(part.stage, "-", "made of something else")
-            return False
-        return self._fetch_kept(part, folder)
+        return self._is_of_this(part) and self._fetch_kept(part, folder)
 
-    def _made_of(self) -> str:
-        return hashlib.sha256(json.dumps([self._job.etag, self._hashes], sort_keys=True).encode()).hexdigest()
+    def _is_of_this(self, kept: Checkpoint) -> bool:
+        if self._lineage.has(kept):
+            return True
+        self._log_invalid(kept.stage, "-", "made of something else")
+        return False
 
     def _keep_part(
         self, stage: str, folder: Path, kept: dict[str, Artefact], position: int, names: Sequence[str]
@@ -272,9 +278,11 @@ class _Attempt:
         files = self._store_all(f"{stage}/{position}", folder, names, kept)
         kept.update(files)
         self._service.metrics.count("reference_parts_kept_total", stage=stage)
-        facts = {"made_of": self._made_of()}
+        made_of, token = self._lineage.made_of, self._job.token
         self._save(
-            Checkpoint(stage=stage, artefacts=files, facts=facts, token=self._job.token, position=position)
+            Checkpoint(
+                stage=stage, artefacts=files, facts={}, made_of=made_of, token=token, position=position
+            )
         )
 
     def _save(self, checkpoint: Checkpoint) -> None:
@@ -379,16 +387,3 @@ class _Attempt:
 
     def _reach(self, point: str, stage: str) -> None:
         self._service.points.reach(point, job=self._job.id, stage=stage, attempt=self._job.attempt)
-
-
-def _leave_only(folder: Path, names: Sequence[str]) -> None:
-    """Removes what only a later attempt at this stage would have needed."""
-    for path in folder.iterdir():
-        if path.name not in names:
-            path.unlink()
-
-
-def sha256_of(path: Path) -> str:
-    """Streams the file; memory does not grow with its size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -60,6 +60,7 @@ class FakeRuntime:
         self.pid = 1
         self.stopping = False
         self.held = False
+        self.longest_wait_s = float("inf")  # as if signals came so often
         self.used: tuple[int, int] | None = None
         self.open: tuple[int, int] | None = None
         self.no_pipe = 0  # how many of the next children cannot be started
@@ -75,7 +76,7 @@ class FakeRuntime:
     def wait(self, timeout_s: float) -> None:
         waiting = [child for child in self.children if child.end is None]
         if self.held or not waiting:
-            self._clock.sleep(timeout_s)
+            self._clock.sleep(min(timeout_s, self.longest_wait_s))
         else:
             for child in waiting:
                 child.run()

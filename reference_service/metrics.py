@@ -144,7 +144,12 @@ METRICS = (
     Metric(name="reference_events_sent_total", kind="counter", help="events handed to the queue"),
     Metric(name="reference_notifications_total", kind="counter", help="notifications of uploads"),
     Metric(name="reference_sweeps_total", kind="counter", help="sweeps"),
-    Metric(name="reference_swept_total", kind="counter", help="what sweeps moved", labels=("what",)),
+    Metric(
+        name="reference_swept_total",
+        kind="counter",
+        help="what sweeps moved, and what they could not (unremoved, unavailable)",
+        labels=("what",),
+    ),
     # Of the recovery sweep.
     Metric(name="reference_recovery_found_total", kind="counter", help="stuck jobs that were found"),
     Metric(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from reference_service.ports import Clock, Randomness, Unavailable
+from reference_service.settings import Settings
 
 T = TypeVar("T")
 FIRST_S = 0.05
@@ -16,6 +17,11 @@ def backoff_s(randomness: Randomness, failures: int, *, first_s: float, longest_
     """Seconds before the attempt after so many failed ones: doubling, spread over half of itself."""
     pause_s = min(longest_s, first_s * 2 ** min(failures - 1, 32))
     return randomness.uniform(pause_s / 2, pause_s)
+
+
+def pause_s(settings: Settings, randomness: Randomness, failures: int) -> float:
+    """Seconds before the next attempt at a job after so many."""
+    return backoff_s(randomness, failures, first_s=settings.retry_first_s, longest_s=settings.retry_longest_s)
 
 
 def pauses(

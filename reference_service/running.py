@@ -24,13 +24,19 @@ class Running:
     folder: Path
     beat_due_at: float
     lease_ends_at: float  # not later than the database has it
-    kill_at: float  # the watchdog
+    kill_at: float  # the watchdog, unless another stage has begun by then
     stage: str | None = None  # as of the last heartbeat
+    heard_at: float = float("-inf")  # when that was
     timed_out: bool = False
     unrenewed: bool = False  # the lease ran out while the database was away: it was killed for that
     lost: bool = False  # the database said that the job is no longer ours
     settled: bool = False  # its job's next move has been made
     stop_asked_at: float | None = None
+
+    @property
+    def hear_at(self) -> float:
+        """When to renew the lease, and read the stage: at each heartbeat, and once when its time is over."""
+        return self.beat_due_at if self.timed_out else min(self.beat_due_at, self.kill_at)
 
     @property
     def named(self) -> Mapping[str, str | int | None]:

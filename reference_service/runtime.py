@@ -36,6 +36,8 @@ PR_SET_PDEATHSIG = 1
 OOM_SCORE_OF_CHILD = 500  # rather a child, whose job can be judged and tried again, than the worker
 STOP_CHILD = signal.SIGUSR1  # SIGTERM to a whole group must not take the decision from the worker
 Work = Callable[[Stopper], Mapping[str, Any]]
+ASIDE_MAX = 4
+ASIDE_S = 20  # then the kernel ends it, whatever it waits for
 
 
 class ForkRuntime:
@@ -56,6 +58,7 @@ class ForkRuntime:
         self._stopping = False
         self._memory_limit_bytes = memory_limit_bytes
         self._children: list[ForkedChild] = []
+        self._aside: dict[int, ForkedChild] = {}  # by pipe: nobody waits for these
         self._oom_counter = find_oom_counter()
         self._oom_kills_seen = read_oom_kills(self._oom_counter) or 0
         self._budget_bytes = memory_budget_bytes or cgroup_limit_bytes(self._oom_counter)
@@ -85,7 +88,7 @@ class ForkRuntime:
         return in_use()
 
     def wait(self, timeout_s: float) -> None:
-        if self._stopping and not self._children:
+        if self._stopping and len(self._children) == len(self._aside):
             return
         ready = self._poll_for(timeout_s)
         if any(fd == self._wake_read for fd, _ in ready):
@@ -105,8 +108,8 @@ class ForkRuntime:
         until = clock.monotonic() + timeout_s
         while True:
             ready = self._poll.poll(max(0.0, until - clock.monotonic()) * 1000)
-            others = [one for one in ready if one[0] != fd]
-            if len(others) < len(ready):
+            others = [one for one in ready if one[0] != fd and not self._reap_aside(one[0])]
+            if any(one[0] == fd for one in ready):
                 answer()
             if others or not ready:
                 return others
@@ -127,6 +130,31 @@ class ForkRuntime:
         self._children.append(child)
         self._poll.register(read, select.POLLIN)
         return child
+
+    def spawn_aside(self, work: Callable[[], None]) -> bool:
+        """Runs `work` in a child that nobody waits for, `ASIDE_S` at most; False, and it is not run, while
+        `ASIDE_MAX` of them live. For whoever is attended (`attend`). Raises `OSError`.
+        """
+        if len(self._aside) >= ASIDE_MAX:
+            return False
+
+        def bounded(_stopper: Stopper) -> Mapping[str, Any]:
+            signal.alarm(ASIDE_S)
+            work()
+            return {}
+
+        child = self.spawn("aside", bounded)
+        self._aside[child.pipe] = child
+        return True
+
+    def _reap_aside(self, fd: int) -> bool:
+        """Whether it was of such a child."""
+        child = self._aside.get(fd)
+        if child is None:
+            return False
+        if child.end is not None:
+            del self._aside[fd]
+        return True
 
     def run_inline(self, name: str, work: Work) -> InlineChild:
         del name
@@ -187,7 +215,7 @@ class ForkedChild:
     def __init__(self, name: str, pid: int, pipe: int, runtime: ForkRuntime) -> None:
         self.name = name
         self.pid = pid
-        self._pipe = pipe
+        self.pipe = pipe
         self._runtime = runtime
         self._received = bytearray()
         self._peak_rss_bytes: int | None = None
@@ -229,18 +257,18 @@ class ForkedChild:
         if self._end is not None:
             return
         if block:
-            os.set_blocking(self._pipe, True)
+            os.set_blocking(self.pipe, True)
         while True:
             try:
-                chunk = os.read(self._pipe, 65536)
+                chunk = os.read(self.pipe, 65536)
             except BlockingIOError:
                 return
             if not chunk:
                 break
             self._received += chunk
         _, status = os.waitpid(self.pid, 0)
-        self._runtime.forget(self, self._pipe)
-        os.close(self._pipe)
+        self._runtime.forget(self, self.pipe)
+        os.close(self.pipe)
         self._end = self._judge(status)
 
     def _judge(self, status: int) -> ChildEnd:
@@ -342,7 +370,7 @@ def _live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int |
         _write_all(pipe, json.dumps(result).encode() + b"\n")
         code = 0
     except BaseException as error:  # noqa: BLE001  the child must end here, whatever it was
-        sys.stderr.write(f'level=warning msg="a job\'s child failed" error={type(error).__name__}: {error}\n')
+        sys.stderr.write(f'level=warning msg="a child failed" error={type(error).__name__}: {error}\n')
     finally:
         try:
             sys.stdout.flush()

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     work_folder: str | None = None  # temporary files; None: the system's
     disk_budget_bytes: int | None = Field(default=None, gt=0)  # of the work folder; None: its whole disk
     disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0)  # with less room, a worker takes no job
+    disk_per_source_byte: float = Field(default=3.0, ge=0)  # room that a job needs on top, by its size
     descriptors_reserve: int = Field(default=32, ge=1)  # for a job's child, beyond those of its worker
     memory_budget_bytes: int | None = Field(default=None, gt=0)  # of a role; None: what its cgroup allows
     memory_warn_percent: int = Field(default=70, ge=1, le=100)  # of the budget

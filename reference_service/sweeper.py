@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from reference_service.alerts import Watch
-from reference_service.discards import collect, collect_overdue
+from reference_service.discards import FAILURES_MAX, collect, collect_overdue
 from reference_service.domain import TERMINAL, Defence, Job, State
 from reference_service.ports import ObjectFacts, Runtime, Unavailable
 from reference_service.presence import Presence
@@ -21,7 +21,7 @@ from reference_service.uploads import mismatch
 
 KEEP_PUBLISHED_S = 3600.0
 KEEP_INSTANCES_S = 24 * 3600.0  # for whoever asks what ran yesterday
-FAILURES_MAX = 3  # in one sweep: then it is the object store, and the rest of the list would only wait
+LEASE_BATCHES_MAX = 100  # in one sweep: an orphan waits for no second one, unless there are 10,000 before it
 
 
 def loop(service: Service, runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -50,7 +50,7 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
     counts = dict.fromkeys(
         (
             *("requeued", "failed", "expired", "put_off", "queued", "verified", "put_back"),
-            *("announced", "removed", "unavailable"),
+            *("announced", "removed", "unremoved", "unavailable"),
         ),
         0,
     )
@@ -63,7 +63,9 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
         parts.append(lambda: sort_out(service, counts, stopping, _right_object))
     if service.defended(Defence.EVENT_RECONCILIATION):
         parts.append(lambda: _announce_again(service, counts, stopping))
-    parts.append(lambda: _tidy(service, counts))
+    parts.append(lambda: collect_overdue(service, counts, stopping))
+    parts.append(lambda: _forget_events(service))
+    parts.append(lambda: _forget_instances(service))
     for part in parts:
         if stopping():
             break
@@ -79,12 +81,19 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
 
 
 def _recover_leases(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
-    for job in recovery.expired_leases(service.store):
-        if stopping():
+    """All of them, a batch at a time: a worker that dies may leave more than one batch has."""
+    for _ in range(LEASE_BATCHES_MAX):
+        found = recovery.expired_leases(service.store)
+        came_to = 0
+        for job in found:
+            if stopping():
+                return
+            moved = take_from_the_dead(service, job)
+            if moved is not None:
+                came_to += 1
+                counts["failed" if moved.state in TERMINAL else "requeued"] += 1
+        if came_to == 0 or len(found) < recovery.BATCH:  # none left, or others move them faster than we do
             return
-        moved = take_from_the_dead(service, job)
-        if moved is not None:
-            counts["failed" if moved.state in TERMINAL else "requeued"] += 1
 
 
 def _expire_uploads(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:
@@ -142,8 +151,10 @@ def _announce_again(service: Service, counts: dict[str, int], stopping: Callable
         counts["announced"] += call_again(service, job_id)
 
 
-def _tidy(service: Service, counts: dict[str, int]) -> None:
-    counts["removed"] += collect_overdue(service)
+def _forget_events(service: Service) -> None:
     events.purge_published(service.store, age_s=KEEP_PUBLISHED_S)
+
+
+def _forget_instances(service: Service) -> None:
     kept_s = max(KEEP_INSTANCES_S, 2 * service.settings.instance_dead_after_s)
     events.purge_instances(service.store, age_s=kept_s)

@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from reference_service import descriptors, disk, trace
@@ -31,6 +29,7 @@ from reference_service.ports import (
 )
 from reference_service.presence import Presence
 from reference_service.retry import persist
+from reference_service.room import Room
 from reference_service.running import Beating, Running, note_end
 from reference_service.service import Service
 from reference_service.settling import settle
@@ -71,10 +70,8 @@ class Worker:
         self._running: dict[tuple[str, int], Running] = {}
         self._drain_until: float | None = None
         self._poll_at = 0.0
-        self._room = True  # on the disk, at the last look
-        self._cramped = False  # there have been too few descriptors for all slots
-        root = Path(service.settings.work_folder or gettempdir())
-        self._root = root / f"reference-{service.settings.instance}"
+        self._root = disk.root_of(service.settings)
+        self._room = Room(service, runtime, self._root)
 
     @property
     def done(self) -> bool:
@@ -147,10 +144,9 @@ class Worker:
         free = settings.slots - len(self._running)
         if free <= 0 or (self._running and now < self._poll_at and self._address is None):
             return True
-        room = descriptors.jobs_with_room(self._service, self._runtime)
-        if not self._has_room(room):
+        free = self._room.most(free)
+        if free == 0:
             return False
-        free = free if room is None else min(free, room)
         wait_s = 0.0 if self._running or self._address is not None else settings.receive_wait_s
         try:
             messages = self._service.jobs_queue.receive(wait_s=wait_s, most=free)
@@ -161,30 +157,6 @@ class Worker:
             self._service.log.warning("no jobs to be had", error=str(error))
             return False
         return True
-
-    def _has_room(self, descriptors_for: int | None) -> bool:
-        """Whether a job that is taken now will find room: descriptors, and a disk."""
-        if descriptors_for is None or descriptors_for > 0:
-            return self._has_disk()
-        self._service.metrics.count("reference_descriptor_waits_total")
-        if not self._cramped:  # told once: with many slots it is so whenever enough of them are taken
-            self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
-        self._cramped = True
-        return False
-
-    def _has_disk(self) -> bool:
-        """`disk_budget` off: nobody looks."""
-        service = self._service
-        if not service.defended(Defence.DISK_BUDGET):
-            return True
-        free = disk.free_bytes(service.settings, self._root)
-        service.metrics.set("reference_disk_free_bytes", free)
-        enough = free >= service.settings.disk_reserve_bytes
-        if not enough and self._room:
-            service.metrics.count("reference_disk_waits_total")
-            service.log.warning("no room on the disk, no job is taken", free_bytes=free)
-        self._room = enough
-        return enough
 
     def _take(self, message: Message) -> None:
         queue, job_id = self._service.jobs_queue, message.body.get("job")
@@ -257,9 +229,14 @@ class Worker:
             return {**report, "metrics": journal.entries()}
 
         start = self._runtime.spawn if isolated else self._runtime.run_inline
+        beside = [one.job for one in self._running.values() if one.child.end is None]
+        refusal = self._room.refusal(job, beside)
         child: Child
         try:
-            child = start(f"{job.id}-{job.attempt}", attempt)
+            if refusal is not None:
+                child = descriptors.Stillborn(refusal)
+            else:
+                child = start(f"{job.id}-{job.attempt}", attempt)
         except OSError as error:
             if error.errno not in OUT or not service.defended(Defence.DESCRIPTOR_PATIENCE):
                 raise
@@ -276,13 +253,19 @@ class Worker:
     # -- while they run
 
     def _renew_if_due(self, running: Running) -> None:
+        """Each heartbeat, and before the watchdog kills: its stage may have ended since the last one.
+
+        1. `frames` ends, just before its time is over, 2. `scenes` begins, 3. the time is over, and the next
+        heartbeat is due later: whoever killed by what the last one said would kill `scenes`.
+        """
         settings, now = self._service.settings, self._service.clock.monotonic()
-        if running.lost or running.unrenewed or now < running.beat_due_at or running.child.end is not None:
+        if running.lost or running.unrenewed or now < running.hear_at or running.child.end is not None:
             return
         rss_bytes = running.child.rss_bytes()
         held = work.heartbeat(self._service.store, running.job, lease_s=settings.lease_s, rss_bytes=rss_bytes)
         running.beat_due_at = now + settings.heartbeat_s
         running.lease_ends_at = now + settings.lease_s
+        running.heard_at = now
         if held is not None:
             self._note_stage(running, held.stage)
         else:
@@ -301,14 +284,15 @@ class Worker:
     def _watch(self) -> None:
         """Kills what has lived too long, and what would work on when others may have its job.
 
-        The latter is the fence's outer half: with `fencing` off nobody asks whose a job is.
+        Nobody has lived too long whose stage cannot be read: it may be another one. The second is the fence's
+        outer half: with `fencing` off nobody asks whose a job is.
         """
         now = self._service.clock.monotonic()
         fenced = self._service.defended(Defence.FENCING)
         for running in self._running.values():
             if running.child.end is not None or running.timed_out or running.unrenewed:
                 continue
-            running.timed_out = now >= running.kill_at
+            running.timed_out = running.heard_at >= running.kill_at
             running.unrenewed = fenced and not running.timed_out and now >= running.lease_ends_at
             if running.unrenewed:
                 self._service.log.warning("lease not renewed in time", **running.named)
@@ -342,14 +326,17 @@ class Worker:
                 self._runtime.wait(TROUBLE_S)
             elif self._address is not None and not self._runtime.stopping:
                 self._runtime.wait(max(0.005, self._presence.due_at - now))
-            elif not self._runtime.stopping and settings.receive_wait_s < POLL_S:
-                self._runtime.wait(POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0)
+            elif (
+                not self._runtime.stopping
+            ):  # the queue was waited on; here, whoever asks for figures is heard
+                rest_s = POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0
+                self._runtime.wait(max(0.0, rest_s))
             return
         if any(running.child.end is not None for running in self._running.values()) and not trouble:
             return
         due = [self._presence.due_at]
         for running in self._running.values():
-            due += [running.beat_due_at, running.kill_at, running.lease_ends_at]
+            due += [running.hear_at, running.lease_ends_at]
             if running.stop_asked_at is not None:
                 due.append(running.stop_asked_at + STOP_PATIENCE_S)
         if self._drain_until is not None and now < self._drain_until:

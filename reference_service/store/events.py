@@ -75,8 +75,14 @@ _DISCARDS = select(discards.c.id, discards.c.job, discards.c.kind, discards.c.ke
 DISCARDS_OF_JOB = _DISCARDS.where(discards.c.job == bindparam("b_job")).order_by(discards.c.id)
 DISCARDS = (
     _DISCARDS.where(discards.c.created_at < database_now() - bindparam("b_age_s"))
-    .order_by(discards.c.id)
+    .order_by(discards.c.created_at, discards.c.id)
     .limit(100)
+)
+# Due at once, and behind whatever is due now: a list that begins with the same hundred for ever has no end.
+PUT_OFF_DISCARD = (
+    update(discards)
+    .where(discards.c.id == bindparam("b_discard"))
+    .values(created_at=database_now() - bindparam("b_age_s"))
 )
 DROP_DISCARD = delete(discards).where(discards.c.id == bindparam("b_discard"))
 REGISTER = insert(instances).values(started_at=database_now(), heartbeat_at=database_now())
@@ -161,7 +167,7 @@ def discards_of(store: Store, job_id: str) -> Sequence[Discard]:
 
 
 def overdue_discards(store: Store, *, age_s: float) -> Sequence[Discard]:
-    """What whoever wrote it should have removed by now; at most 100."""
+    """What whoever wrote it should have removed by now, the longest due first; at most 100."""
     return store.single(lambda c: [_discard(row) for row in c.execute(DISCARDS, {"b_age_s": age_s})])
 
 
@@ -191,6 +197,15 @@ def drop_discard(store: Store, discard: Discard) -> None:
 
     def work(connection: Connection) -> None:
         connection.execute(DROP_DISCARD, {"b_discard": discard.id})
+
+    store.single(work)
+
+
+def put_off_discard(store: Store, discard: Discard, *, age_s: float) -> None:
+    """It could not be removed: `overdue_discards`, asked with the same `age_s`, has it last."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(PUT_OFF_DISCARD, {"b_discard": discard.id, "b_age_s": age_s})
 
     store.single(work)
 

@@ -174,7 +174,7 @@ discards = Table(
     Column("kind", String(16), nullable=False),  # prefix | object | multipart
     Column("key", String(1024), nullable=False),
     Column("upload_id", String(1024)),
-    Column("created_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),  # or when it was put off, less what makes it overdue
     Index("discards_by_job", "job"),
 )
 

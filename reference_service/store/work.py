@@ -42,6 +42,9 @@ class Artefact:
 class Checkpoint:
     """A finished stage: its files by name, and its facts. With a `position`: so many of its units.
 
+    `made_of` says of what (`lineage.Lineage`); None: a row of a version that did not record it. It lies among
+    the facts, where versions that do not look for it bear it.
+
     The part of a stage has a row of its own, `<stage>:part`. A worker of a version that knows no parts looks
     a stage up by its name, and would take a part of that name for the whole.
     """
@@ -51,6 +54,7 @@ class Checkpoint:
     facts: Mapping[str, Any]
     token: int
     position: int = 0
+    made_of: str | None = None
 
 
 _CLAIMED = {
@@ -247,11 +251,12 @@ def save_checkpoint(store: Store, job: Job, checkpoint: Checkpoint, *, units: in
         name: {"key": one.key, "sha256": one.sha256, "size_bytes": one.size_bytes}
         for name, one in checkpoint.artefacts.items()
     }
+    made_of = {} if checkpoint.made_of is None else {"made_of": checkpoint.made_of}
     row = {
         "job": job.id,
         "stage": part if checkpoint.position else checkpoint.stage,
         "artefacts": json.dumps(artefacts),
-        "facts": json.dumps(dict(checkpoint.facts)),
+        "facts": json.dumps({**checkpoint.facts, **made_of}),
         "position": checkpoint.position,
         "token": job.token,
     }
@@ -278,10 +283,12 @@ def read_checkpoints(store: Store, job_id: str) -> Mapping[str, Checkpoint]:
     found: dict[str, Checkpoint] = {}
     for stage, artefacts, facts, token, position in store.single(work):
         files = {name: Artefact(**one) for name, one in json.loads(artefacts).items()}
+        known = json.loads(facts)
         found[stage] = Checkpoint(
             stage=stage.removesuffix(part_of("")),
             artefacts=files,
-            facts=json.loads(facts),
+            made_of=known.pop("made_of", None),
+            facts=known,
             token=token,
             position=position,
         )

@@ -149,7 +149,7 @@ def test_checkpoints_come_back_and_go_with_the_job(store: Store) -> None:
     job = claimed(store)
     for digest in ("old", "new"):
         files = {"a.json": Artefact(key="k", sha256=digest, size_bytes=3)}
-        one = Checkpoint(stage="frames", artefacts=files, facts={"n": 1}, token=job.token)
+        one = Checkpoint(stage="frames", artefacts=files, facts={"n": 1}, token=job.token, made_of="m")
         assert work.save_checkpoint(store, job, one)
     assert work.read_checkpoints(store, "j-1") == {"frames": one}
     assert lifecycle.done_stages(store, "j-1") == {"frames"}

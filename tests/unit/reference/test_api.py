@@ -217,6 +217,24 @@ def test_draining_refuses_work_and_serves_reads(client: Client) -> None:
     assert client("GET", "/livez", headers={})[0] == 200
 
 
+def test_an_api_is_unready_while_what_its_requests_need_is_away(
+    world: MemoryWorld, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload needs the object store; no request needs the queue. Unready is not dead, and passes."""
+
+    def away(_key: str) -> None:
+        raise Unavailable("s3: away")
+
+    world.jobs_queue.away = True
+    assert client("GET", "/readyz", headers={})[0] == 200
+    with monkeypatch.context() as patched:
+        patched.setattr(world.objects, "head", away)
+        status, headers, answer = client.full("GET", "/readyz", None, {})
+        assert (status, headers["retry-after"], answer) == (503, "1", {"error": "objects: s3: away"})
+        assert client("GET", "/livez", headers={})[0] == 200
+    assert client("GET", "/readyz", headers={})[0] == 200
+
+
 def test_a_dependency_that_is_away_is_a_503(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, with Retry-After."""
 

@@ -6,11 +6,15 @@ import errno
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from reference_service import disk
+from reference_service import disk, relay
+from reference_service.domain import Job, State
 from reference_service.examination import examine
-from reference_service.fakes import memory_world
+from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
+from reference_service.room import Room
 from reference_service.settings import GivenSettings
+from tests.unit.reference.drive import get, make, queued, state_of, work_until_idle
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -30,9 +34,83 @@ def test_a_job_that_met_a_full_disk_is_handed_back(tmp_path: Path) -> None:
     """Nobody is charged for what others have filled."""
     folder = tmp_path / "job"
     folder.mkdir()
-    assert disk.report(FULL, folder, patient=True)["outcome"] == "handed_back"
-    impatient = disk.report(FULL, folder, patient=False)
-    assert (impatient["outcome"], impatient["reason"]) == ("failed", "disk_exceeded")
+    for off, outcome in (("", "handed_back"), ("disk_patience", "failed")):
+        world = memory_world(defences_off=off)
+        found = disk.report(world.service, get(world, queued(world)), FULL, folder)
+        assert found["outcome"] == outcome
+        assert found.get("reason") == ("disk_exceeded" if off else None)
+
+
+def test_a_job_that_meets_a_full_disk_again_and_again_waits_longer_and_longer(tmp_path: Path) -> None:
+    """In a minute it is claimed as often as pauses that double allow, and not as often as it can be."""
+    world = memory_world(work_folder=str(tmp_path), retry_first_s=5)
+    world.stages.failures["frames"] = FULL
+    job = queued(world)
+    one, _ = make(world)
+    ends_at = world.clock.now() + 60
+    while world.clock.now() < ends_at:
+        one.step()
+        relay.publish(world.service)
+        world.clock.advance(0.5)
+    now = get(world, job)
+    assert (now.state, now.charged) == (State.QUEUED, 0)
+    assert 4 <= now.attempt <= 5
+    assert now.not_before is not None
+
+
+MIB = 1024 * 1024
+
+
+def sized(world: MemoryWorld, mib: int) -> Job:
+    """A queued job whose upload is said to have been so large."""
+    job = queued(world)
+    statement = text("UPDATE jobs SET size_bytes = :size WHERE id = :job")
+    world.database.run(lambda c: c.execute(statement, {"size": mib * MIB, "job": job.id}))
+    return job
+
+
+def test_a_job_is_begun_if_there_is_room_for_its_size(tmp_path: Path) -> None:
+    """Beside what those that run still need. Who has to wait is not charged, and does not begin."""
+    budget = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
+    world = memory_world(work_folder=str(tmp_path), slots=3, retry_first_s=5, **budget)
+    jobs = [sized(world, mib) for mib in (20, 15, 5)]
+    one, runtime = make(world)
+    runtime.held = True
+    one.step()
+    one.step()
+    assert [state_of(world, job) for job in jobs] == [State.ACTIVE, State.QUEUED, State.ACTIVE]
+    waits = get(world, jobs[1])
+    assert (waits.attempt, waits.charged) == (1, 0)
+    assert waits.not_before is not None
+    runtime.held = False
+    work_until_idle(world, one)
+    world.clock.advance(5)
+    work_until_idle(world, one)
+    assert {state_of(world, job) for job in jobs} == {State.SUCCEEDED}
+
+
+@pytest.mark.parametrize("off", ["", "disk_budget"])
+def test_what_has_been_written_counts_once(off: str, tmp_path: Path) -> None:
+    """It is of what its job needs; `disk_budget` off: nobody looks."""
+    budget = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
+    world = memory_world(work_folder=str(tmp_path), defences_off=off, **budget)
+    root = disk.root_of(world.service.settings)
+    root.mkdir()
+    (root / "frames").write_bytes(bytes(50 * MIB))
+    running, small, large = (get(world, sized(world, mib)) for mib in (20, 10, 11))
+    room = Room(world.service, FakeRuntime(world.clock), root)
+    assert room.refusal(small, [running]) is None
+    assert (room.refusal(large, [running]) is None) == bool(off)
+
+
+def test_a_job_that_never_fits_is_begun_all_the_same(tmp_path: Path) -> None:
+    """By an estimate nobody waits for ever: it may be wrong, and whoever fills the disk is charged."""
+    budget = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
+    world = memory_world(work_folder=str(tmp_path), **budget)
+    job = sized(world, 31)
+    one, _ = make(world)
+    work_until_idle(world, one)
+    assert state_of(world, job) is State.SUCCEEDED
 
 
 def test_a_job_that_filled_the_disk_is_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +118,9 @@ def test_a_job_that_filled_the_disk_is_charged(tmp_path: Path, monkeypatch: pyte
     folder = tmp_path / "job"
     folder.mkdir()
     monkeypatch.setattr(disk, "used_bytes", lambda _: 1 << 60)
-    assert disk.report(FULL, folder, patient=True)["reason"] == "disk_exceeded"
+    world = memory_world()
+    found = disk.report(world.service, get(world, queued(world)), FULL, folder)
+    assert found["reason"] == "disk_exceeded"
 
 
 def test_any_other_error_is_not_the_disks(tmp_path: Path) -> None:
@@ -49,8 +129,9 @@ def test_any_other_error_is_not_the_disks(tmp_path: Path) -> None:
     def broken() -> dict[str, str]:
         raise OSError(errno.EIO, "Input/output error")
 
+    world = memory_world()
     with pytest.raises(OSError, match="Input/output"):
-        disk.patiently(memory_world().service, tmp_path, broken)
+        disk.patiently(world.service, get(world, queued(world)), tmp_path, broken)
 
 
 def test_what_no_later_stage_reads_goes_at_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from reference_service import examination
 from reference_service.clock import SystemClock
+from reference_service.examination import trouble
 from reference_service.exposition import Exposition
-from reference_service.fakes import memory_world
+from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.figures import read_figures
 from reference_service.metrics import METRICS, Journal, Metrics
-from reference_service.runtime import ForkRuntime
+from reference_service.runtime import ASIDE_MAX, ForkRuntime
 from reference_service.settings import GivenSettings
 from unstuck.worlds.process.ports import free_port
 
@@ -103,3 +106,97 @@ def test_a_role_without_http_answers_while_it_waits(runtime: ForkRuntime) -> Non
     assert answers[1].startswith(b"HTTP/1.1 200")
     exposition.close()
     assert answers[2].startswith(b"HTTP/1.1 404")
+
+
+CLOCK = SystemClock()
+
+
+def ask(port: int, path: str, runtime: ForkRuntime) -> bytes:
+    """What a role that waits answers."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        connection.settimeout(0.01)
+        answer = b""
+        while True:
+            runtime.wait(0.01)
+            with contextlib.suppress(TimeoutError):
+                more = connection.recv(65536)
+                if not more:
+                    return answer
+                answer += more
+
+
+def exposed(world: MemoryWorld, runtime: ForkRuntime) -> Iterator[int]:
+    """As a worker exposes itself; its port."""
+    settings = GivenSettings(database_url="sqlite://", sink_url="http://s", metrics_port=free_port())
+    exposition = Exposition(
+        settings,
+        world.service.metrics.render,
+        trouble=lambda: trouble(world.service, "worker"),
+        aside=runtime.spawn_aside,
+    )
+    runtime.attend(exposition.fileno(), exposition.answer, CLOCK)
+    yield settings.metrics_port
+    exposition.close()
+
+
+def test_a_worker_is_unready_while_a_dependency_is_away(runtime: ForkRuntime) -> None:
+    """Unready, alive all the same, and ready again when it is back."""
+    world = memory_world()
+    for port in exposed(world, runtime):
+        assert ask(port, "/readyz", runtime).endswith(b'{"ready": true}')
+        world.jobs_queue.away = True
+        answer = ask(port, "/readyz", runtime)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert answer.endswith(b'{"error": "queue: queue: away"}')
+        assert ask(port, "/livez", runtime).startswith(b"HTTP/1.1 200")
+        world.jobs_queue.away = False
+        assert ask(port, "/readyz", runtime).startswith(b"HTTP/1.1 200")
+
+
+def test_a_dependency_that_does_not_answer_holds_no_worker_up(
+    runtime: ForkRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its leases are renewed between two waits. So many ask at a time and no more, and none for ever."""
+    world = memory_world()
+    monkeypatch.setattr(world.objects, "head", lambda _key: CLOCK.sleep(60))
+    monkeypatch.setattr("reference_service.runtime.ASIDE_S", 1)
+    for port in exposed(world, runtime):
+        began = CLOCK.monotonic()
+        waiting = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(ASIDE_MAX)]
+        for one in waiting:
+            one.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        runtime.wait(0.1)
+        assert ask(port, "/livez", runtime).startswith(b"HTTP/1.1 200")
+        assert b"earlier questions" in ask(port, "/readyz", runtime)
+        assert CLOCK.monotonic() - began < 1
+        while runtime._aside:
+            runtime.wait(0.1)
+        assert [one.recv(100) for one in waiting] == [b""] * ASIDE_MAX
+        for one in waiting:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    ("role", "off", "unready_for"),
+    [
+        ("api", "", {"database", "objects"}),
+        ("api", "outbox", {"database", "objects", "queue"}),
+        ("worker", "", {"database", "queue", "objects", "disk", "codecs", "vision"}),
+        ("push", "", {"database", "queue"}),
+    ],
+)
+def test_a_role_is_unready_for_what_it_needs_and_no_more(
+    role: str, off: str, unready_for: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One dependency at a time is away."""
+    world = memory_world(defences_off=off)
+    assert trouble(world.service, role) is None
+    found = set()
+    for what in examination.EVERYTHING:
+        with monkeypatch.context() as patched:
+            patched.setattr(examination, f"_{what}", lambda _service: "away")
+            problem = trouble(world.service, role)
+            assert problem in {None, f"{what}: away"}
+            found |= {what} if problem is not None else set()
+    assert found == unready_for

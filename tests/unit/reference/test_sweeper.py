@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from reference_service import relay, sweeper, uploads
+from reference_service.discards import FAILURES_MAX, OVERDUE_S
 from reference_service.domain import Outcome, Reason, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import ObjectFacts, Unavailable
-from reference_service.store import work
+from reference_service.store import events, recovery, work
 from tests.unit.reference.drive import VIDEO, get, initiate, make, moves, put, queued, rows, state_of
 
 CLAIMANT = work.Claimant(instance="w", boot_id="b", pid=1)
@@ -34,6 +35,29 @@ def test_an_expired_lease_is_given_back() -> None:
     assert sweep(world) == {}
     assert rows(world, "attempts")[0]["outcome"] == Outcome.LOST
     assert relay.publish(world.service) == 1
+
+
+def test_one_sweep_brings_back_more_orphans_than_a_batch_has() -> None:
+    """191 of one moment: each is back after a lease and a sweep, whatever came before it in the list."""
+    world = memory_world()
+    orphans = [queued(world) for _ in range(191)]
+    for job in orphans:
+        claim(world, job.id)
+    world.clock.advance(61)
+    assert sweep(world) == {"requeued": 191}
+    assert {state_of(world, job) for job in orphans} == {State.QUEUED}
+
+
+def test_a_batch_that_others_move_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a full batch was to be had: the same list again would bring no more."""
+    world = memory_world()
+    for _ in range(recovery.BATCH):
+        claim(world, queued(world).id)
+    world.clock.advance(61)
+    asked: list[str] = []
+    monkeypatch.setattr(sweeper, "take_from_the_dead", lambda _service, job: asked.append(job.id))
+    assert sweep(world) == {}
+    assert len(asked) == recovery.BATCH
 
 
 def test_an_expired_lease_of_the_last_attempt_fails_the_job() -> None:
@@ -166,7 +190,7 @@ def test_a_sweep_does_not_ask_a_dead_object_store_for_each_upload(monkeypatch: p
 
     monkeypatch.setattr(world.objects, "head", head)
     sweep(world)
-    assert len(asked) == sweeper.FAILURES_MAX
+    assert len(asked) == FAILURES_MAX
 
 
 def test_a_completion_between_look_and_decision_wins() -> None:
@@ -258,6 +282,73 @@ def test_what_a_crash_left_to_remove_is_removed() -> None:
     world.clock.advance(11)
     assert sweep(world) == {"removed": 1}
     assert world.objects.bodies == {}
+
+
+def left_behind(world: MemoryWorld, *keys: str) -> None:
+    """Objects that somebody should have removed by now, in this order."""
+    for key in keys:
+        world.objects.put_bytes(key, b"x", "x")
+        events.discard_object(world.service.store, "j-1", key)
+    world.clock.advance(OVERDUE_S + 1)
+
+
+def locked(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch, word: str) -> list[str]:
+    """The store will not give up keys with this word; what it was asked to delete."""
+    real, asked = world.objects.delete, []
+
+    def delete(key: str) -> None:
+        asked.append(key)
+        if word in key:
+            raise Unavailable("s3: AccessDenied")
+        real(key)
+
+    monkeypatch.setattr(world.objects, "delete", delete)
+    return asked
+
+
+def test_an_object_that_cannot_be_removed_keeps_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told of, and tried again by each later sweep."""
+    world = memory_world()
+    locked(world, monkeypatch, "locked")
+    left_behind(world, "locked", "other")
+    with caplog.at_level("WARNING"):
+        assert sweep(world) == {"removed": 1, "unremoved": 1}
+    assert list(world.objects.bodies) == ["locked"]
+    assert "not removed {'job': 'j-1', 'key': 'locked', 'error': 's3: AccessDenied'}" in caplog.text
+    shown = world.service.metrics.render().decode()
+    assert 'reference_swept_total{what="unremoved"} 1.0' in shown
+    left_behind(world, "later")
+    assert sweep(world) == {"removed": 1, "unremoved": 1}
+    monkeypatch.undo()
+    world.clock.advance(1)
+    assert sweep(world) == {"removed": 1}
+    assert world.objects.bodies == {}
+
+
+def test_more_than_a_list_of_them_do_not_keep_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep ends this part after a few in a row, and the next begins with those behind them."""
+    world = memory_world()
+    asked = locked(world, monkeypatch, "locked")
+    left_behind(world, *(f"locked-{number}" for number in range(101)), "other")
+    sweep(world)
+    assert len(asked) == FAILURES_MAX
+    for _ in range(101 // FAILURES_MAX):
+        world.clock.advance(1)
+        sweep(world)
+    assert asked[101] == "other"
+
+
+def test_what_cannot_be_removed_does_not_keep_the_books_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events and instances of long ago are forgotten all the same."""
+    world = memory_world()
+    queued(world)
+    locked(world, monkeypatch, "locked")
+    left_behind(world, "locked-1", "locked-2", "locked-3")
+    world.clock.advance(sweeper.KEEP_PUBLISHED_S)
+    assert sweep(world) == {"unremoved": 3, "unavailable": 1, "announced": 1}
+    assert [row["published_at"] for row in rows(world, "outbox")] == [None]  # only the one of just now
 
 
 def test_a_sweep_ends_between_items_when_told_to_stop() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Connection
@@ -12,10 +13,13 @@ from sqlalchemy.engine import Connection
 from reference_service import relay
 from reference_service.clock import SystemRandomness
 from reference_service.domain import Reason, State
-from reference_service.fakes import ManualClock, SeededRandomness, memory_world
+from reference_service.fakes import ManualClock, MemoryWorld, SeededRandomness, memory_world
 from reference_service.ports import Unavailable
 from reference_service.retry import Budget, backoff_s, persist
+from reference_service.store import work
+from reference_service.store.work import Held
 from reference_service.timeouts import MIB, first_timeout_s, stage_timeout_s
+from reference_service.worker import Worker
 from tests.unit.reference.drive import KILLED, get, make, queued, state_of, work_until_idle
 
 
@@ -69,6 +73,54 @@ def test_a_stage_has_its_time_from_when_it_is_heard_of(tmp_path: Path) -> None:
         one.step()
     assert get(world, job).reason is Reason.TIMED_OUT
     assert 8 <= world.clock.now() - begun <= 15
+
+
+def hold_in(world: MemoryWorld, one: Worker, stages: dict[float, str], until_s: float) -> float:
+    """The one job's child enters stages so many seconds from now, and ends none; when it was killed (s)."""
+    began = world.clock.now()
+    entered = dict(stages)
+    job = next(iter(one._running.values())).job
+    while (passed_s := world.clock.now() - began) < until_s and state_of(world, job) is State.ACTIVE:
+        for at_s in [at_s for at_s in entered if at_s <= passed_s]:
+            world.service.store.run(partial(set_stage, stage=entered.pop(at_s)))
+        one.step()
+    return world.clock.now() - began
+
+
+def test_a_stage_that_ended_in_time_is_not_killed_for_the_next_ones_sake(tmp_path: Path) -> None:
+    """1. frames is heard of at 15 s and has 65 from there, 2. it ends at 77.9, and scenes begins, 3. the time
+    of frames is over, 10 s before the next heartbeat.
+    """
+    world = memory_world(work_folder=str(tmp_path), attempts_max=1, stage_timeout_s=65)
+    one, runtime = make(world)
+    job = queued(world)
+    runtime.held, runtime.longest_wait_s = True, 0.1
+    one.step()
+    killed_at = hold_in(world, one, {14.9: "frames", 77.9: "scenes"}, until_s=300)
+    assert (state_of(world, job), get(world, job).reason) == (State.FAILED, Reason.TIMED_OUT)
+    assert 77.9 + 65 <= killed_at <= 77.9 + 65 + 16
+
+
+def test_nobody_is_killed_for_a_stage_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away when the time of frames is over: scenes, which it would name, is left alone."""
+    world = memory_world(work_folder=str(tmp_path), attempts_max=1, stage_timeout_s=65, lease_s=120)
+    one, runtime = make(world)
+    job = queued(world)
+    runtime.held, runtime.longest_wait_s = True, 0.1
+    one.step()
+    real, began = work.heartbeat, world.clock.now()
+
+    def heartbeat(*given: Any, **named: Any) -> Held | None:
+        if 76 <= world.clock.now() - began <= 95:
+            raise Unavailable("database: away")
+        return real(*given, **named)
+
+    monkeypatch.setattr(work, "heartbeat", heartbeat)
+    killed_at = hold_in(world, one, {14.9: "frames", 77.9: "scenes"}, until_s=300)
+    assert get(world, job).reason is Reason.TIMED_OUT
+    assert killed_at >= 95 + 65
 
 
 def test_an_attempt_that_failed_is_followed_by_the_next_after_a_pause(tmp_path: Path) -> None:

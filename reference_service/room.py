@@ -1,0 +1,61 @@
+"""Whether a worker has room for more jobs: file descriptors, and a disk."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reference_service import descriptors, disk
+from reference_service.domain import Defence, Job
+from reference_service.ports import Runtime
+from reference_service.service import Service
+
+
+class Room:
+    """Of one worker, whose jobs work in `root`. What is missing is told once, and not at each look."""
+
+    def __init__(self, service: Service, runtime: Runtime, root: Path) -> None:
+        self._service = service
+        self._runtime = runtime
+        self._root = root
+        self._roomy = True  # on the disk, at the last look
+        self._cramped = False  # there have been too few descriptors for all slots
+
+    def most(self, wanted: int) -> int:
+        """How many of so many jobs would find room if they were taken now: their sizes are not known yet."""
+        found = descriptors.jobs_with_room(self._service, self._runtime)
+        if found is not None and found <= 0:
+            self._service.metrics.count("reference_descriptor_waits_total")
+            if not self._cramped:  # with many slots it is so whenever enough of them are taken
+                self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
+            self._cramped = True
+            return 0
+        if not self._has_disk():
+            return 0
+        return wanted if found is None else min(wanted, found)
+
+    def refusal(self, job: Job, running: Sequence[Job]) -> Mapping[str, Any] | None:
+        """The report of a job that was claimed, and does not fit beside those that run; None: it does."""
+        service = self._service
+        if not service.defended(Defence.DISK_BUDGET) or disk.fits(service.settings, self._root, job, running):
+            return None
+        service.metrics.count("reference_disk_waits_total")
+        error = OSError(errno.ENOSPC, f"no room for a job of {job.size_bytes} bytes", str(self._root))
+        service.log.warning("no room on the disk for this job", job=job.id, size_bytes=job.size_bytes)
+        return descriptors.report(service, job, error)
+
+    def _has_disk(self) -> bool:
+        """`disk_budget` off: nobody looks."""
+        service = self._service
+        if not service.defended(Defence.DISK_BUDGET):
+            return True
+        free = disk.free_bytes(service.settings, self._root)
+        service.metrics.set("reference_disk_free_bytes", free)
+        enough = free >= service.settings.disk_reserve_bytes
+        if not enough and self._roomy:
+            service.metrics.count("reference_disk_waits_total")
+            service.log.warning("no room on the disk, no job is taken", free_bytes=free)
+        self._roomy = enough
+        return enough
