@@ -171,7 +171,8 @@ def _replace(shop: Workshop) -> Deed:
 def _link_down(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     link = shop.choices.pick(sorted(shop.stage.catalogue.links))
-    shop.add("link_down", moment.when, moment=moment, link=link, for_s=shop.choices.pick(shop.stage.lengths_s))
+    for_s = shop.choices.pick(shop.stage.lengths_s)
+    shop.add("link_down", moment.when, moment=moment, link=link, for_s=for_s)
     return _touching(shop, link.partition(".")[0])
 
 

@@ -126,4 +126,6 @@ def test_an_unsparing_scenario_has_no_regard_to_attempts(unsparing: list[Scenari
 def test_an_unsparing_scenario_expects_no_end_of_any_job(unsparing: list[Scenario]) -> None:
     """What is measured is how many succeed; that each ends, and by no broken promise, is still demanded."""
     assert not any("outcomes" in one.expect for one in unsparing)
-    assert all({"every_job_terminal", "no_job_lost", "terminal_is_final"} <= set(one.expect) for one in unsparing)
+    assert all(
+        {"every_job_terminal", "no_job_lost", "terminal_is_final"} <= set(one.expect) for one in unsparing
+    )
