@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from unstuck.scenario import Scenario
 from unstuck.simulation import SimStage
 
 TELL_EVERY: Final = 20  # runs
+VALID_A_RUN: Final = 2  # jobs, about
 
 
 class Supply:
@@ -30,20 +32,35 @@ class Supply:
     def __init__(self, drawn: Iterator[Scenario], journal: Journal, *, valid: int, within_s: float) -> None:
         self._drawn = drawn
         self._journal = journal
-        self._done = journal.names
+        self._done = set(journal.names)
         self._valid = valid
         self._deadline_ns = monotonic_ns() + within_s * 1e9
         self._lock = threading.Lock()
+        self._ready: deque[Scenario] = deque()
+
+    def draw(self) -> bool:
+        """Draws as many as are likely to be enough; false when nothing more is wanted.
+
+        Nothing may run meanwhile: Hypothesis seeds the interpreter's own dice while it draws.
+        """
+        if self._enough():
+            return False
+        count = -(-(self._valid - self._journal.valid) // VALID_A_RUN)
+        while len(self._ready) < count:
+            case = next(self._drawn)
+            if case.name not in self._done:
+                self._done.add(case.name)
+                self._ready.append(case)
+        return True
 
     def next(self) -> Scenario | None:
-        """None: it is enough. A run that has begun is finished and counted, so that a few jobs more come."""
+        """None: nothing is left, or it is enough. A run that has begun is finished and counted, so that a few
+        jobs more may come."""
         with self._lock:
-            while self._journal.valid < self._valid and monotonic_ns() < self._deadline_ns:
-                case = next(self._drawn)
-                if case.name not in self._done:
-                    self._done |= {case.name}
-                    return case
-        return None
+            return self._ready.popleft() if self._ready and not self._enough() else None
+
+    def _enough(self) -> bool:
+        return self._journal.valid >= self._valid or monotonic_ns() >= self._deadline_ns
 
 
 def run_campaign(
@@ -63,17 +80,24 @@ def run_campaign(
     reports.mkdir(parents=True, exist_ok=True)
     supply = Supply(cases(seed, simulated=simulated), journal, valid=valid, within_s=within_s)
     stop = threading.Event()
+    with _place(seed, stop, simulated=simulated) as stage, runners(side_by_side, stop) as pool:
+        while supply.draw():
+            futures = [
+                pool.submit(_work, supply, journal, stage, seed, stop, reports)
+                for _ in range(1 if simulated else side_by_side)
+            ]
+            for future in futures:
+                future.result()
+
+
+@contextmanager
+def _place(seed: int, stop: threading.Event, *, simulated: bool) -> Iterator[Stage]:
     if simulated:
-        with closing(SimStage(seed=seed)) as stage:
-            _work(supply, journal, stage, seed, stop, reports)
-        return
-    place: AbstractContextManager[Stage] = ProcessStage(stop=stop)
-    with place as real, runners(side_by_side, stop) as pool:
-        threads = [
-            pool.submit(_work, supply, journal, real, seed, stop, reports) for _ in range(side_by_side)
-        ]
-        for thread in threads:
-            thread.result()
+        with closing(SimStage(seed=seed)) as sim:
+            yield sim
+    else:
+        with ProcessStage(stop=stop) as real:
+            yield real
 
 
 def _work(
