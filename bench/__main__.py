@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import campaign, findings, imports, proof
+from bench import findings, imports, proof
+from bench.campaign import command as campaign
 from bench.claims import trying as claims
 
 ROOT = Path(__file__).parents[1]

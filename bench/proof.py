@@ -2,7 +2,8 @@
 
 Without `--from` it runs `unstuck prove` (or, with `--defence`, that part of it). With `--write` the rows are
 kept in docs/proof.json, and docs/proof.md is made of them; of what was not proved this time, the last row
-stays. Exit 1 when an alarm stayed silent.
+stays. `--stale` lists the rows whose scenario or defence has changed since their commit. Exit 1 when an
+alarm stayed silent, or a row is stale.
 """
 
 # ruff: noqa: T201  its output is what it is for
@@ -19,7 +20,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from bench.claims.page import cell
 from bench.claims.runs import ROOT
+from bench.commit import measured_at, stale
+from bench.guarded import code_of, scenario_file
 from unstuck.cli.inputs import bundled, incident_of
 from unstuck.scenario_file import load
 from unstuck.targets.reference.names import catalogue
@@ -32,16 +36,19 @@ HEAD: Final = """\
 
 Green says something only if red is possible. So each [defence](reference-service.md#defences) is switched off
 in turn: the case of the scenario that guards it has to fail, by the property that it names (*caught*), and
-the same case has to pass with every defence on. Both were seen on real processes, on the day that the
-row names; scenarios of [incidents](incidents/README.md) stand below the others.
+the same case has to pass with every defence on. Both were seen on real processes, once each, on the day and
+at the commit that the row names; scenarios of [incidents](incidents/README.md) stand below the others.
 
 Made by `python -m bench proof --write`; `unstuck prove` shows the same, with the reports of each run.
+`python -m bench proof --stale` lists the rows whose scenario or defence has changed since their commit.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One guard, and what became of it. `control`: the verdict with every defence on."""
+    """One guard, and what became of it. `caught`: without the defence the property that it names failed, and
+    with it the case passed. `control`: the verdict with every defence on. `commit`: empty in rows from before
+    it was recorded."""
 
     defence: str
     case: str  # a title: `sigterm-mid-job[grace_s=0,…]`
@@ -49,6 +56,7 @@ class Row:
     caught: bool
     control: str
     date: str
+    commit: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -61,8 +69,11 @@ def main(argv: Sequence[str]) -> int:
     if chosen.page:
         _keep(read())
         return 0
+    if chosen.stale:
+        return tell_stale(read())
     if chosen.source is not None:
-        rows = list(rows_of(json.loads((chosen.source / "group.json").read_text(encoding="utf-8"))))
+        group = json.loads((chosen.source / "group.json").read_text(encoding="utf-8"))
+        rows = list(rows_of(group, measured_at()))
     else:
         rows = _proved(chosen.defence or [], chosen.jobs)
     for row in rows:
@@ -79,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="keep the rows, and make the page anew")
     how.add_argument("--page", action="store_true", help="prove nothing: make the page anew of what is kept")
+    how.add_argument("--stale", action="store_true", help="list the rows whose files have changed since")
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="DIR", help="the folder of a proof that was made already"
     )
@@ -93,23 +105,35 @@ def _proved(defences: Sequence[str], jobs: int) -> list[Row]:
         if done.returncode not in JUDGED:
             sys.exit(f"unstuck prove: exit code {done.returncode}")
         [path] = {path.resolve() for path in Path(folder).rglob("group.json")}
-        return list(rows_of(json.loads(path.read_text(encoding="utf-8"))))
+        return list(rows_of(json.loads(path.read_text(encoding="utf-8")), measured_at()))
 
 
-def rows_of(group: Mapping[str, Any]) -> Iterator[Row]:
+def rows_of(group: Mapping[str, Any], commit: str) -> Iterator[Row]:
     """Of the `group.json` of a proof. The control of a row is the run that has its title and no more."""
     verdicts = {run["title"]: run["verdict"] for run in group["runs"]}
     for line in group["proof"]["defences"]:
         control = verdicts.get(line["where"], "not run")
-        off = verdicts.get(f"{line['where']} without {line['subject']}")
         yield Row(
             defence=line["subject"],
             case=line["where"],
             by=line["by"],
-            caught=off == "fail" and (line["proved"] or control != "pass"),
+            caught=line["proved"] and control == "pass",
             control=control,
             date=str(group["date"])[:10],
+            commit=commit,
         )
+
+
+def tell_stale(rows: Sequence[Row]) -> int:
+    """Names each row that may not be true any more; 1 when there is one."""
+    worst = 0
+    for row in rows:
+        files = [scenario_file(row.case.partition("[")[0]), *code_of([row.defence])]
+        why = stale(row.commit, files)
+        if why is not None:
+            print(f"{row.defence:28} {row.case}: {why}")
+            worst = 1
+    return worst
 
 
 def guards() -> list[tuple[str, str, str]]:
@@ -128,7 +152,8 @@ def read() -> list[Row]:
         return []
     names = [one.name for one in fields(Row)]
     return [
-        Row(**{name: row[name] for name in names}) for row in json.loads(KEPT.read_text(encoding="utf-8"))
+        Row(**{name: row.get(name, "") for name in names})
+        for row in json.loads(KEPT.read_text(encoding="utf-8"))
     ]
 
 
@@ -148,13 +173,13 @@ def page(rows: Sequence[Row], claimed: Sequence[tuple[str, str, str]]) -> str:
     parts = [HEAD]
     defences = len({defence for defence, _, _ in claimed})
     parts.append(f"{caught} of {len(claimed)} guards of {defences} defences proved.\n")
-    parts.append("| defence off | case | has to fail | without it | with every defence | seen |")
-    parts.append("|---|---|---|---|---|---|")
+    parts.append("| defence off | case | has to fail | without it | with every defence | seen | commit |")
+    parts.append("|---|---|---|---|---|---|---|")
     for (defence, case, by), row in zip(claimed, told, strict=True):
-        seen = ("not tried yet", "-", "-") if row is None else _told(row)
+        seen = ("not tried yet", "-", "-", "-") if row is None else _told(row)
         parts.append("| " + " | ".join((f"`{defence}`", f"`{case}`", f"`{by}`", *seen)) + " |")
     return "\n".join(parts) + "\n"
 
 
-def _told(row: Row) -> tuple[str, str, str]:
-    return ("caught" if row.caught else "**missed**", row.control, row.date)
+def _told(row: Row) -> tuple[str, str, str, str]:
+    return ("caught" if row.caught else "**missed**", row.control, row.date, cell(row.commit))

@@ -12,18 +12,21 @@ Verdict = Literal["held", "refuted", "not testable here"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What a measurement showed. `figure`: our number, with its unit and of how many; `note`: what it takes
-    to be true, or why it cannot be tried here."""
+    to be true, or why it cannot be tried here. `commit`: where it was measured; empty: where it is asked for.
+    """
 
     verdict: Verdict
     figure: str
     note: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """`says`: the claim, in a sentence. `command`: what shows it. `measure` runs that, and says what it saw.
 
-    `measure` raises for what kept it from measuring: that is no finding.
+    `measure` raises for what kept it from measuring: that is no finding. `watches`: files and folders that
+    the figure depends on, beside the scenarios and defences that `command` names.
     """
 
     id: str  # small letters, digits and -, never used twice
@@ -31,3 +34,4 @@ class Claim:
     says: str
     command: str
     measure: Callable[[], Finding]
+    watches: tuple[str, ...] = ()

@@ -16,11 +16,13 @@ HEAD: Final = """\
 # Claims
 
 What was claimed of the five systems, and what we found when we tried it: *held*, *refuted*, or *not testable
-here*, with our figure and the command that shows it. Each figure was seen in a run of the day that its row
-names, on real processes unless the command says `--world sim`. What happened in each incident is told in
-[incidents](incidents/README.md).
+here*, with our figure and the command that shows it. Each figure was seen in a run of the day and at the
+commit that its row names, on real processes unless the command says `--world sim`. What happened in each
+incident is told in [incidents](incidents/README.md); where shares of jobs come from, in
+[the campaign](campaign.md).
 
-Made by `python -m bench claims --write`; `--only ID` tries one of them again.
+Made by `python -m bench claims --write`; `--only ID` tries one of them again, and `--stale` lists those whose
+scenario or defence has changed since their commit.
 """
 
 
@@ -39,7 +41,7 @@ def read() -> dict[str, Kept]:
     said = json.loads(KEPT.read_text(encoding="utf-8"))
     names = [one.name for one in fields(Finding)]
     return {
-        claim: Kept(finding=Finding(**{name: row[name] for name in names}), date=row["date"])
+        claim: Kept(finding=Finding(**{name: row.get(name, "") for name in names}), date=row["date"])
         for claim, row in said.items()
     }
 
@@ -61,7 +63,9 @@ def page(kept: Mapping[str, Kept], claims: Sequence[Claim]) -> str:
     for incident in dict.fromkeys(claim.incident for claim in claims):
         own = [claim for claim in claims if claim.incident == incident]
         parts.append(f"## [{incident}](incidents/{incident}.md)\n")
-        parts.append("| claim | found | our figure | what it takes | seen |\n|---|---|---|---|---|")
+        parts.append(
+            "| claim | found | our figure | what it takes | seen | commit |\n|---|---|---|---|---|---|"
+        )
         parts += [_row(claim, kept.get(claim.id)) for claim in own]
         parts.append("")
         parts += _commands(own)
@@ -70,10 +74,22 @@ def page(kept: Mapping[str, Kept], claims: Sequence[Claim]) -> str:
 
 def _row(claim: Claim, kept: Kept | None) -> str:
     if kept is None:
-        return f"| {_cell(claim.says)} | not measured yet | - | - | - |"
+        return f"| {_cell(claim.says)} | not measured yet | - | - | - | - |"
     found = kept.finding
-    cells = (claim.says, f"**{found.verdict}**", found.figure, found.note or "-", kept.date)
+    cells = (
+        claim.says,
+        f"**{found.verdict}**",
+        found.figure,
+        found.note or "-",
+        kept.date,
+        cell(found.commit),
+    )
     return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def cell(commit: str) -> str:
+    """A commit in a table; rows from before it was recorded have none."""
+    return f"`{commit}`" if commit else "not recorded"
 
 
 def _commands(claims: Sequence[Claim]) -> Iterator[str]:

@@ -19,7 +19,6 @@ from unstuck.generate.moments import (
 )
 from unstuck.scenario import Fault, OnFault, OnMessage, OnPoint, OnStart, OnState, PublishEvent, Trigger
 
-SHORT_S: Final = (0.3, 1.0, 2.5)
 LONG_S: Final = 5.0  # longer than another fault may keep a link silent
 BUSY: Final = ("worker.database", "sweeper.database", "relay.database")
 TOXICS: Final[Mapping[str, Mapping[str, int]]] = {
@@ -121,7 +120,8 @@ def _pause(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     role, which = _victim(shop, moment)
     shop.add("pause", moment.when, moment=moment, role=role, which=which,
-             for_s=shop.choices.pick((0.3, 1.0, shop.stage.lease_s + 1.5)))  # fmt: skip
+             for_s=shop.choices.pick((*shop.stage.lengths_s[:2], shop.stage.lease_s + 1.5,
+                                      *shop.stage.lengths_s[3:])))  # fmt: skip
     return _touching(shop, role)
 
 
@@ -154,7 +154,7 @@ def _touching(shop: Workshop, role: str, strokes: int = 1) -> Deed:
 def _down(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     role = shop.choices.pick(sorted(shop.stage.catalogue.roles))
-    shop.add("down", moment.when, moment=moment, role=role, for_s=shop.choices.pick(SHORT_S),
+    shop.add("down", moment.when, moment=moment, role=role, for_s=shop.choices.pick(shop.stage.lengths_s),
              grace_s=shop.choices.pick((1.0, 0.0)))  # fmt: skip
     return _touching(shop, role)
 
@@ -171,7 +171,8 @@ def _replace(shop: Workshop) -> Deed:
 def _link_down(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     link = shop.choices.pick(sorted(shop.stage.catalogue.links))
-    shop.add("link_down", moment.when, moment=moment, link=link, for_s=shop.choices.pick(SHORT_S))
+    for_s = shop.choices.pick(shop.stage.lengths_s)
+    shop.add("link_down", moment.when, moment=moment, link=link, for_s=for_s)
     return _touching(shop, link.partition(".")[0])
 
 
@@ -252,7 +253,7 @@ def _deaf(shop: Workshop) -> Deed:
 
 def _starts_without(shop: Workshop) -> Deed:
     choices, stage = shop.choices, shop.stage
-    for_s = choices.pick(SHORT_S)
+    for_s = choices.pick(stage.lengths_s)
     if "link_down" in stage.catalogue.faults and "links" in stage.capabilities and chance(choices, 2):
         link = choices.pick(sorted(stage.catalogue.links))
         shop.add("link_down", OnStart(), link=link, for_s=for_s)

@@ -12,6 +12,7 @@ from unstuck.generate.clients import Client
 from unstuck.scenario import Condition, OnOp, OnPoint, OnState, OnTime, Trigger
 
 NTH_MAX: Final = 3
+SHORT_S: Final = (0.3, 1.0, 2.5)  # how long somebody is away
 TIMES_S: Final = (0.4, 0.6)  # late enough for a client to have been heard, and too soon to be done
 IN_STAGE: Final = ("worker.publish.before_effect", "worker.publish.after_effect")
 
@@ -48,6 +49,7 @@ class Stage:
     capabilities: frozenset[str]
     replicas: int = 2  # of workers
     lease_s: float = 2.0
+    lengths_s: Sequence[float] = SHORT_S  # of what lasts
     notifies: bool = True  # the object store tells of what was put
     poisoned: frozenset[str] = field(default_factory=frozenset)  # tags whose jobs another fault kills
 

@@ -67,13 +67,16 @@ def scenarios(
     *,
     jobs_max: int = 3,
     deeds_max: int = 3,
+    unsparing: bool = False,
 ) -> SearchStrategy[Scenario]:
     """Whole scenarios for the target of `catalogue`: every one loads, and a correct service passes it.
 
     At most `jobs_max` jobs, and `deeds_max` things that are done to the service (of one to two faults
-    each), all within `capabilities`. Shrinks towards one plain client and no fault.
+    each), all within `capabilities`. `unsparing`: without regard to what a job can survive; such scenarios
+    measure how many do. Shrinks towards one plain client and no fault.
     """
-    return _scenarios(_awake(catalogue), capabilities, Bounds(jobs_max=jobs_max, deeds_max=deeds_max))
+    bounds = Bounds(jobs_max=jobs_max, deeds_max=deeds_max, unsparing=unsparing)
+    return _scenarios(_awake(catalogue), capabilities, bounds)
 
 
 def _awake(catalogue: Catalogue) -> Catalogue:

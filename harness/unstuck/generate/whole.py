@@ -13,7 +13,7 @@ from unstuck.describe import describe
 from unstuck.generate.choices import Choices, chance
 from unstuck.generate.clients import Client, draw_clients
 from unstuck.generate.deeds import Deed, draw_deed
-from unstuck.generate.moments import Stage
+from unstuck.generate.moments import SHORT_S, Stage
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.scenario_file import loads
 from unstuck.scenario_writer import dump
@@ -35,19 +35,38 @@ ATTEMPT_S: Final = 4.0  # of a small video, with the machine busy
 TROUBLE_S: Final = 5.0  # the longest pause before a role tries a dependency again
 SLOTS: Final = 2
 
+SPARING: Final = (1, 1, 2, 2, 0, 3, 2, 1)
+UNSPARING: Final = (0, 1, 1, 2, 2, 3, 4, 6)
+"""How many things are done to the service, each as likely as the others."""
+
+ANY_LENGTH_S: Final = (*SHORT_S, 6.0, 15.0, 40.0)
+"""How long somebody is away in an unsparing scenario, each as likely as the others. The longest is twice the
+patience of a call (20 s), and many times the lease."""
+
+SETTLES_S: Final = 20.0  # more of a budget, after an outage that outlasted retries and breakers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How large a scenario may become."""
+    """How large a scenario may become.
+
+    `unsparing`: number and length of the faults are drawn without regard to what the service allows a job, so
+    that a sound job may use up its attempts; no end is expected of any job, only that it ends.
+    """
 
     jobs_max: int = 3
     deeds_max: int = 3
+    unsparing: bool = False
 
 
 def draw_scenario(
     choices: Choices, catalogue: Catalogue, capabilities: frozenset[str], bounds: Bounds
 ) -> Scenario:
-    """A scenario that loads, in which every fault can land, and which a correct service passes."""
+    """A scenario that loads, in which every fault can land, and which a correct service passes.
+
+    An unsparing one is passed as well, but by failed jobs, too; and a fault may come too late for a job that
+    an earlier one has ended.
+    """
     clients = draw_clients(choices, catalogue, jobs_max=bounds.jobs_max)
     settings, workers = _draw_settings(choices)
     stage = Stage(
@@ -56,14 +75,15 @@ def draw_scenario(
         capabilities=capabilities,
         replicas=workers.replicas or 2,
         lease_s=float(settings.get("lease_s", PERIODS["lease_s"])),
+        lengths_s=ANY_LENGTH_S if bounds.unsparing else SHORT_S,
     )
     deeds: list[Deed] = []
-    for _ in range(min(bounds.deeds_max, choices.pick((1, 1, 2, 2, 0, 3, 2, 1)))):
+    for _ in range(min(bounds.deeds_max, choices.pick(UNSPARING if bounds.unsparing else SPARING))):
         deed = draw_deed(choices, stage, sum(len(one.faults) for one in deeds))
         deeds.append(deed)
         if deed.poisons is not None:
             stage = replace(stage, poisoned=stage.poisoned | {deed.poisons})
-    return _assemble(clients, deeds, settings, workers, catalogue)
+    return _assemble(clients, deeds, settings, workers, catalogue, unsparing=bounds.unsparing)
 
 
 def _draw_settings(choices: Choices) -> tuple[Settings, RoleOptions]:
@@ -83,22 +103,27 @@ def _assemble(
     settings: Settings,
     workers: RoleOptions,
     catalogue: Catalogue,
+    *,
+    unsparing: bool,
 ) -> Scenario:
     settings = dict(settings)
     settings["upload_deadline_s"] = DEADLINE_S + _silence_s(deeds)
     strokes = sum(deed.strokes for deed in deeds)
     processed = any(client.behaviour.works or client.behaviour.reason for client in clients)
-    if strokes >= ATTEMPTS_MAX and processed:
+    if strokes >= ATTEMPTS_MAX and processed and not unsparing:
         settings["attempts_max"] = strokes + 1  # so that no sound job runs out of attempts
     limits = [deed.memory_limit_mib for deed in deeds if deed.memory_limit_mib is not None]
     workers = replace(workers, memory_limit_mib=max(limits, default=None))
-    budget_s = budget_of(clients, deeds, settings, workers)
+    budget_s = budget_of(clients, deeds, settings, workers) + (SETTLES_S if unsparing else 0.0)
+    expect = expectations(clients, deeds, settings, budget_s)
+    if unsparing:
+        expect.pop("outcomes", None)
     draft = Scenario(
         name="generated",
         summary="A generated scenario.",
         workload=tuple(client.upload for client in clients),
         faults=tuple(fault for deed in deeds for fault in deed.faults),
-        expect=expectations(clients, deeds, settings, budget_s),
+        expect=expect,
         budget_s=budget_s,
         settings=settings,
         roles={"worker": workers} if workers != RoleOptions() else {},

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bench.claims.page
+from bench.campaign.totals import Campaign
 from bench.claims import all_claims, trying
 from bench.claims.claim import Claim, Finding
-from bench.claims.make_video_operations import supported
+from bench.claims.make_video_operations import manual, recovery, success, supported
 from bench.claims.page import Kept, page, read
 from bench.claims.runs import NothingJudgedError
+from bench.commit import measured_at
 
-HELD = Finding(verdict="held", figure="0 of 9 stuck", note="a | b")
+HELD = Finding(verdict="held", figure="0 of 9 stuck", note="a | b", commit="abc")
 
 
 def claim(name: str = "one", finding: Finding | None = HELD) -> Claim:
@@ -35,8 +39,8 @@ def kept_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_page_tells_each_claim_with_its_finding() -> None:
     """A bar in a text is no column; what was not tried is told as that."""
     text = page({"one": Kept(finding=HELD, date="2026-01-02")}, [claim(), claim("two")])
-    assert "| All is well. | **held** | 0 of 9 stuck | a \\| b | 2026-01-02 |" in text
-    assert "| All is well. | not measured yet | - | - | - |" in text
+    assert "| All is well. | **held** | 0 of 9 stuck | a \\| b | 2026-01-02 | `abc` |" in text
+    assert "| All is well. | not measured yet | - | - | - | - |" in text
     assert "## [some-day](incidents/some-day.md)" in text
     assert "unstuck run x  # two" in text
 
@@ -79,8 +83,8 @@ def test_the_claims_of_every_incident_are_found() -> None:
     ("of", "bad", "verdict"),
     [
         (120, 0, "not testable here"),  # supports 97.5 %
-        (299, 0, "not testable here"),
-        (300, 0, "held"),
+        (298, 0, "not testable here"),
+        (299, 0, "held"),
         (1000, 3, "held"),  # at most 7.75 bad ones, at 95 %
         (1000, 6, "not testable here"),  # 99.4 % were seen, and 98.8 % are supported
         (1000, 11, "refuted"),
@@ -90,3 +94,87 @@ def test_the_claims_of_every_incident_are_found() -> None:
 def test_a_share_holds_only_when_so_many_jobs_support_it(of: int, bad: int, verdict: str) -> None:
     """None bad in a hundred says little of one in a hundred: by the rule of three, 97 %."""
     assert supported(0.99, of=of, bad=bad) == verdict
+
+
+def campaign(**facts: Any) -> Campaign:
+    usual: dict[str, Any] = {
+        "date": "2026-01-02", "commit": "abc", "world": "processes", "seed": 1, "factor": 30.0, "run_s": 9.0,
+        "runs": 400, "failed_runs": 0, "broken": {}, "unjudged_runs": 2, "missed_runs": 1,
+        "faults_landed": 800, "jobs": 1300, "excluded": {"its client cancelled it": 300}, "valid": 1000,
+        "valid_without_fault": 100, "succeeded": 1000, "failures": {}, "classes": {"ok": 1300}, "bad": 0,
+        "manual": 0, "hit": 500, "recovered": 500, "recovery_median_s": 1.0, "recovery_p99_s": 9.0,
+        "recovery_max_s": 9.5,
+    }  # fmt: skip
+    return Campaign(**{**usual, **facts})
+
+
+SIM = campaign(world="sim", factor=1.0, recovery_p99_s=200.0)
+
+
+def test_the_rate_of_a_campaign_says_what_it_supports_and_what_not() -> None:
+    """1000 good jobs support 99.7 %; 99.9 % would take three times as many."""
+    found = success(campaign())
+    assert (found.verdict, found.commit) == ("held", "abc")
+    assert found.figure == "100.00% (1000 of 1000 valid jobs); at least 99.70% supported"
+    assert "10% of the valid ones in runs without a fault" in found.note
+    assert "2 were not judged" in found.note
+    assert found.note.endswith("99.9 % is not supported: 99.9% takes 2995 valid jobs without a failure.")
+
+
+def test_a_broken_promise_refutes_what_is_claimed_of_a_campaign() -> None:
+    """Whatever the shares are."""
+    broken = campaign(failed_runs=1, broken={"effects": 1})
+    assert {success(broken).verdict, manual(broken).verdict, recovery(broken, SIM).verdict} == {"refuted"}
+    assert recovery(campaign(), campaign(world="sim", factor=1.0, failed_runs=1)).verdict == "refuted"
+
+
+def test_who_failed_wrongly_needs_somebodys_hand() -> None:
+    """As who is stuck does; of them not a single one is allowed."""
+    assert manual(campaign()).verdict == "held"
+    assert manual(campaign(succeeded=980, failures={"failed: crashed": 20})).verdict == "refuted"
+    assert manual(campaign(bad=1)).verdict == "refuted"
+    assert success(campaign(succeeded=980, failures={"failed: crashed": 20})).figure.endswith(
+        "20 failed: crashed"
+    )
+
+
+def test_recovery_within_minutes_can_be_missed() -> None:
+    """11 s of a run are more than five minutes of production; the sim's are counted as they are."""
+    assert recovery(campaign(), SIM).verdict == "held"
+    assert recovery(campaign(), campaign(factor=1.0, recovery_p99_s=301.0)).verdict == "refuted"
+    late = recovery(campaign(recovery_p99_s=11.0), SIM)
+    assert late.verdict == "not testable here"
+    assert "p99 11.0 s (x 30: 5.5 minutes)" in late.figure
+    assert "p99 3.3 minutes" in late.figure
+    assert recovery(campaign(recovered=440), SIM).verdict == "refuted"
+
+
+def test_stale_figures_are_listed_with_why(
+    kept_here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the command runs and what the claim watches besides; nothing is tried."""
+    asked: list[list[str]] = []
+
+    def stale(commit: str, paths: list[str]) -> str | None:
+        asked.append(list(paths))
+        return f"changed since {commit}"
+
+    command = "unstuck run told-apart --defence-off kill_evidence"
+    one = replace(claim(), command=command, watches=("bench/campaign",))
+    trying.main(["--write"], [one])
+    monkeypatch.setattr(trying, "stale", stale)
+    assert trying.main(["--stale"], [one, claim("two")]) == 1
+    told = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split(maxsplit=1) for line in told] == [
+        ["one", "changed since abc"],
+        ["two", "not measured yet"],
+    ]
+    assert asked[0][0].endswith("told-apart.yaml")
+    assert asked[0][-1] == "bench/campaign"
+    assert any(path.startswith("reference_service/") for path in asked[0])
+
+
+def test_a_finding_is_kept_with_the_commit_of_its_measurement(kept_here: Path) -> None:
+    """The one at hand, unless what it tells of was measured at another."""
+    trying.main(["--write"], [claim(finding=replace(HELD, commit=""))])
+    assert read()["one"].finding.commit == measured_at()

@@ -108,3 +108,24 @@ def test_a_budget_outlasts_every_period_that_a_recovery_waits_for(many: list[Sce
     for one in many:
         attempts = 1 + sum(fault.name != "heal" for fault in one.faults)
         assert one.budget_s >= float(one.settings["upload_deadline_s"]) + 4.0 * min(attempts, 3)
+
+
+@pytest.fixture(scope="module")
+def unsparing() -> list[Scenario]:
+    return drawn(scenarios(CATALOGUE, deeds_max=6, unsparing=True), 120, seed=1)
+
+
+def test_an_unsparing_scenario_has_no_regard_to_attempts(unsparing: list[Scenario]) -> None:
+    """The limit stays the service's own however many faults there are, and whoever is away may stay away."""
+    assert not any("attempts_max" in one.settings for one in unsparing)
+    assert max(len(one.faults) for one in unsparing) >= 6
+    lengths = {getattr(fault.parameters, "for_s", 0.0) for one in unsparing for fault in one.faults}
+    assert {0.3, 40.0} <= lengths
+
+
+def test_an_unsparing_scenario_expects_no_end_of_any_job(unsparing: list[Scenario]) -> None:
+    """What is measured is how many succeed; that each ends, and by no broken promise, is still demanded."""
+    assert not any("outcomes" in one.expect for one in unsparing)
+    assert all(
+        {"every_job_terminal", "no_job_lost", "terminal_is_final"} <= set(one.expect) for one in unsparing
+    )
