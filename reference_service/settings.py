@@ -54,6 +54,7 @@ class Settings(BaseSettings):
 
     page_poll_s: Seconds = 2.0  # between two looks of a page at what is on screen
 
+    requests_max: int = Field(default=400, ge=1)  # under way in one API process, ten for each of its threads
     rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
     rate_burst: int = Field(default=200, ge=1)
     queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused

@@ -18,6 +18,7 @@ from reference_service.web import rendering, sessions
 
 IDS_MAX = projects.SHOWN_MAX
 NAME_MAX = 255
+FIELDS_MAX = 4  # of the form, which has one
 SEE_OTHER = 303
 AWAY_RETRY_AFTER_S = 2
 
@@ -38,7 +39,10 @@ def _add_sessions(app: FastAPI, service_of: Callable[[], Service]) -> None:
     @app.post("/web/login", include_in_schema=False)
     async def log_in(request: Request) -> Response:
         sessions.check_origin(request)
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
+        try:
+            fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise Refused(status=400, message=f"the form has one field, not over {FIELDS_MAX}") from None
         token = fields.get("token", [""])[0].strip()
         if tenants.tenant_of(service_of().settings, token) is None:
             return _html(rendering.login("That token is not known here."), status=401)

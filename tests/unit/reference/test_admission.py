@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -37,6 +39,19 @@ def test_a_bucket_holds_a_burst_and_fills_again() -> None:
     assert rates.take("b", clock) == 0.0
     clock.advance(0.5)
     assert rates.take("a", clock) == 0.0
+
+
+def test_a_bucket_is_not_full_again_for_threads_that_ask_at_once() -> None:
+    """Eight ask as fast as they can: what is granted is the burst, and no more."""
+    clock, rates = ManualClock(), Rates(per_s=1, burst=50)
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            granted = sum(pool.map(lambda _: rates.take("a", clock) == 0.0, range(20_000)))
+    finally:
+        sys.setswitchinterval(usual_s)
+    assert granted == 50
 
 
 def test_a_tenant_above_its_rate_is_told_when_to_come_again() -> None:

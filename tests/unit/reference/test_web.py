@@ -95,6 +95,12 @@ def test_what_another_site_sends_is_refused(visitor: Visitor, headers: dict[str,
     assert visitor("POST", "/web/login", "token=dev-token", origin="http://here")[0] == 303
 
 
+def test_a_form_with_too_many_fields_is_refused(world: MemoryWorld) -> None:
+    """As a bad request, not as a bug of ours."""
+    status, _, answer = Visitor(world)("POST", "/web/login", "a=1&b=2&c=3&d=4&token=dev-token")
+    assert (status, "the form" in answer) == (400, True)
+
+
 def test_names_are_escaped_wherever_they_stand(world: MemoryWorld, visitor: Visitor) -> None:
     """A name that is markup is shown as the text that it is, in page and answers, and nothing inline runs."""
     initiate(world, name=NAME)
