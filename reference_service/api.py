@@ -211,7 +211,7 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
     async def livez() -> JSONResponse:
         """The process answers: nothing else, since a restart mends nothing else.
 
-        In the loop, and not in a thread: 1. the database hangs, 2. requests that wait for it have all threads,
+        In the loop, not in a thread: 1. the database hangs, 2. requests that wait for it have all threads,
         3. an answer that needs one waits, too, 4. a process that is well is killed, and all of them are.
         """
         if not bound.service.defended(Defence.LIVENESS_APART):

@@ -273,13 +273,18 @@ class Hanging:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._over = threading.Event()
-        self.waits = threading.Semaphore(0)  # one more for each that waits
+        self._begun = threading.Semaphore(0)
         monkeypatch.setattr(Store, "single", self._single)
 
     def _single(self, _work: Any) -> Any:
-        self.waits.release()
+        self._begun.release()
         self._over.wait(30)
         raise Unavailable("the database hung")
+
+    def have_begun(self, count: int) -> None:
+        """Returns when so many wait."""
+        for _ in range(count):
+            assert self._begun.acquire(timeout=10)
 
     def let_go(self) -> None:
         self._over.set()
@@ -292,9 +297,7 @@ def test_liveness_waits_behind_no_request(world: MemoryWorld, monkeypatch: pytes
     async def look() -> tuple[int, list[int]]:
         waiting = [asyncio.ensure_future(get(app, "/jobs")) for _ in range(80)]
         try:
-            for _ in range(40):  # as many threads as there are
-                while not hanging.waits.acquire(blocking=False):
-                    await asyncio.sleep(0.01)
+            await asyncio.to_thread(hanging.have_begun, 40)  # as many threads as there are
             lives = await asyncio.wait_for(get(app, "/livez"), 10)
         finally:
             hanging.let_go()
@@ -304,7 +307,7 @@ def test_liveness_waits_behind_no_request(world: MemoryWorld, monkeypatch: pytes
 
 
 def test_no_more_requests_wait_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is refused at once, and says when to come again; `/livez` is not, nor is anybody afterwards."""
+    """One more is refused at once; `/livez` is not, nor is anybody afterwards."""
     world = memory_world(requests_max=3)
     client, hanging = Client(world), Hanging(monkeypatch)
     app = client.app
