@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -49,11 +50,9 @@ class AwsRefused(Exception):  # noqa: N818  an answer, not a bug
 
 
 def load() -> None:
-    """Imports what clients need: for a process that forks others, which need not do it then."""
-    import boto3.session  # noqa: PLC0415  late is the point
-    import botocore.awsrequest  # noqa: PLC0415  same
-    import botocore.config  # noqa: PLC0415  same
-    import botocore.exceptions  # noqa: F401, PLC0415  same
+    """Imports what clients need: for a process that forks others, which then need not."""
+    for name in ("boto3.session", "botocore.awsrequest", "botocore.config", "botocore.exceptions"):
+        import_module(name)
 
 
 @cache

@@ -1,5 +1,5 @@
-"""Importing this imports all that any role needs, and does what each does at its start, so that a process which
-forks roles pays once for it.
+"""Importing this imports all that any role needs, and does what each does at its start: a process that forks
+roles pays once for it.
 
 Opens no socket and starts no thread: neither survives a fork.
 """
