@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from reference_service.examination import examine
 from reference_service.fakes import memory_world
 
 
-def said_of_disk(folder: Path, **settings: object) -> str | None:
+def said_of_disk(folder: Path, **settings: Any) -> str | None:
     world = memory_world(work_folder=str(folder), **settings)
     (found,) = (finding for finding in examine(world.service) if finding.what == "disk")
     return found.problem
