@@ -1,7 +1,7 @@
 """Whether new work is taken now: no tenant above its rate, and no more waiting than can be done in time.
 
 What was taken is done. So work is refused while it is nobody's yet, at its announcement, and the answer says
-when to come again: 429 is the tenant's own doing, 503 is everybody's.
+when to come again: 429 is the tenant's own doing (its rate, its share of what may wait), 503 is everybody's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 
 from reference_service.domain import Defence
 from reference_service.service import Service
+from reference_service.settings import Settings
 from reference_service.store import lifecycle
 
 
@@ -40,13 +41,27 @@ def admit(service: Service, tenant: str) -> None:
                 "rate",
             )
     if service.defended(Defence.QUEUE_LIMIT):
-        waiting = lifecycle.count_waiting(
-            service.store, most=settings.queue_depth_max, lately_s=settings.upload_idle_s
+        waiting, own = lifecycle.count_waiting(
+            service.store, tenant, most=settings.queue_depth_max, lately_s=settings.upload_idle_s
         )
-        if waiting >= settings.queue_depth_max:
-            wait_s = service.randomness.uniform(settings.retry_after_s, 2 * settings.retry_after_s)
+        free = settings.queue_depth_max - waiting
+        wait_s = service.randomness.uniform(settings.retry_after_s, 2 * settings.retry_after_s)
+        if free <= 0:
             text = f"{waiting} jobs wait already, and no more are taken"
             raise _refusal(service, 503, text, wait_s, "queue")
+        if service.defended(Defence.TENANT_FAIRNESS) and not _has_share(settings, own, free):
+            text = f"tenant={tenant!r}: {own} of its jobs wait already, and room for {free} is left to others"
+            raise _refusal(service, 429, text, wait_s, "share")
+
+
+def _has_share(settings: Settings, own: int, free: int) -> bool:
+    """Whether a tenant of whose jobs `own` wait may bring one more while there is room for `free`.
+
+    It may hold `queue_share` of what it holds and what is free. So n tenants that bring all they can come to
+    rest at the same number each, and some room always stays: at a share of 0.9 and alone, nine tenths of the
+    depth and one tenth; two, nine nineteenths and one. Whoever comes new finds it, and nobody counts tenants.
+    """
+    return own < settings.queue_share * (own + free)
 
 
 def _refusal(service: Service, status: int, text: str, wait_s: float, why: str) -> Refused:

@@ -15,8 +15,8 @@
     GET  /livez, /readyz, /healthz   no token
 
 `Authorization: Bearer …` names the tenant; a job of another tenant is a 404. An error is `{"error": line}`.
-While draining: 503 with `Retry-After` on everything but reads. 411 and 413: a body without a length, or
-above 64 KiB.
+While draining: 503 with `Retry-After` on everything but reads; with `requests_max` under way, on everything
+but `/livez`. 411 and 413: a body without a length, or above 64 KiB.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from reference_service import sweeper, tenants, trace, uploads
@@ -45,6 +46,7 @@ from reference_service.store import lifecycle
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 from reference_service.web import add_web
 
+LIVEZ = "/livez"
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 64 * 1024  # every body is a few short fields
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})  # a label has no value that a client makes up
@@ -204,11 +206,15 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
 
 
 def _add_health(app: FastAPI, bound: _Bound) -> None:
-    @app.get("/livez")
-    def livez() -> JSONResponse:
-        """The process answers: nothing else, since a restart mends nothing else."""
+    @app.get(LIVEZ)
+    async def livez() -> JSONResponse:
+        """The process answers: nothing else, since a restart mends nothing else.
+
+        In the loop, not in a thread: 1. the database hangs, 2. requests that wait for it have all threads,
+        3. an answer that needs one waits, too, 4. a process that is well is killed, and all of them are.
+        """
         if not bound.service.defended(Defence.LIVENESS_APART):
-            return _checked(examine(bound.service))
+            return _checked(await run_in_threadpool(examine, bound.service))
         return JSONResponse({"live": True})
 
     @app.get("/healthz")
@@ -276,7 +282,8 @@ def _trace_of(scope: Scope) -> str | None:
 
 
 class _Gate:
-    """Refuses, before it is looked at, what would begin something new while draining, and too large a body.
+    """Refuses, before it is looked at, what would begin something new while draining, too large a body, and
+    one request more than may be under way: while a dependency hangs they only pile up.
 
     A body without a length would have to be read to be measured: it is refused, too.
     """
@@ -284,6 +291,7 @@ class _Gate:
     def __init__(self, inner: App, bound: _Bound) -> None:
         self._inner = inner
         self._bound = bound
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         metrics = self._bound.service.metrics
@@ -297,8 +305,12 @@ class _Gate:
 
         refusal = self._judge(scope) if scope["type"] == "http" else None
         if refusal is None:
-            with trace.within(_trace_of(scope)):
-                await self._inner(scope, receive, counted)
+            self._under_way += 1
+            try:
+                with trace.within(_trace_of(scope)):
+                    await self._inner(scope, receive, counted)
+            finally:
+                self._under_way -= 1
         else:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, counted)
@@ -314,4 +326,9 @@ class _Gate:
         if not length.isdigit() or len(length) > 18 or int(length) > BODY_BYTES_MAX:
             shown = length[:32].decode("latin-1")
             return _error(413, f"Content-Length={shown!r}: at most {BODY_BYTES_MAX}")
+        service = self._bound.service
+        if self._under_way >= service.settings.requests_max and scope["path"] != LIVEZ:
+            service.metrics.count("reference_requests_refused_total", why="busy")
+            text = f"{self._under_way} requests are under way already"
+            return _error(503, text, retry_after_s=RETRY_AFTER_S)
         return None

@@ -122,6 +122,8 @@ def run_looping(settings: Settings, role: str) -> int:
         "push": partial(push.loop, endpoints=HttpEndpoints(settings.internal_token)),
     }
     service, database = build(settings, role)
+    if role == "worker":
+        aws.load()  # once, and not in each child
     runtime = ForkRuntime(
         boot_id=service.randomness.token_hex(8),
         drain_on_sigterm=service.defended(Defence.DRAIN_ON_SIGTERM),

@@ -1,4 +1,7 @@
-"""boto3 clients that are made at first use, or beforehand by `warm_up`, and survive a fork."""
+"""boto3 clients that are made at first use, or beforehand by `warm_up`, and survive a fork.
+
+boto3 itself is imported then, too: half of what roles without a client would be resident with.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,20 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from io import BytesIO
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-import boto3
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.client import BaseClient
-from botocore.compat import HTTPHeaders
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.response import HTTPResponse
 
 from reference_service.disk import NO_ROOM
 from reference_service.open_files import OUT
 from reference_service.ports import Unavailable
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.client import BaseClient
 
 T = TypeVar("T")
 C = TypeVar("C", bound="BaseClient")
@@ -38,9 +41,25 @@ class AwsAccess:
     secret: str
 
 
+class AwsRefused(Exception):  # noqa: N818  an answer, not a bug
+    """The service answered that it will not; `code` is its word for why."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def load() -> None:
+    """Imports what clients need: for a process that forks others, which then need not."""
+    for name in ("boto3.session", "botocore.awsrequest", "botocore.config", "botocore.exceptions"):
+        import_module(name)
+
+
 @cache
 def _session() -> boto3.session.Session:
     """One for all clients, since the models of the services are parsed once for each session."""
+    import boto3.session  # noqa: PLC0415  heavy
+
     return boto3.session.Session()
 
 
@@ -72,14 +91,16 @@ class OwnClient(Generic[C]):
             self._client.close()
 
     def call(self, action: Callable[[C], T]) -> T:
-        """`action(client)`. Raises `Unavailable` for whatever went wrong but a `ClientError` below 500."""
+        """`action(client)`. Raises `AwsRefused` for an answer below 500, `Unavailable` for all else."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  heavy
+
         try:
             return action(self.own())
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if status >= 500 or status == 429:
                 raise Unavailable(f"{self._service}: {error}") from error
-            raise
+            raise AwsRefused(str(error), code=str(error.response.get("Error", {}).get("Code", ""))) from error
         except (BotoCoreError, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM | OUT:
                 raise  # our own disk, or our own descriptors, not the store
@@ -116,6 +137,8 @@ _ready: dict[_Kind, list[BaseClient]] = {}  # made beforehand, for whoever comes
 
 
 def _make(kind: _Kind, endpoint: str | None) -> BaseClient:
+    from botocore.config import Config  # noqa: PLC0415  heavy
+
     config = Config(
         connect_timeout=CONNECT_S,
         read_timeout=kind.read_s,
@@ -144,10 +167,6 @@ def _point(client: BaseClient, endpoint: str) -> None:
         builtins["SDK::Endpoint"] = endpoint
 
     client.meta.events.register("before-endpoint-resolution", choose)
-
-
-def error_code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def warm_up(access: AwsAccess, read_s: Mapping[str, float], *, each: int = 2) -> None:
@@ -186,5 +205,8 @@ def _call_each(client: Any) -> None:
 
 
 def _answer_with_nothing(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    from botocore.awsrequest import AWSResponse  # noqa: PLC0415  heavy
+    from botocore.compat import HTTPHeaders  # noqa: PLC0415  same
+
     body = b"{}" if request.headers.get("X-Amz-Target") else b""  # JSON is SQS, which must be some
     return AWSResponse(request.url, 200, HTTPHeaders(), HTTPResponse(BytesIO(body), preload_content=False))

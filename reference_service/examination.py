@@ -105,7 +105,11 @@ def _objects(service: Service) -> str | None:
 def _disk(service: Service) -> str | None:
     """By what a worker takes no job without."""
     settings = service.settings
-    free, wanted = disk.free_bytes(settings, disk.root_of(settings)), settings.disk_reserve_bytes
+    root, wanted = disk.root_of(settings), settings.disk_reserve_bytes
+    try:
+        free = disk.free_bytes(settings, root)
+    except OSError as error:
+        return f"{root}: {error.strerror}"
     return None if free >= wanted else f"{free} bytes are free, {wanted} are needed"
 
 

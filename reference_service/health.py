@@ -1,7 +1,8 @@
 """Whether the role of this container works: `python -m reference_service.health`, for its health check.
 
-What serves HTTP has to answer. What does not (worker, sweeper, relay) has to have beaten in the register of
-instances lately: a loop that hangs, or has lost the database for long, does not.
+It has to answer `GET /livez`: api and stubs where they serve, the others (worker, sweeper, relay …) on their
+`REFERENCE_METRICS_PORT`. That says nothing of what the role depends on: whoever restarts by this must not
+restart every worker because the database is away.
 """
 
 from __future__ import annotations
@@ -31,36 +32,17 @@ def main(role: str | None = None) -> int:
 
 
 def trouble(settings: Settings, role: str) -> str | None:
-    """What is wrong with a role; None when it works. Raises `OSError`, `BadSettings`."""
+    """What is wrong with a role; None when it works. Raises `OSError`."""
     ports = {
         "api": settings.api_port,
         "vision": urlsplit(settings.vision_url).port or 80,
         "sink": urlsplit(settings.sink_url).port or 80,
     }
-    if role in ports:
-        url = f"http://127.0.0.1:{ports[role]}/livez"
-        with DIRECTLY.open(url, timeout=ANSWERS_WITHIN_S) as answer:
-            return None if answer.status == 200 else f"/livez answered {answer.status}"
-    return _silent(settings, role)
-
-
-def _silent(settings: Settings, role: str) -> str | None:
-    """For a role that keeps its row in the register: how long it has not."""
-    from reference_service.app import build  # noqa: PLC0415  heavy, and the others need none of it
-    from reference_service.ports import Unavailable  # noqa: PLC0415  same
-    from reference_service.store import events  # noqa: PLC0415  same
-
-    service, database = build(settings, "health")
-    try:
-        within_s = settings.instance_dead_after_s
-        beats = events.beats_of_others(
-            service.store, instance=settings.instance, role=role, boot_id="", within_s=within_s
-        )
-    except Unavailable as error:
-        return str(error)
-    finally:
-        database.close()
-    return None if beats else f"no heartbeat of {settings.instance} for {within_s:g} s"
+    port = ports.get(role, settings.metrics_port)
+    if not port:
+        return "REFERENCE_METRICS_PORT=0: nowhere to ask whether it lives; choose a port"
+    with DIRECTLY.open(f"http://127.0.0.1:{port}/livez", timeout=ANSWERS_WITHIN_S) as answer:
+        return None if answer.status == 200 else f"/livez answered {answer.status}"
 
 
 if __name__ == "__main__":

@@ -1,39 +1,14 @@
-"""Importing this imports all that any role needs, so that a process which forks roles pays once for it.
+"""Importing this imports all that any role needs, and does what each does at its start: a process that forks
+roles pays once for it.
 
 Opens no socket and starts no thread: neither survives a fork.
 """
 
 from __future__ import annotations
 
-import encodings.idna
-
-import anyio._backends._asyncio
-import httptools
-import prometheus_client
-import psycopg
-import sqlalchemy.dialects.postgresql.psycopg
-import sqlalchemy.dialects.sqlite.pysqlite
-import uvicorn.lifespan.off
-import uvicorn.loops.asyncio
-import uvicorn.protocols.http.auto
-import uvicorn.protocols.http.httptools_impl
-
-import reference_service.__main__
-import reference_service.api
-import reference_service.app
-import reference_service.serving
-import reference_service.stages
+import reference_service.all_roles
 from reference_service.app import warm_up
 
-__all__ = [
-    "anyio",
-    "encodings",
-    "httptools",
-    "prometheus_client",
-    "psycopg",
-    "reference_service",
-    "sqlalchemy",
-    "uvicorn",
-]
+__all__ = ["reference_service"]
 
 warm_up()

@@ -83,17 +83,26 @@ def reconcile(service: Service, tenant: str, project: str) -> int:
 
     What it finds the sweeper would find a little later: an upload that is there and was never completed, a
     queued job without an event, a claim whose lease has run out. Returns how many it moved. Only the jobs
-    that a page shows are looked at. Raises `Unavailable` of the database; an object store that is away
-    leaves a job.
+    that a page shows are looked at. Raises `Unavailable` of the database; an object store that is away is
+    asked once, and not again for each upload that is waited for: it may take its time to say nothing.
     """
-    moved = 0
-    for job in projects.newest(service.store, tenant, project, limit=SHOWN_MAX):
-        if job.state not in TERMINAL:
-            moved += _reconcile(service, job)
+    live = [
+        job
+        for job in projects.newest(service.store, tenant, project, limit=SHOWN_MAX)
+        if job.state not in TERMINAL
+    ]
+    moved = sum(_bring_back(service, job) for job in live)
+    try:
+        for job in live:
+            if job.state is State.AWAITING_UPLOAD or is_unverified(service, job):
+                moved += _take_upload(service, job)
+    except Unavailable as error:
+        service.log.warning("no telling whether uploads are there", job=job.id, error=str(error))
     return moved
 
 
-def _reconcile(service: Service, job: Job) -> bool:
+def _bring_back(service: Service, job: Job) -> bool:
+    """What the database alone can tell."""
     if job.state is State.ACTIVE:
         due = service.defended(Defence.LEASE_RECOVERY) and _may_be_late(service, job)
         return due and take_from_the_dead(service, job) is not None
@@ -102,7 +111,7 @@ def _reconcile(service: Service, job: Job) -> bool:
         due = service.defended(Defence.EVENT_RECONCILIATION)
         due = due and recovery.is_unannounced(service.store, job.id, after_s=after_s)
         return due and call_again(service, job.id)
-    return _take_upload(service, job)
+    return False
 
 
 def _may_be_late(service: Service, job: Job) -> bool:
@@ -111,13 +120,11 @@ def _may_be_late(service: Service, job: Job) -> bool:
 
 
 def _take_upload(service: Service, job: Job) -> bool:
-    """Completes an upload that is wholly there, as its client would have."""
+    """Completes an upload that is wholly there, as its client would have. Raises `Unavailable`."""
     try:
         if not recovery_sweep.upload_is_there(service, job):
             return False
         return uploads.complete(service, job).state is not job.state
     except Refused as refused:
         service.log.info("an upload was not taken", job=job.id, why=refused.message)
-    except Unavailable as error:
-        service.log.warning("no telling whether an upload is there", job=job.id, error=str(error))
     return False

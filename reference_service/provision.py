@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from reference_service.aws import AwsAccess, OwnClient, error_code
+from reference_service.aws import AwsAccess, AwsRefused, OwnClient
 from reference_service.ports import Unavailable
 from reference_service.settings import Settings
 
@@ -25,7 +23,7 @@ def create_resources(settings: Settings, s3: AwsAccess, sqs: AwsAccess, *, notif
     """Raises `Unavailable`, also when the endpoint refuses."""
     try:
         _create(settings, s3, sqs, notification=notification)
-    except ClientError as error:
+    except AwsRefused as error:
         raise Unavailable(f"bucket={settings.bucket!r} in {s3.region}, and its queues: {error}") from error
 
 
@@ -37,8 +35,8 @@ def _create(settings: Settings, s3: AwsAccess, sqs: AwsAccess, *, notification: 
         place = {"CreateBucketConfiguration": {"LocationConstraint": s3.region}}
     try:
         objects.call(lambda client: client.create_bucket(Bucket=settings.bucket, **place))
-    except ClientError as error:
-        if error_code(error) not in EXISTS:
+    except AwsRefused as error:
+        if error.code not in EXISTS:
             raise
     queues.call(lambda client: client.create_queue(QueueName=settings.jobs_queue))
     url = queues.call(lambda client: client.create_queue(QueueName=settings.uploads_queue))["QueueUrl"]

@@ -54,9 +54,13 @@ class Settings(BaseSettings):
 
     page_poll_s: Seconds = 2.0  # between two looks of a page at what is on screen
 
+    requests_max: int = Field(default=400, ge=1)  # under way in one API process, ten for each of its threads
     rate_per_s: float = Field(default=50.0, gt=0)  # announcements of one tenant, by each API process
     rate_burst: int = Field(default=200, ge=1)
     queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused
+    queue_share: float = Field(
+        default=0.9, gt=0, le=1
+    )  # of these by one tenant alone; of several, each has less
     retry_after_s: Seconds = 5.0  # told to whom is refused for that; up to twice as long, to spread them
     queue_window: int = Field(default=100, ge=0)  # events in the queue at a time; 0: all there are
     upload_deadline_s: Seconds = 3600.0

@@ -253,6 +253,9 @@ def retry(service: Service, job: Job) -> Retried:
         raise Refused(
             status=409, message=f"job={job.id!r}: it is {job.state}; only what failed can be retried"
         )
+    known = lifecycle.live_retry(service.store, job.id)
+    if known is not None:  # it was admitted; asking again brings no work
+        return _retried(service, known, new=False)
     admit(service, job.tenant)
     usable = job.etag is not None and job.reason not in PERMANENT
     facts = service.objects.head(job.upload_key) if usable else None
@@ -278,5 +281,9 @@ def retry(service: Service, job: Job) -> Retried:
         if made.state is State.QUEUED:
             announce(service, made)
         service.log.info("retried", job=made.id, trace=made.trace, retry_of=job.id)
+    return _retried(service, made, new=is_new)
+
+
+def _retried(service: Service, made: Job, *, new: bool) -> Retried:
     waits = made.state is State.AWAITING_UPLOAD
-    return Retried(job=made, target=upload_target(service, made, 0) if waits else None, new=is_new)
+    return Retried(job=made, target=upload_target(service, made, 0) if waits else None, new=new)

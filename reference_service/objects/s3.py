@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import ClientError
-
-from reference_service.aws import AwsAccess, OwnClient, error_code
+from reference_service.aws import AwsAccess, AwsRefused, OwnClient
 from reference_service.ports import ObjectChanged, ObjectFacts, ObjectMissing, Unavailable, UploadPart
 
 if TYPE_CHECKING:
@@ -162,9 +160,9 @@ class S3Objects:
     def _call(self, action: Callable[[S3Client], T]) -> T:
         try:
             return self._client.call(action)
-        except ClientError as error:
-            if error_code(error) in GONE | UNFIT:
+        except AwsRefused as error:
+            if error.code in GONE | UNFIT:
                 raise ObjectMissing(str(error)) from error
-            if error_code(error) in CHANGED:
+            if error.code in CHANGED:
                 raise ObjectChanged(str(error)) from error
             raise Unavailable(f"s3: {error}") from error

@@ -7,9 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from botocore.exceptions import ClientError
-
-from reference_service.aws import AwsAccess, OwnClient, error_code
+from reference_service.aws import AwsAccess, AwsRefused, OwnClient
 from reference_service.ports import Message, Unavailable
 from reference_service.pulled import Pulled
 from reference_service.queue.bodies import read_body
@@ -58,15 +56,13 @@ class SqsQueue(Pulled):
 
     def delete(self, message: Message) -> None:
         """Idempotent: a receipt that is no longer good belongs to a message that is gone, or comes again."""
-
-        def remove(sqs: SQSClient, url: str) -> None:
-            try:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
-            except ClientError as error:
-                if error_code(error) not in STALE_RECEIPT:
-                    raise
-
-        self._call(remove)
+        try:
+            self._client.call(
+                lambda sqs: sqs.delete_message(QueueUrl=self._url_by(sqs), ReceiptHandle=message.receipt)
+            )
+        except AwsRefused as error:
+            if error.code not in STALE_RECEIPT:
+                raise Unavailable(f"sqs: {error}") from error
 
     def depth(self) -> int:
         """About: SQS counts late."""
@@ -80,15 +76,15 @@ class SqsQueue(Pulled):
         self._client.close()
 
     def _call(self, action: Callable[[SQSClient, str], T]) -> T:
-        def with_url(sqs: SQSClient) -> T:
-            if self._url is None:
-                self._url = sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
-            return action(sqs, self._url)
-
         try:
-            return self._client.call(with_url)
-        except ClientError as error:
+            return self._client.call(lambda sqs: action(sqs, self._url_by(sqs)))
+        except AwsRefused as error:
             raise Unavailable(f"sqs: {error}") from error
+
+    def _url_by(self, sqs: SQSClient) -> str:
+        if self._url is None:
+            self._url = sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+        return self._url
 
 
 def read_s(longest_wait_s: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import RETRYABLE, STAGES, TERMINAL, Job, Outcome, Reason, State
@@ -73,7 +73,7 @@ LIST = (
 )
 LIST_STATE = LIST.where(jobs.c.state == bindparam("b_state"))
 _SOME = (
-    select(jobs.c.id)
+    select(jobs.c.tenant)
     .where(
         or_(
             jobs.c.state == State.QUEUED,
@@ -86,7 +86,9 @@ _SOME = (
     .limit(bindparam("b_most"))
     .subquery()
 )
-COUNT_UP_TO = select(func.count()).select_from(_SOME)
+COUNT_UP_TO = select(
+    func.count(), func.count(case((_SOME.c.tenant == bindparam("b_tenant"), 1)))
+).select_from(_SOME)
 ORPHANED = (
     select(*jobs.c)
     .where(
@@ -173,10 +175,18 @@ def get_job(store: Store, job_id: str) -> Job | None:
     return None if row is None else job_of(row)
 
 
-def count_waiting(store: Store, *, most: int, lately_s: float) -> int:
-    """Jobs that wait for a worker, or were announced `lately_s` and so will; `most` are counted."""
-    values = {"b_most": most, "b_lately_s": lately_s}
-    return store.single(lambda connection: connection.execute(COUNT_UP_TO, values).scalar_one())
+def count_waiting(store: Store, tenant: str, *, most: int, lately_s: float) -> tuple[int, int]:
+    """Jobs that wait for a worker, or were announced `lately_s` and so will, and how many of them are the
+    tenant's; `most` are counted."""
+    values = {"b_tenant": tenant, "b_most": most, "b_lately_s": lately_s}
+    waiting, own = store.single(lambda connection: connection.execute(COUNT_UP_TO, values).one())
+    return int(waiting), int(own)
+
+
+def live_retry(store: Store, job_id: str) -> Job | None:
+    """The retry of a job that may yet succeed, or did; None: there is none."""
+    row = store.single(lambda connection: connection.execute(LIVE_RETRY, {"b_job": job_id}).first())
+    return None if row is None else job_of(row)
 
 
 def list_jobs(

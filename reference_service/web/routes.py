@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
@@ -18,6 +20,7 @@ from reference_service.web import rendering, sessions
 
 IDS_MAX = projects.SHOWN_MAX
 NAME_MAX = 255
+FIELDS_MAX = 4  # of the form, which has one
 SEE_OTHER = 303
 AWAY_RETRY_AFTER_S = 2
 
@@ -38,7 +41,10 @@ def _add_sessions(app: FastAPI, service_of: Callable[[], Service]) -> None:
     @app.post("/web/login", include_in_schema=False)
     async def log_in(request: Request) -> Response:
         sessions.check_origin(request)
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
+        try:
+            fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise Refused(status=400, message=f"the form has one field, not over {FIELDS_MAX}") from None
         token = fields.get("token", [""])[0].strip()
         if tenants.tenant_of(service_of().settings, token) is None:
             return _html(rendering.login("That token is not known here."), status=401)
@@ -103,13 +109,39 @@ def _add_answers(app: FastAPI, service_of: Callable[[], Service]) -> None:
             }
         )
 
+    under_way = _UnderWay()
+
     @app.post("/web/reconcile", include_in_schema=False)
     def reconcile(request: Request, name: Name = "") -> Response:
         sessions.check_origin(request)
         service = service_of()
         tenant = _tenant(service, request)
-        projects.reconcile(service, tenant, _storable(name))
-        return _json(_whole(service, tenant, name))
+        with under_way.alone((tenant, _storable(name))) as alone:
+            moved = projects.reconcile(service, tenant, name) if alone else 0
+        return _json({"project": name, "moved": moved})
+
+
+class _UnderWay:
+    """What this process is about. A project that is opened again and again while the object store hangs takes
+    one thread, not all of them.
+    """
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[str, str]] = set()
+        self._lock = Lock()
+
+    @contextmanager
+    def alone(self, key: tuple[str, str]) -> Iterator[bool]:
+        """Whether nobody is about that yet; whoever is told so is, for as long as the block."""
+        with self._lock:
+            first = key not in self._keys
+            self._keys.add(key)
+        try:
+            yield first
+        finally:
+            if first:
+                with self._lock:
+                    self._keys.discard(key)
 
 
 def _whole(service: Service, tenant: str, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +159,11 @@ class Service:
     def ends(self, job: str) -> None:
         until(f"{job} succeeds", lambda: self.state_of(job) == "succeeded")
 
+    def end(self, jobs: Sequence[str]) -> None:
+        """As if they had been cancelled."""
+        with psycopg.connect(self.running._places.database_url, autocommit=True) as connection:
+            connection.execute("UPDATE jobs SET state = 'cancelled' WHERE id = ANY(%s)", (list(jobs),))
+
     def arm(
         self, rule: str, message: str, action: Action, *, about: str = "", link: str = "browser.api"
     ) -> None:
@@ -290,6 +295,20 @@ class Browser:
               Math.min(...all.map((r) => r.startTime - one.responseEnd).filter((wait) => wait > 0)) / 1000)
               .filter(Number.isFinite)"""
         return [float(wait) for wait in self.driver.execute_script(script, status)]
+
+    def scroll_to(self, job: str) -> float:
+        """How long after that the first request that asks for the job began, in seconds."""
+        script = """window.scrolled = performance.now();
+            document.querySelector(`[data-job="${arguments[0]}"]`).scrollIntoView()"""
+        self.driver.execute_script(script, job)
+        began_s = float(self.driver.execute_script("return window.scrolled")) / 1000
+        asked = until(
+            f"{job} is asked for",
+            lambda: [
+                at for at, url in self.requests() if at >= began_s and "/web/rows" in url and job in url
+            ],
+        )
+        return float(asked[0]) - began_s
 
     def forget_requests(self) -> None:
         self.driver.execute_script("performance.clearResourceTimings()")

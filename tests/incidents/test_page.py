@@ -230,6 +230,32 @@ def test_only_rows_on_screen_are_asked_for(at: Service, window: Browser, name: s
     until("the oldest is asked for", lambda: asked(jobs[0]))
 
 
+def test_a_row_that_comes_into_sight_is_asked_for_at_once(at: Service, window: Browser, name: str) -> None:
+    """Also while the page, with nothing in sight that may change, has put off its next look by seconds."""
+    job = at.announce(name)[0]
+    at.end([at.announce(name)[0] for _ in range(30)])
+    window.go(name)
+
+    def idles() -> bool:
+        began = [start_s for start_s, url in window.requests() if "/web/rows" in url]
+        return len(began) > 1 and began[-1] - began[-2] > 20 * POLL_S
+
+    until("the page looks seldom", idles)
+    waited_s = window.scroll_to(job)
+    assert waited_s < 10 * POLL_S  # the next look was due after twice the last wait
+
+
+def test_an_object_store_that_hangs_stops_no_pull(at: Service, window: Browser, name: str) -> None:
+    """The service is asked to reconcile, and has not answered: what is on screen is pulled all the same."""
+    job = at.start(name)
+    at.hold_answer(f"hang {name}", f"name={name}", "POST /web/reconcile*")
+    window.go(name)
+    at.seen(f"hang {name}", "held")
+    at.finish(job)
+    window.shows(job, "succeeded")
+    at.release(f"hang {name}")
+
+
 def test_a_window_that_nobody_sees_asks_for_nothing(at: Service, window: Browser, name: str) -> None:
     """Hidden, it stops; seen again, it looks at once."""
     job = at.start(name)

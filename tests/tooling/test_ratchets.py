@@ -64,6 +64,10 @@ EFFECTFUL_CALLS = re.compile(
 
 ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     # module of reference_service -> what it is, and what it may reach past the ports
+    "all_roles.py": (
+        "imports for whoever forks, and uses nothing",
+        {"boto3", "botocore", "psycopg", "uvicorn"},
+    ),
     "aws.py": ("clients of S3 and SQS", {"boto3", "botocore", "urllib3"}),
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
     "exposition.py": ("answers of a role without HTTP", {"socket"}),
@@ -72,15 +76,12 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "internal.py": ("the same", {"secrets"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
     "open_files.py": ("asks for its limit; sets none", {"resource"}),
-    "objects/s3.py": ("objects in S3", {"botocore"}),
     "downstream.py": ("a program of its own", {"http.server", "signal"}),
     "health.py": ("a program of its own", {"urllib.request"}),
     "points.py": ("test points of a harness", {"os.kill", "signal", "socket", "threading"}),
-    "preload.py": ("does ahead of a fork what needs no socket and no thread", {"psycopg", "uvicorn"}),
-    "provision.py": ("makes bucket and queues", {"botocore"}),
+    "rates.py": ("a lock around what threads of the API share", {"threading"}),
     "queue/endpoints.py": ("workers over HTTP", {"urllib3"}),
     "queue/inbox.py": ("events that are pushed, over HTTP", {"selectors", "socket"}),
-    "queue/sqs.py": ("events in SQS", {"botocore"}),
     "runtime.py": (
         "processes and signals of production",
         {"ctypes", "os._exit", "os.fork", "os.kill", "os.pipe", "os.waitpid", "resource", "select", "signal"},
@@ -90,6 +91,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "tenants.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
     "store/database.py": ("connections to PostgreSQL and SQLite", {"sqlite3"}),
     "vision/client.py": ("the vision API over HTTP", {"urllib3"}),
+    "web/routes.py": ("a lock around what threads of the API share", {"threading"}),
     "vision/stub.py": ("a program of its own", {"http.server", "signal"}),
 }
 

@@ -25,7 +25,9 @@
       this.project = project;
       this.ending = new AbortController();
       this.timer = 0;
+      this.at_ms = 0; // when the timer ends
       this.idle_ms = POLL_MS;
+      this.known_ms = new Map(); // job -> when an answer last said how it is
       this.failures = 0;
     }
 
@@ -57,9 +59,9 @@
   }
 
   // Asks, and shows the answer unless the user has gone on. False: there was none to show.
-  async function look(view, url, show, method) {
+  async function look(view, url, show) {
     try {
-      const answer = await ask(view, url, method);
+      const answer = await ask(view, url);
       if (!isOpen(view) || answer.project !== view.project) return false;
       view.failures = 0;
       say("");
@@ -112,7 +114,12 @@
     summary.textContent = answer.summary;
     const shown = new Map([...jobs.children].map((row) => [row.dataset.job, row]));
     jobs.replaceChildren(...answer.rows.map((row) => renewed(shown.get(row.id), row)));
+    know(view, answer.rows);
     watch();
+  }
+
+  function know(view, rows) {
+    for (const row of rows) view.known_ms.set(row.id, performance.now());
   }
 
   function showRows(answer) {
@@ -131,16 +138,26 @@
     return old && old.isEqualNode(made) ? old : made;
   }
 
-  // What is on screen. A row that comes into sight is asked for at once.
+  // What is on screen. A row that comes into sight is asked for at once, or, if it was asked for just now, no
+  // later than those that were in sight; but whoever was told when to come again comes no sooner.
 
   const onScreen = new Set();
   const observer = new IntersectionObserver((entries) => {
+    const came = [];
     for (const entry of entries) {
       if (entry.isIntersecting) onScreen.add(entry.target);
       else onScreen.delete(entry.target);
+      if (entry.isIntersecting && "live" in entry.target.dataset) came.push(entry.target.dataset.job);
     }
-    if (open && !open.timer && !open.busy) next(open, 0);
+    if (!open || open.busy) return; // its answer is watched anew, and this comes again
+    if (!open.timer) next(open, 0);
+    else if (came.length > 0 && open.failures === 0) hurry(open, came);
   });
+
+  function hurry(view, came) {
+    const due_ms = Math.min(...came.map((job) => view.known_ms.get(job) ?? -POLL_MS)) + POLL_MS;
+    if (due_ms < view.at_ms) next(view, Math.max(0, due_ms - performance.now()));
+  }
 
   function watch() {
     observer.disconnect();
@@ -151,6 +168,7 @@
   function next(view, after_ms) {
     if (PULLS_WHAT_IS_OPEN && (view !== open || document.hidden)) return;
     clearTimeout(view.timer);
+    view.at_ms = performance.now() + after_ms;
     view.timer = setTimeout(() => pull(view), after_ms);
   }
 
@@ -167,11 +185,13 @@
   }
 
   async function lookAt(view, live) {
-    const more = { ids: live.map((row) => row.dataset.job).join(",") };
+    const ids = live.map((row) => row.dataset.job);
+    const more = { ids: ids.join(",") };
     if (jobs.firstElementChild) more.newest = jobs.firstElementChild.dataset.cursor;
     const counts = { changed: false }; // a job came or ended: so the sums are others, too
     const shown = await look(view, path("rows", view, more), (_, answer) => {
       counts.changed = answer.fresh.length > 0 || answer.rows.some((row) => !row.live);
+      know(view, [...ids.map((id) => ({ id })), ...answer.fresh]);
       showRows(answer);
     });
     return shown && counts.changed ? look(view, path("project", view), showWhole) : shown;
@@ -185,19 +205,23 @@
     if (isOpen(view)) next(view, shown ? after_ms : view.away_ms || after_ms);
   }
 
-  // First what the rows say, at once; then what store and queue say, which the service is made to ask.
   function begin(view, rendered) {
     if (open) open.close();
     frame(view);
-    turn(
-      view,
-      async () => {
-        if (!rendered) await look(view, path("project", view), showWhole);
-        if (!isOpen(view)) return false;
-        return look(view, path("reconcile", view), showWhole, "POST");
-      },
-      POLL_MS,
-    );
+    if (rendered) next(view, 0);
+    else turn(view, () => look(view, path("project", view), showWhole), POLL_MS);
+    reconcile(view);
+  }
+
+  // Has the service ask store and queue, which may take long when one of them hangs: so beside the turns, and
+  // the answer shows nothing, since by then a newer one may be shown.
+  async function reconcile(view) {
+    try {
+      const answer = await ask(view, path("reconcile", view), "POST");
+      if (isOpen(view) && answer.moved > 0 && !view.busy) next(view, 0);
+    } catch {
+      // Whatever is the matter, the next look meets it, too, and says so.
+    }
   }
 
   function beginAnew(project) {

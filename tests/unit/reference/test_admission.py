@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from reference_service.domain import Job
 from reference_service.fakes import ManualClock, MemoryWorld, memory_world
 from reference_service.rates import Rates
 from reference_service.relay import publish
+from reference_service.store import lifecycle
 from tests.unit.reference.drive import VIDEO
 
 
@@ -39,6 +43,19 @@ def test_a_bucket_holds_a_burst_and_fills_again() -> None:
     assert rates.take("a", clock) == 0.0
 
 
+def test_a_bucket_is_not_full_again_for_threads_that_ask_at_once() -> None:
+    """Eight ask as fast as they can: what is granted is the burst, and no more."""
+    clock, rates = ManualClock(), Rates(per_s=1, burst=50)
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            granted = sum(pool.map(lambda _: rates.take("a", clock) == 0.0, range(20_000)))
+    finally:
+        sys.setswitchinterval(usual_s)
+    assert granted == 50
+
+
 def test_a_tenant_above_its_rate_is_told_when_to_come_again() -> None:
     """429, with a whole number of seconds; another tenant is not meant."""
     world = memory_world(rate_per_s=0.5, rate_burst=2)
@@ -63,6 +80,68 @@ def test_no_more_is_taken_than_may_wait() -> None:
     assert refused.value.status == 503
     assert refused.value.retry_after_s in {3, 4, 5, 6}
     assert uploads.complete(world.service, early).state == "queued"
+
+
+def test_one_tenant_leaves_room_for_others() -> None:
+    """Within its rate, and by announcements alone, it fills its share; then 429, and another is taken."""
+    world = memory_world(queue_depth_max=20, retry_after_s=3, upload_idle_s=300)
+    for _ in range(18):
+        announce(world, "noisy")
+    with pytest.raises(Refused, match="18 of its jobs wait already, and room for 2 is left") as refused:
+        announce(world, "noisy")
+    assert refused.value.status == 429
+    assert refused.value.retry_after_s in {3, 4, 5, 6}
+    queue(world, "quiet")
+    world.clock.advance(301)
+    announce(world, "noisy")
+
+
+def test_however_many_bring_all_they_can_there_is_room_for_the_next() -> None:
+    """Each of three comes to rest at the same share, and a fourth finds room; alone one has half."""
+    world = memory_world(queue_depth_max=40, queue_share=0.5)
+
+    def fill(tenant: str) -> int:
+        taken = 0
+        try:
+            while True:
+                announce(world, tenant)
+                taken += 1
+        except Refused:
+            return taken
+
+    assert fill("a") == 20
+    for job in lifecycle.list_jobs(world.service.store, "a", limit=40):
+        uploads.cancel(world.service, job)
+    held = dict.fromkeys("abc", 0)
+    for _ in range(40):
+        for tenant in held:
+            with contextlib.suppress(Refused):
+                announce(world, tenant)
+                held[tenant] += 1
+    assert held == {"a": 10, "b": 10, "c": 10}
+    assert fill("d") == 5
+
+
+def test_with_fairness_off_one_tenant_may_fill_the_queue() -> None:
+    """And another finds no room."""
+    world = memory_world(queue_depth_max=20, defences_off="tenant_fairness")
+    for _ in range(20):
+        announce(world, "noisy")
+    with pytest.raises(Refused) as refused:
+        announce(world, "quiet")
+    assert refused.value.status == 503
+
+
+def test_whoever_asks_for_the_same_retry_again_gets_it_from_a_full_queue() -> None:
+    """It was admitted, and brings nothing new: neither rate nor depth has a say."""
+    world = memory_world(queue_depth_max=1, rate_burst=2, rate_per_s=0.01)
+    job = uploads.cancel(world.service, announce(world))
+    made = uploads.retry(world.service, job)
+    again = uploads.retry(world.service, job)
+    assert (made.new, again.new, again.job.id) == (True, False, made.job.id)
+    assert again.target is not None
+    with pytest.raises(Refused):
+        announce(world)
 
 
 @pytest.mark.parametrize("defence", ["rate_limit", "queue_limit"])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from reference_service import uploads
-from reference_service.api import Draining, make_app
+from reference_service.api import App, Draining, make_app
 from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.ports import Unavailable
+from reference_service.store import Store
 from tests.unit.reference.asgi import ask
 from tests.unit.reference.drive import VIDEO
 
@@ -23,7 +26,7 @@ class Client:
 
     def __init__(self, world: MemoryWorld) -> None:
         self.draining = Draining()
-        self._app = make_app(world.service, self.draining)
+        self.app = make_app(world.service, self.draining)
 
     def __call__(
         self,
@@ -42,7 +45,7 @@ class Client:
         """Status, headers, body; `sent` gets the messages as they come, should the application raise."""
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         named = [*headers.items(), ("content-type", "application/json")]
-        status, given, told = ask(self._app, method, path, body=raw, headers=named, sent=sent)
+        status, given, told = ask(self.app, method, path, body=raw, headers=named, sent=sent)
         return status, given, json.loads(told)
 
 
@@ -254,3 +257,90 @@ def test_a_sweep_by_http_needs_the_internal_token() -> None:
     assert client("POST", "/internal/sweep")[0] == 401
     status, answer = client("POST", "/internal/sweep", headers=internal)
     assert (status, answer["counts"]["requeued"]) == (200, 0)
+
+
+async def get(app: App, path: str) -> int:
+    """The status that it answers to our GET."""
+    told: list[Any] = []
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(key.encode(), value.encode()) for key, value in OURS.items()],
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    await app(scope, receive, send)
+    return int(told[0]["status"])
+
+
+class Hanging:
+    """A database that answers nobody before it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._over = threading.Event()
+        self._begun = threading.Semaphore(0)
+        monkeypatch.setattr(Store, "single", self._single)
+
+    def _single(self, _work: Any) -> Any:
+        self._begun.release()
+        self._over.wait(30)
+        raise Unavailable("the database hung")
+
+    def have_begun(self, count: int) -> None:
+        """Returns when so many wait."""
+        for _ in range(count):
+            assert self._begun.acquire(timeout=10)
+
+    def let_go(self) -> None:
+        self._over.set()
+
+
+def test_liveness_waits_behind_no_request(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many requests as threads wait for the database: the process still says that it lives."""
+    app, hanging = make_app(world.service, Draining()), Hanging(monkeypatch)
+
+    async def look() -> tuple[int, list[int]]:
+        waiting = [asyncio.ensure_future(get(app, "/jobs")) for _ in range(80)]
+        try:
+            await asyncio.to_thread(hanging.have_begun, 40)  # as many threads as there are
+            lives = await asyncio.wait_for(get(app, "/livez"), 10)
+        finally:
+            hanging.let_go()
+        return lives, await asyncio.gather(*waiting)
+
+    assert asyncio.run(look()) == (200, [503] * 80)
+
+
+def test_no_more_requests_wait_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused at once; `/livez` is not, nor is anybody afterwards."""
+    world = memory_world(requests_max=3)
+    client, hanging = Client(world), Hanging(monkeypatch)
+    app = client.app
+
+    async def look() -> list[int]:
+        waiting = [asyncio.ensure_future(get(app, "/jobs")) for _ in range(3)]
+        try:
+            await asyncio.sleep(0)
+            seen = [await asyncio.wait_for(get(app, path), 10) for path in ("/jobs", "/livez")]
+        finally:
+            hanging.let_go()
+        await asyncio.gather(*waiting)
+        return seen
+
+    assert asyncio.run(look()) == [503, 200]
+    assert 'refused_total{why="busy"} 1' in world.service.metrics.render().decode()
+    monkeypatch.undo()
+    assert client("GET", "/jobs")[0] == 200

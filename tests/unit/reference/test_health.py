@@ -6,15 +6,11 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 
-from reference_service.clock import SystemClock
 from reference_service.health import main, trouble
 from reference_service.settings import GivenSettings, Settings
-from reference_service.store import SqlDatabase, Store, events
-from reference_service.store.migrations import migrate
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -71,16 +67,15 @@ def test_what_does_not_answer_is_not_healthy(
     assert (said.startswith("api: "), said.count("\n")) == (True, 1)
 
 
-def test_a_role_without_http_is_healthy_while_it_beats(tmp_path: Path) -> None:
-    """By its row in the register: none, one of another role, or one of its own."""
-    url = f"sqlite:///{tmp_path}/jobs.db"
-    settings = given(database_url=url, instance="worker-1")
-    database = SqlDatabase(url, SystemClock())
-    database.run(migrate)
-    store = Store.of(settings, database)
-    assert trouble(settings, "worker") == "no heartbeat of worker-1 for 60 s"
-    events.register_instance(store, instance="worker-1", role="relay", boot_id="b-1", pid=1)
-    assert trouble(settings, "worker") == "no heartbeat of worker-1 for 60 s"
-    events.register_instance(store, instance="worker-1", role="worker", boot_id="b-2", pid=1)
-    assert trouble(settings, "worker") is None
-    database.close()
+def test_a_role_without_http_is_asked_on_the_port_of_its_metrics(port: int) -> None:
+    """By itself, without its database: a restart would not bring that back."""
+    away = "postgresql+psycopg://x@127.0.0.1:9/x"
+    assert trouble(given(database_url=away, metrics_port=port), "worker") is None
+    with pytest.raises(OSError, match="refused"):
+        trouble(given(database_url=away, metrics_port=9), "worker")
+
+
+def test_without_such_a_port_there_is_no_telling() -> None:
+    """One line says what to set."""
+    said = trouble(given(), "worker")
+    assert said == "REFERENCE_METRICS_PORT=0: nowhere to ask whether it lives; choose a port"

@@ -11,7 +11,7 @@ import pytest
 from reference_service.aws import AwsAccess, OwnClient
 from reference_service.http_pool import OwnPool
 
-HEAVY = ("alembic", "av", "fastapi", "numpy", "prometheus_client", "psycopg", "uvicorn")
+HEAVY = ("alembic", "av", "boto3", "botocore", "fastapi", "numpy", "prometheus_client", "psycopg", "uvicorn")
 BUILD = """
 import sys
 from reference_service.app import build
@@ -29,6 +29,13 @@ def test_a_role_loads_only_what_it_works_with(role: str, loaded: list[str]) -> N
         [sys.executable, "-c", BUILD, role, *HEAVY], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == loaded
+
+
+def test_who_forks_loads_what_clients_need_beforehand() -> None:
+    """A worker does: else each child would import it anew, and hold it for itself."""
+    look = "import sys; from reference_service.aws import load; load(); print('boto3.session' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
 
 
 def test_a_client_of_the_cloud_is_made_once_and_late() -> None:

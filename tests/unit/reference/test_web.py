@@ -95,6 +95,12 @@ def test_what_another_site_sends_is_refused(visitor: Visitor, headers: dict[str,
     assert visitor("POST", "/web/login", "token=dev-token", origin="http://here")[0] == 303
 
 
+def test_a_form_with_too_many_fields_is_refused(world: MemoryWorld) -> None:
+    """As a bad request, not as a bug of ours."""
+    status, _, answer = Visitor(world)("POST", "/web/login", "a=1&b=2&c=3&d=4&token=dev-token")
+    assert (status, "the form" in answer) == (400, True)
+
+
 def test_names_are_escaped_wherever_they_stand(world: MemoryWorld, visitor: Visitor) -> None:
     """A name that is markup is shown as the text that it is, in page and answers, and nothing inline runs."""
     initiate(world, name=NAME)
@@ -124,7 +130,7 @@ def test_tenants_do_not_see_each_other(world: MemoryWorld, visitor: Visitor) -> 
         "rows": [],
         "fresh": [],
     }
-    assert other.json("POST", "/web/reconcile?name=alps")["rows"] == []
+    assert other.json("POST", "/web/reconcile?name=alps")["moved"] == 0
     assert state_of(world, job) is State.AWAITING_UPLOAD
 
 
@@ -166,9 +172,48 @@ def test_opening_takes_an_upload_that_is_there(world: MemoryWorld, visitor: Visi
     there = put(world, name="alps/a")
     absent, _ = initiate(world, name="alps/b")
     partly, _ = initiate(world, name="alps/c", multipart_parts=2)
-    visitor("POST", "/web/reconcile?name=alps")
+    assert visitor.json("POST", "/web/reconcile?name=alps") == {"project": "alps", "moved": 1}
     states = [state_of(world, job) for job in (there, absent, partly)]
     assert states == [State.QUEUED, State.AWAITING_UPLOAD, State.AWAITING_UPLOAD]
+
+
+def test_opening_asks_a_store_that_hangs_once(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each of fifty uploads; what the database alone can tell is done all the same."""
+    lost = queued(world)
+    for message in world.jobs_queue.receive(wait_s=0, most=9):
+        world.jobs_queue.delete(message)
+    world.clock.advance(6)
+    for _ in range(40):
+        initiate(world)
+    asked = []
+
+    def hang(key: str) -> None:
+        asked.append(key)
+        raise Unavailable("s3: no answer")
+
+    monkeypatch.setattr(world.objects, "head", hang)
+    assert projects.reconcile(world.service, "t", "") == 1
+    assert len(asked) == 1
+    assert state_of(world, lost) is State.QUEUED
+
+
+def test_a_project_that_is_opened_again_meanwhile_is_reconciled_once(
+    world: MemoryWorld, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another project, and the same one afterwards, are."""
+    begun: list[str] = []
+
+    def opened_meanwhile(_service: Any, _tenant: str, project: str) -> int:
+        begun.append(project)
+        if len(begun) == 1:
+            assert visitor.json("POST", "/web/reconcile?name=alps")["moved"] == 0
+            assert visitor.json("POST", "/web/reconcile?name=sea")["moved"] == 7
+        return 7
+
+    monkeypatch.setattr(projects, "reconcile", opened_meanwhile)
+    assert visitor.json("POST", "/web/reconcile?name=alps")["moved"] == 7
+    assert begun == ["alps", "sea"]
+    assert visitor.json("POST", "/web/reconcile?name=alps")["moved"] == 7
 
 
 def test_opening_announces_a_job_without_an_event(world: MemoryWorld, visitor: Visitor) -> None:
