@@ -20,7 +20,7 @@ from reference_service.cleanup import give_back_dead
 from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
 from reference_service.metrics import Journal
-from reference_service.open_files import OUT
+from reference_service.open_files import NO_CHILD
 from reference_service.ports import (
     Child,
     CommitUnknown,
@@ -72,7 +72,8 @@ class Worker:
         self._drain_until: float | None = None
         self._poll_at = 0.0
         self._room = True  # on the disk, at the last look
-        self._cramped = False  # there have been too few descriptors for all slots
+        self._cramped = False  # too few descriptors for one more job, at the last look
+        self._told = False  # of that, once
         root = Path(service.settings.work_folder or gettempdir())
         self._root = root / f"reference-{service.settings.instance}"
 
@@ -165,11 +166,13 @@ class Worker:
     def _has_room(self, descriptors_for: int | None) -> bool:
         """Whether a job that is taken now will find room: descriptors, and a disk."""
         if descriptors_for is None or descriptors_for > 0:
+            self._cramped = False
             return self._has_disk()
-        self._service.metrics.count("reference_descriptor_waits_total")
-        if not self._cramped:  # told once: with many slots it is so whenever enough of them are taken
-            self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
-        self._cramped = True
+        if not self._cramped:
+            self._service.metrics.count("reference_descriptor_waits_total")
+            if not self._told:  # with many slots it is so whenever enough of them are taken
+                self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
+        self._cramped = self._told = True
         return False
 
     def _has_disk(self) -> bool:
@@ -261,7 +264,7 @@ class Worker:
         try:
             child = start(f"{job.id}-{job.attempt}", attempt)
         except OSError as error:
-            if error.errno not in OUT or not service.defended(Defence.DESCRIPTOR_PATIENCE):
+            if error.errno not in NO_CHILD or not service.defended(Defence.DESCRIPTOR_PATIENCE):
                 raise
             child = descriptors.Stillborn(descriptors.report(service, job, error))
         self._running[job.id, job.token] = Running(

@@ -15,11 +15,12 @@ from reference_service.clock import SystemClock
 from reference_service.domain import Defence, Reason
 from reference_service.fake_runtime import FakeRuntime
 from reference_service.fakes import MemoryWorld, memory_world
+from reference_service.forked import read_notes
 from reference_service.judgement import judge
 from reference_service.memory import cgroup_limit_bytes, forget_peak
 from reference_service.ports import ChildEnd, Stopper
 from reference_service.presence import Presence
-from reference_service.runtime import ForkRuntime, _read_notes
+from reference_service.runtime import ForkRuntime
 
 MIB = 1 << 20
 
@@ -135,7 +136,7 @@ def test_a_child_tells_what_each_stage_needed(runtime: ForkRuntime) -> None:
 def test_who_is_killed_leaves_what_is_known_of_its_stages() -> None:
     """The last line may be cut off."""
     notes = b'{"measured": "inspect", "peak_rss_bytes": 5}\n{"measured": "fra'
-    assert _read_notes(notes) == (None, {"inspect": 5})
+    assert read_notes(notes) == (None, {"inspect": 5})
 
 
 def test_memory_in_use_counts_what_is_shared_once(runtime: ForkRuntime) -> None:

@@ -83,7 +83,7 @@ def test_a_role_without_http_answers_while_it_waits(runtime: ForkRuntime) -> Non
     metrics, clock = Metrics(), SystemClock()
     metrics.count("reference_sweeps_total")
     exposition = Exposition(settings, metrics.render)
-    runtime.attend(exposition.fileno(), exposition.answer, clock)
+    runtime.attend(exposition, clock, at_once=False)
     answers: list[bytes] = []
 
     def ask() -> None:
