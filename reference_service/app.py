@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 from reference_service import aws, provision, push, relay, scheduler, sweeper, worker
 from reference_service.aws import AwsAccess
+from reference_service.budget import Budget
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence, Delivery
 from reference_service.logs import LineLog
+from reference_service.memory import OwnMemory
 from reference_service.metrics import Metrics
 from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
@@ -125,7 +127,8 @@ def run_api(settings: Settings) -> int:
     with bind(settings) as listener:
         _require_schema(service, database)
         draining = Draining()
-        serve(make_app(service, draining), draining, listener, service.clock, settings)
+        budget = Budget(service, OwnMemory(settings.memory_budget_bytes))
+        serve(make_app(service, draining), draining, listener, service.clock, settings, budget)
     database.close()
     return 0
 

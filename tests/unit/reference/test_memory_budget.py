@@ -17,7 +17,7 @@ from reference_service.fake_runtime import FakeRuntime
 from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.forked import read_notes
 from reference_service.judgement import judge
-from reference_service.memory import cgroup_limit_bytes, forget_peak
+from reference_service.memory import OwnMemory, cgroup_limit_bytes, forget_peak
 from reference_service.ports import ChildEnd, Stopper
 from reference_service.presence import Presence
 from reference_service.runtime import ForkRuntime
@@ -51,10 +51,73 @@ def test_above_the_part_it_warns_once_for_each_time(
     budget = Budget(world.service, runtime)
     for used in (700, 701, 900, 600, 800):
         runtime.used = (used, 1000)
-        assert budget.look() == (used, 1000)
+        budget.look()
     assert [one.getMessage().count("near its limit") for one in caplog.records] == [1, 1]
     assert "reference_memory_warnings_total 2.0" in rendered(world)
     assert "reference_memory_used_bytes 800.0" in rendered(world)
+
+
+def test_a_peak_between_two_looks_is_seen(world: MemoryWorld, runtime: ForkRuntime) -> None:
+    """A child that comes and goes within one heartbeat is counted with the next, and the register keeps it
+    for as long as the alert looks back.
+    """
+    if not forget_peak():
+        pytest.skip("this kernel does not let a process forget its peak")
+    presence = Presence(world.service, runtime, "worker")
+    presence.beat_if_due()
+
+    def work(stopper: Stopper) -> Mapping[str, Any]:
+        burden = bytearray(700 * MIB)
+        burden[::4096] = b"\x01" * len(range(0, len(burden), 4096))
+        stopper.measure("stitch")
+        return {"outcome": "succeeded"}
+
+    child = runtime.spawn("j", work)
+    while child.end is None:
+        runtime.wait(1.0)
+    for _ in range(3):
+        world.clock.advance(world.service.settings.heartbeat_s)
+        presence.beat_if_due()
+        assert values(world.service)["memory_near_limit"] > 70
+    assert "reference_memory_warnings_total 1.0" in rendered(world)
+    world.clock.advance(world.service.settings.alert_memory_within_s)
+    presence.beat_if_due()
+    assert values(world.service)["memory_near_limit"] < 70
+
+
+def test_children_that_follow_each_other_are_not_added_up(runtime: ForkRuntime) -> None:
+    """Two of 200 MiB, one after the other, between two looks: no 400 MiB were ever in use."""
+
+    def work(_: Stopper) -> Mapping[str, Any]:
+        burden = bytearray(200 * MIB)
+        burden[::4096] = b"\x01" * len(range(0, len(burden), 4096))
+        return {"outcome": "succeeded"}
+
+    alone = runtime.memory()
+    for _ in range(2):
+        child = runtime.spawn("j", work)
+        while child.end is None:
+            runtime.wait(1.0)
+    both = runtime.memory()
+    assert alone is not None
+    assert both is not None
+    assert 190 * MIB < both[0] - alone[0] < 300 * MIB
+
+
+def test_an_api_has_a_budget(world: MemoryWorld) -> None:
+    """Of its own process, with the most since the last look."""
+    own = OwnMemory(1)
+    Budget(world.service, own).look()
+    assert "reference_memory_warnings_total 1.0" in rendered(world)
+    if forget_peak():
+        before = own.memory()
+        burden = bytearray(100 * MIB)
+        burden[::4096] = b"\x01" * len(range(0, len(burden), 4096))
+        del burden
+        after = own.memory()
+        assert before is not None
+        assert after is not None
+        assert after[0] > before[0] + 80 * MIB
 
 
 def test_without_a_budget_there_is_nothing_to_warn_of(world: MemoryWorld) -> None:
