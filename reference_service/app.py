@@ -166,7 +166,7 @@ def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
 
 
 def _answer_s(settings: Settings, role: str) -> float | None:
-    """`bounded_waits` off: as long as it takes. An operator's command may ask for much, and can be stopped."""
+    """None, with `bounded_waits` off: as long as it takes. So may an operator's command, who can stop it."""
     serves = role == "api" or role in LOOPS
     return settings.database_answer_s if serves and settings.defended(Defence.BOUNDED_WAITS) else None
 

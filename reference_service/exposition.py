@@ -1,9 +1,9 @@
 """`GET /metrics` and `GET /livez` of a role without an HTTP server: answered between two of its steps, and
 the second also amidst one.
 
-No thread, since a worker forks. A role waits for others much of its time, each time with a deadline: that is no
-reason to restart it, so `/livez` is answered then, too, by a signal. What it says is whether the role's loop
-gets on. Nothing a client does holds the role up for more than `PATIENCE_S`.
+No thread, since a worker forks. A role waits for others much of its time, each time with a deadline: that is
+no reason to restart it, so `/livez` is answered then, too, by a signal. What it says is whether the role's
+loop gets on. Nothing a client does holds the role up for more than `PATIENCE_S`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from reference_service.ports import Clock
 from reference_service.settings import BadSettings, Settings
 
 PATIENCE_S = 0.1  # for a request that was begun
-STALLED_S = 120.0  # twice the longest call: a poll of the queue for 20 s, with its time to answer, tried twice
+STALLED_S = (
+    120.0  # twice the longest call: a poll of the queue for 20 s, with its time to answer, tried twice
+)
 AT_ONCE_MAX = 8  # clients at one signal, and those who are kept for the next step
 REQUEST_BYTES_MAX = 4096
 

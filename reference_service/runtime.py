@@ -155,7 +155,7 @@ class ForkRuntime:
 
     def spawn(self, name: str, work: Work) -> ForkedChild:
         if not self._children:
-            # Whom the kernel killed while we killed it, too, was charged to nobody: nor is it to who comes now.
+            # Whom the kernel and we killed at once was charged to nobody: nor is it to who comes now.
             self._oom_kills_seen = read_oom_kills(self._oom_counter) or 0
         sys.stdout.flush()
         sys.stderr.flush()

@@ -68,6 +68,10 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
     "exposition.py": ("answers of a role without HTTP", {"socket"}),
     "fakes.py": ("the ports' fakes: a generator from a seed", {"random"}),
+    "forked.py": (
+        "the life of a child",
+        {"ctypes", "os._exit", "resource", "signal"},
+    ),
     "http_pool.py": ("connections for sink and vision", {"urllib3"}),
     "internal.py": ("the same", {"secrets"}),
     "memory.py": ("asks for the size of a page; limits nothing", {"resource"}),
@@ -83,12 +87,13 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     "queue/sqs.py": ("events in SQS", {"botocore"}),
     "runtime.py": (
         "processes and signals of production",
-        {"ctypes", "os._exit", "os.fork", "os.kill", "os.pipe", "os.waitpid", "resource", "select", "signal"},
+        {"os.fork", "os.kill", "os.pipe", "os.waitpid", "select", "signal"},
     ),
     "serving.py": ("the HTTP server", {"signal", "socket", "uvicorn"}),
     "sink.py": ("the downstream system over HTTP", {"urllib3"}),
     "tenants.py": ("compares secrets in constant time; draws nothing", {"secrets"}),
     "store/database.py": ("connections to PostgreSQL and SQLite", {"sqlite3"}),
+    "store/deadline.py": ("connections to PostgreSQL that give up waiting", {"psycopg"}),
     "vision/client.py": ("the vision API over HTTP", {"urllib3"}),
     "vision/stub.py": ("a program of its own", {"http.server", "signal"}),
 }

@@ -67,10 +67,7 @@ def _fault(result: Mapping[str, Any], tolerance_s: float, step_s: tuple[float, f
     )
     first = next((fault for is_so, fault in rules if is_so), None)
     return (
-        first
-        or _duration_fault(result, tolerance_s)
-        or _picture_fault(result)
-        or _step_fault(result, step_s)
+        first or _duration_fault(result, tolerance_s) or _picture_fault(result) or _step_fault(result, step_s)
     )
 
 

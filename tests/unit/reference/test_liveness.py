@@ -22,8 +22,11 @@ from reference_service.settings import GivenSettings
 from unstuck.worlds.process.ports import free_port
 
 pytestmark = pytest.mark.process
-SETTINGS = {"database_url": "sqlite://", "sink_url": "http://s"}
 CLOCK = SystemClock()
+
+
+def settings() -> GivenSettings:
+    return GivenSettings(database_url="sqlite://", sink_url="http://s", metrics_port=free_port())
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def runtime() -> Iterator[ForkRuntime]:
 
 @pytest.fixture
 def exposition() -> Iterator[Exposition]:
-    one = Exposition(GivenSettings(**SETTINGS, metrics_port=free_port()), lambda: b"figures 1\n")
+    one = Exposition(settings(), lambda: b"figures 1\n")
     yield one
     one.close()
 
@@ -70,7 +73,7 @@ class Client(threading.Thread):
 def test_a_step_that_waits_for_others_answers_its_supervisor(
     runtime: ForkRuntime, exposition: Exposition
 ) -> None:
-    """It is at work, in a call that lasts: whoever asks whether it lives is told at once, figures come after."""
+    """In a call that lasts: whoever asks whether it lives is told at once, figures come after."""
     runtime.attend(exposition, CLOCK, at_once=True)
     deaf, other = socket.socketpair()
     deaf.settimeout(1.5)
@@ -112,8 +115,7 @@ def test_a_loop_that_does_nothing_any_more_does_not_live() -> None:
 
 def test_what_a_stalled_loop_says(runtime: ForkRuntime) -> None:
     """503, and its supervisor restarts it."""
-    settings = GivenSettings(**SETTINGS, metrics_port=free_port())
-    exposition = Exposition(settings, lambda: b"", goes_on=lambda: False)
+    exposition = Exposition(settings(), lambda: b"", goes_on=lambda: False)
     runtime.attend(exposition, CLOCK, at_once=True)
     client = Client(port_of(exposition), "/livez")
     while not client.answer:
