@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -163,11 +164,12 @@ def test_imports_start_no_thread():
 def without(source, target, *, gone=range(0), later_s=0.0):
     """Writes `source` again: some pictures gone, all of them later, and its sound untouched."""
     with av.open(str(source)) as whole, av.open(str(target), "w", format="mp4") as output:
-        pictures = output.add_stream("libx264", rate=20)
+        pictures: Any = output.add_stream("libx264", rate=20)
         pictures.width, pictures.height, pictures.pix_fmt = 160, 120, "yuv420p"
         pictures.time_base = pictures.codec_context.time_base = whole.streams.video[0].time_base
         sound = output.add_stream_from_template(whole.streams.audio[0])
-        for number, frame in enumerate(whole.decode(video=0)):
+        frames: Any = whole.decode(video=0)
+        for number, frame in enumerate(frames):
             if number not in gone:
                 frame.pict_type = 0
                 frame.pts += int(later_s / frame.time_base)
@@ -206,4 +208,4 @@ def test_sound_before_the_first_picture_is_heard(tmp_path, pipeline):
     work.run("stitch")
     before, after = media.examine(late), media.examine(work.folder / "stitch" / "stitched.mp4")
     assert before["streams"][1]["start_s"] == 0.0
-    assert abs(media.sound_behind_s(after, before)) < 0.001
+    assert media.sound_behind_s(after, before) == pytest.approx(0.0, abs=0.001)
