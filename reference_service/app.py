@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from reference_service import aws, provision, push, relay, scheduler, sweeper, worker
 from reference_service.aws import AwsAccess
+from reference_service.budget import Budget
 from reference_service.clock import SystemClock, SystemRandomness
 from reference_service.domain import Defence, Delivery
 from reference_service.logs import LineLog
+from reference_service.memory import OwnMemory
 from reference_service.metrics import Metrics
 from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
@@ -29,6 +30,20 @@ from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
 API_POOL_SIZE = 8
+Loop = Callable[[Service, Runtime, Callable[[], None]], None]
+
+
+def _push(service: Service, runtime: Runtime, on_ready: Callable[[], None]) -> None:
+    push.loop(service, runtime, on_ready, endpoints=HttpEndpoints(service.settings.internal_token))
+
+
+LOOPS: Mapping[str, Loop] = {
+    "worker": worker.loop,
+    "sweeper": sweeper.loop,
+    "scheduler": scheduler.loop,
+    "relay": relay.loop,
+    "push": _push,
+}
 
 
 class NoStages:
@@ -42,7 +57,12 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
     """The service of one role; nothing is opened. Raises `BadSettings`."""
     clock = SystemClock()
     try:
-        database = SqlDatabase(settings.database_url, clock, pool_size=API_POOL_SIZE if role == "api" else 1)
+        database = SqlDatabase(
+            settings.database_url,
+            clock,
+            pool_size=API_POOL_SIZE if role == "api" else 1,
+            answer_s=_answer_s(settings, role),
+        )
         points = _points(settings)
     except ValueError as error:
         raise BadSettings(str(error)) from None
@@ -107,20 +127,14 @@ def run_api(settings: Settings) -> int:
     with bind(settings) as listener:
         _require_schema(service, database)
         draining = Draining()
-        serve(make_app(service, draining), draining, listener, service.clock, settings)
+        budget = Budget(service, OwnMemory(settings.memory_budget_bytes))
+        serve(make_app(service, draining), draining, listener, service.clock, settings, budget)
     database.close()
     return 0
 
 
 def run_looping(settings: Settings, role: str) -> int:
     """A worker, sweeper, scheduler, relay or push until told to stop. Raises `BadSettings`, `Unavailable`."""
-    loops: Mapping[str, Callable[[Service, Runtime, Callable[[], None]], None]] = {
-        "worker": worker.loop,
-        "sweeper": sweeper.loop,
-        "scheduler": scheduler.loop,
-        "relay": relay.loop,
-        "push": partial(push.loop, endpoints=HttpEndpoints(settings.internal_token)),
-    }
     service, database = build(settings, role)
     if role == "worker":
         aws.load()  # once, and not in each child
@@ -132,11 +146,11 @@ def run_looping(settings: Settings, role: str) -> int:
     )
     try:
         if settings.metrics_port:
-            _expose(service, runtime, role)
+            _expose(service, database, runtime, role)
         _require_schema(service, database)
         if service.jobs_queue.address is not None:
             runtime.watch(service.jobs_queue.fileno())
-        loops[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
+        LOOPS[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
     finally:
         runtime.close()
         database.close()
@@ -153,20 +167,37 @@ def run_command(settings: Settings, command: Callable[[Service], int]) -> int:
         database.close()
 
 
-def _expose(service: Service, runtime: ForkRuntime, role: str) -> None:
+def _answer_s(settings: Settings, role: str) -> float | None:
+    """None, with `bounded_waits` off: as long as it takes. So may an operator's command, who can stop it."""
+    serves = role == "api" or role in LOOPS
+    return settings.database_answer_s if serves and settings.defended(Defence.BOUNDED_WAITS) else None
+
+
+def _expose(service: Service, database: SqlDatabase, runtime: ForkRuntime, role: str) -> None:
     """Answers `GET /metrics`, `/livez` and `/readyz` while the role waits. Raises `BadSettings`."""
     from reference_service.examination import examine, trouble  # noqa: PLC0415  only a role that is asked for it
-    from reference_service.exposition import Exposition  # noqa: PLC0415  same
+    from reference_service.exposition import Exposition, Progress  # noqa: PLC0415  same
+
+    apart = service.defended(Defence.LIVENESS_APART)
 
     def lives() -> bool:
-        apart = service.defended(Defence.LIVENESS_APART)
         return apart or all(finding.problem is None for finding in examine(service))
 
     def not_ready() -> str | None:
         return "draining" if runtime.stopping else trouble(service, role)
 
-    exposition = Exposition(service.settings, service.metrics.render, lives, not_ready, runtime.spawn_aside)
-    runtime.attend(exposition.fileno(), exposition.answer, service.clock)
+    progress = Progress(service.clock, lambda: runtime.waits + database.calls)
+    exposition = Exposition(
+        service.settings,
+        service.metrics.render,
+        lives,
+        progress.goes_on,
+        trouble=not_ready,
+        aside=runtime.spawn_aside,
+    )
+    # Not amidst a step, if it asks the dependencies: a call to one would come within a call to another.
+    at_once = apart and service.defended(Defence.BOUNDED_WAITS)
+    runtime.attend(exposition, service.clock, at_once=at_once)
 
 
 def run_vision(settings: Settings) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from reference_service import descriptors
 from reference_service.domain import Defence
 from reference_service.ports import DependencyAway, Unavailable
 from reference_service.service import Service
@@ -41,6 +42,7 @@ class Breaker:
         try:
             result = action()
         except Unavailable:
+            descriptors.check()  # clients say only that they got no connection: this may be our own fault
             self._fail()
             raise
         if not self._trusted:

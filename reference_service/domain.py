@@ -124,6 +124,7 @@ class Defence(StrEnum):
 
     DRAIN_ON_SIGTERM = "drain_on_sigterm"
     LIVENESS_APART = "liveness_apart"
+    BOUNDED_WAITS = "bounded_waits"
     REFUSE_WHILE_DRAINING = "refuse_while_draining"
     STARTUP_CLEANUP = "startup_cleanup"
     CAREFUL_CLEANUP = "careful_cleanup"

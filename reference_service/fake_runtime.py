@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ class FakeRuntime:
         self.used: tuple[int, int] | None = None
         self.open: tuple[int, int] | None = None
         self.no_pipe = 0  # how many of the next children cannot be started
+        self.no_pipe_for = errno.EMFILE
         self.endings: list[ChildEnd] = []
         self.children: list[FakeChild] = []
 
@@ -85,7 +87,7 @@ class FakeRuntime:
         del name
         if self.no_pipe > 0:
             self.no_pipe -= 1
-            raise OSError(errno.EMFILE, "Too many open files")
+            raise OSError(self.no_pipe_for, os.strerror(self.no_pipe_for))
         child = FakeChild(work, self.endings.pop(0) if self.endings else None)
         self.children.append(child)
         return child

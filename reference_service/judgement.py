@@ -20,10 +20,10 @@ def judge(end: ChildEnd, *, timed_out: bool, by_evidence: bool = True) -> Reason
         return Reason(str(end.result["reason"]))
     if not by_evidence and end.signal == SIGKILL:
         return Reason.MEMORY_EXCEEDED
+    if end.oom_kills:  # none, where we killed it: the kernel was the first
+        return Reason.MEMORY_EXCEEDED
     if timed_out:
         return Reason.TIMED_OUT
-    if end.oom_kills:
-        return Reason.MEMORY_EXCEEDED
     return Reason.CRASHED
 
 

@@ -179,9 +179,11 @@ def examine(path: Path) -> dict[str, Any]:
     try:
         with open_source(path) as source:
             found["duration_s"] = source.duration_s
-            streams = [stream for stream in (source.video, source.audio) if stream is not None]
             times: list[float] = []
-            spans = [_decode(source.container, stream, times) for stream in streams]
+            spans = [_decode(source.container, source.video, times)]
+        with open_source(path) as source:  # anew: a seek to the first picture may skip sound before it
+            if source.audio is not None:
+                spans.append(_decode(source.container, source.audio, times))
     except FileNotFoundError:
         found["problem"] = "there is no such file"
         return found
@@ -201,22 +203,35 @@ def sound_behind_s(found: Mapping[str, Any], source: Mapping[str, Any]) -> float
     """By how much the sound comes later than the source has it, where that is most; negative: earlier.
 
     Both as `examine` found them, and compared picture by picture; by their ends alone when there are not
-    as many. None when one of them has no sound.
+    as many (`pictures`). None when one of them has no sound.
     """
     now_s, was_s = found["audio_video_drift_s"], source["audio_video_drift_s"]
     if now_s is None or was_s is None:
         return None
     shifts: list[float] = [now_s - was_s]
-    if len(found["shown_s"]) == len(source["shown_s"]):
+    shown, before = _moments(found), _moments(source)
+    if len(shown) == len(before):
         # A picture that is shown sooner meets a sound that comes later.
-        shifts += [was - now for now, was in zip(found["shown_s"], source["shown_s"], strict=True)]
+        shifts += [was - now for now, was in zip(shown, before, strict=True)]
     worst: float = max(shifts, key=abs)
     return round(worst, 6)
 
 
+def pictures(found: Mapping[str, Any]) -> int:
+    """How many pictures a video shows, as `examine` found it; of two for one moment, as no MP4 has, one."""
+    return len(_moments(found))
+
+
+def _moments(found: Mapping[str, Any]) -> list[float]:
+    moments: list[float] = []
+    for at_s in found["shown_s"]:
+        if not moments or at_s > moments[-1]:
+            moments.append(at_s)
+    return moments
+
+
 def _decode(container: Any, stream: Any, times: list[float]) -> dict[str, Any]:
-    """Reads one stream from its beginning to its end; the times of pictures go into `times`."""
-    container.seek(0)
+    """Reads one stream to its end; the times of pictures go into `times`."""
     frames = 0
     start_s = end_s = 0.0
     for frame in container.decode(stream):

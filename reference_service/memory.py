@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def forget_peak(*, proc: Path = Path("/proc")) -> bool:
     except OSError:
         return False
     return True
+
+
+class OwnMemory:
+    """Of a process that has no children, for its budget."""
+
+    def __init__(self, budget_bytes: int | None) -> None:
+        """None: what the cgroup allows."""
+        self._budget_bytes = budget_bytes or cgroup_limit_bytes(find_oom_counter())
+
+    def memory(self) -> tuple[int, int] | None:
+        """(most that was resident since the last look, the budget); None without one. Where the kernel does
+        not forget a peak: what is resident now.
+        """
+        found = resident_bytes(os.getpid()) if self._budget_bytes else None
+        if found is None or self._budget_bytes is None:
+            return None
+        return found[1] if forget_peak() else found[0], self._budget_bytes
 
 
 def cgroup_limit_bytes(oom_counter: Path | None) -> int | None:

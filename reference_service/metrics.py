@@ -127,7 +127,7 @@ METRICS = (
     Metric(
         name="reference_descriptor_waits_total",
         kind="counter",
-        help="the same for want of file descriptors",
+        help="times that a worker took no job for want of descriptors, and jobs that were given back for it",
     ),
     Metric(
         name="reference_memory_used_bytes",

@@ -7,6 +7,7 @@ import os
 import resource
 
 OUT = frozenset({errno.EMFILE, errno.ENFILE})
+NO_CHILD = OUT | {errno.EAGAIN, errno.ENOMEM}  # a fork that failed: the last two for processes or memory
 FAR_AWAY = 1 << 20  # a limit that nobody comes to
 
 

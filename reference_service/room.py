@@ -21,17 +21,20 @@ class Room:
         self._runtime = runtime
         self._root = root
         self._roomy = True  # on the disk, at the last look
-        self._cramped = False  # there have been too few descriptors for all slots
+        self._cramped = False  # too few descriptors for one more job, at the last look
+        self._told = False  # of that, once
 
     def most(self, wanted: int) -> int:
         """How many of so many jobs would find room if they were taken now: their sizes are not known yet."""
         found = descriptors.jobs_with_room(self._service, self._runtime)
         if found is not None and found <= 0:
-            self._service.metrics.count("reference_descriptor_waits_total")
-            if not self._cramped:  # with many slots it is so whenever enough of them are taken
-                self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
-            self._cramped = True
+            if not self._cramped:
+                self._service.metrics.count("reference_descriptor_waits_total")
+                if not self._told:  # with many slots it is so whenever enough of them are taken
+                    self._service.log.warning("too few file descriptors, no more jobs are taken at a time")
+            self._cramped = self._told = True
             return 0
+        self._cramped = False
         if not self._has_disk():
             return 0
         return wanted if found is None else min(wanted, found)

@@ -1,43 +1,43 @@
 """`ports.Runtime` on a POSIX system: signals, and each job in a forked child.
 
 The process that forks must have no threads. SIGTERM and SIGINT set `stopping`; they, and the end of a
-child, wake `wait` through file descriptors, so nothing is polled. On Linux a child dies with its parent
-(PR_SET_PDEATHSIG); elsewhere it notices at its next interruption point that it has another parent.
+child, wake `wait` through file descriptors, so nothing is polled. What a child does is in `forked`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
-import json
+import fcntl
 import os
-import resource
 import select
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
-from reference_service.memory import (
-    address_space_bytes,
-    cgroup_limit_bytes,
-    find_oom_counter,
-    forget_peak,
-    read_oom_kills,
-    resident_bytes,
-)
+from reference_service.forked import STOP_CHILD, Work, live_as_child, read_notes
+from reference_service.memory import cgroup_limit_bytes, find_oom_counter, read_oom_kills, resident_bytes
 from reference_service.open_files import in_use
 from reference_service.ports import ChildEnd, Clock, Stopper
 
-PR_SET_PDEATHSIG = 1
-OOM_SCORE_OF_CHILD = 500  # rather a child, whose job can be judged and tried again, than the worker
-STOP_CHILD = signal.SIGUSR1  # SIGTERM to a whole group must not take the decision from the worker
-Work = Callable[[Stopper], Mapping[str, Any]]
 ASIDE_MAX = 4
 ASIDE_S = 20  # then the kernel ends it, whatever it waits for
+REST_S = 0.5  # for a listener whose client could not be let in: it can be read at once again, and again
+
+
+class Attended(Protocol):
+    """Somebody who listens, and whose clients are answered when they come. Nothing in it blocks for long."""
+
+    def fileno(self) -> int: ...
+
+    def answer(self) -> bool:
+        """Serves who waits, if anybody does. False: there is somebody who could not be let in."""
+        ...
+
+    def answer_at_once(self) -> None:
+        """Amidst something else: whom it may take."""
+        ...
 
 
 class ForkRuntime:
@@ -67,7 +67,12 @@ class ForkRuntime:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._poll.register(self._wake_read, select.POLLIN)
-        self._attended: tuple[int, Callable[[], None], Clock] | None = None
+        self._attended: Attended | None = None
+        self._clock: Clock
+        self._rests_until: float | None = None  # the listener of that
+        self._waiting = False
+        self.waits = 0  # begun or ended: who looks twice sees whether the loop gets on
+        self._most_grown = 0  # bytes that children had in use together when one of them ended, since a look
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop if drain_on_sigterm else signal.SIG_DFL)
@@ -77,12 +82,16 @@ class ForkRuntime:
         return self._stopping
 
     def memory(self) -> tuple[int, int] | None:
-        """In use: what is resident here, and by how much each child has grown at most since its fork (in the
-        stage that it is in). So what parent and child share is counted once."""
+        """In use at most since the last look: what is resident here, and by how much each child had grown at
+        most since its fork. So what parent and child share is counted once, and a child that came and went
+        between two looks is, too.
+        """
         found = resident_bytes(self.pid) if self._budget_bytes else None
         if found is None or self._budget_bytes is None:
             return None
-        return found[0] + sum(child.grown_bytes() for child in self._children), self._budget_bytes
+        grown = max(self._most_grown, sum(child.grown_bytes() for child in self._children))
+        self._most_grown = 0
+        return found[0] + grown, self._budget_bytes
 
     def descriptors(self) -> tuple[int, int] | None:
         return in_use()
@@ -90,41 +99,79 @@ class ForkRuntime:
     def wait(self, timeout_s: float) -> None:
         if self._stopping and len(self._children) == len(self._aside):
             return
-        ready = self._poll_for(timeout_s)
-        if any(fd == self._wake_read for fd, _ in ready):
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_read, 512)
+        self.waits += 1
+        self._waiting = True
+        try:
+            if self._attended is None:
+                self._poll_once(timeout_s)
+            else:
+                self._wait_attending(self._attended, timeout_s)
+        finally:
+            self._waiting = False
+            self.waits += 1
 
-    def attend(self, fd: int, answer: Callable[[], None], clock: Clock) -> None:
-        """While it waits: calls `answer`, which does not block, whenever `fd` can be read. One `fd` only."""
-        self._attended = (fd, answer, clock)
-        self._poll.register(fd, select.POLLIN)
+    def attend(self, one: Attended, clock: Clock, *, at_once: bool) -> None:
+        """Answers its clients while it waits; `at_once`: by a signal, also while this process waits for
+        others. Then the handler runs wherever the interpreter is, so it answers only what needs no lock.
+        """
+        self._attended, self._clock = one, clock
+        self._poll.register(one.fileno(), select.POLLIN)
+        if at_once:
+            signal.signal(signal.SIGIO, self._on_client)
+            fcntl.fcntl(one.fileno(), fcntl.F_SETOWN, self.pid)
+            flags = fcntl.fcntl(one.fileno(), fcntl.F_GETFL)
+            fcntl.fcntl(one.fileno(), fcntl.F_SETFL, flags | os.O_ASYNC)
 
-    def _poll_for(self, timeout_s: float) -> list[tuple[int, int]]:
-        """Goes on waiting behind an answer: whoever asks for figures must not hurry the role."""
-        if self._attended is None:
-            return self._poll.poll(max(0.0, timeout_s) * 1000)
-        fd, answer, clock = self._attended
-        until = clock.monotonic() + timeout_s
+    def _wait_attending(self, one: Attended, timeout_s: float) -> None:
+        """Goes on waiting behind an answer: whoever asks for figures must not hurry the role, nor keep it."""
+        until = self._clock.monotonic() + timeout_s
+        self._answer(one)
         while True:
-            ready = self._poll.poll(max(0.0, until - clock.monotonic()) * 1000)
-            others = [one for one in ready if one[0] != fd and not self._reap_aside(one[0])]
-            if any(one[0] == fd for one in ready):
-                answer()
-            if others or not ready:
-                return others
+            now = self._clock.monotonic()
+            if self._rests_until is not None and now >= self._rests_until:
+                self._rests_until = None
+                self._poll.register(one.fileno(), select.POLLIN)
+            next_at = until if self._rests_until is None else min(until, self._rests_until)
+            ready = self._poll_once(next_at - now)
+            others = {fd for fd in ready - {one.fileno()} if not self._reap_aside(fd)}
+            if others or self._clock.monotonic() >= until:
+                return
+            if one.fileno() in ready:
+                self._answer(one)
+
+    def _answer(self, one: Attended) -> None:
+        if self._rests_until is None and not one.answer():
+            self._rests_until = self._clock.monotonic() + REST_S
+            self._poll.unregister(one.fileno())
+
+    def _poll_once(self, timeout_s: float) -> set[int]:
+        """What can be read; not our own pipe, when all that it says is that a client has come."""
+        ready = {fd for fd, _ in self._poll.poll(max(0.0, timeout_s) * 1000)}
+        if self._wake_read in ready:
+            with contextlib.suppress(BlockingIOError):
+                if not set(os.read(self._wake_read, 512)) - {signal.SIGIO}:
+                    ready.remove(self._wake_read)
+        return ready
 
     def watch(self, fd: int) -> None:
         """`wait` also returns when `fd` can be read."""
         self._poll.register(fd, select.POLLIN)
 
     def spawn(self, name: str, work: Work) -> ForkedChild:
-        read, write = os.pipe()
+        if not self._children:
+            # Whom the kernel and we killed at once was charged to nobody: nor is it to who comes now.
+            self._oom_kills_seen = read_oom_kills(self._oom_counter) or 0
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        read, write = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError:  # no memory for it, or as many processes as there may be
+            os.close(read)
+            os.close(write)
+            raise
         if pid == 0:
-            _live_as_child(self.pid, write, work, self._memory_limit_bytes)
+            live_as_child(self.pid, write, work, self._memory_limit_bytes)
         os.close(write)
         child = ForkedChild(name, pid, read, self)
         self._children.append(child)
@@ -165,6 +212,8 @@ class ForkRuntime:
         for child in list(self._children):
             child.kill()
             child.reap(block=True)
+        if self._attended is not None:
+            signal.signal(signal.SIGIO, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -174,9 +223,12 @@ class ForkRuntime:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
 
-    def forget(self, child: ForkedChild, pipe: int) -> None:
-        """A child has been reaped."""
+    def forget(self, child: ForkedChild, pipe: int, grown_bytes: int) -> None:
+        """A child has been reaped, which had grown by so much at most since the last look at it."""
         self._children.remove(child)
+        if self._budget_bytes is not None:
+            others = sum(one.grown_bytes() for one in self._children)
+            self._most_grown = max(self._most_grown, grown_bytes + others)
         self._poll.unregister(pipe)
 
     def claim_oom_kill(self) -> int | None:
@@ -195,6 +247,10 @@ class ForkRuntime:
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
+
+    def _on_client(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._attended is not None and not self._waiting:
+            self._attended.answer_at_once()
 
 
 class _RuntimeStopper:
@@ -218,6 +274,7 @@ class ForkedChild:
         self.pipe = pipe
         self._runtime = runtime
         self._received = bytearray()
+        self._looked = 0  # so much of that was counted at the last look
         self._peak_rss_bytes: int | None = None
         at_fork = resident_bytes(pid)
         self._at_fork_bytes = at_fork[0] if at_fork else 0
@@ -241,16 +298,25 @@ class ForkedChild:
         return found[0]
 
     def grown_bytes(self) -> int:
-        """By how much more was resident at most than at the fork."""
+        """By how much more was resident at most than at the fork, in its present stage and in those that it
+        has ended since this was last asked.
+        """
+        whole = self._received.rfind(b"\n") + 1
+        result, peaks = read_notes(bytes(self._received[self._looked : whole]))
+        self._looked = whole
         found = None if self._end is not None else resident_bytes(self.pid)
-        return 0 if found is None else max(0, found[1] - self._at_fork_bytes)
+        most = [found[1] if found else 0, *peaks.values()]
+        most.append(int((result or {}).get("peak_rss_bytes") or 0))
+        return max(0, max(most) - self._at_fork_bytes)
 
     def ask_to_stop(self) -> None:
         self._signal(STOP_CHILD)
 
     def kill(self) -> None:
-        self._killed_by_us = True
-        self._signal(signal.SIGKILL)
+        self.reap(block=False)  # it may have ended a moment ago, and by whom is then no more to be seen
+        if self._end is None:
+            self._killed_by_us = True
+            self._signal(signal.SIGKILL)
 
     def reap(self, *, block: bool) -> None:
         """Reads what the child wrote; at the end of file waits for the exit, which then is under way."""
@@ -266,13 +332,14 @@ class ForkedChild:
             if not chunk:
                 break
             self._received += chunk
+        grown_bytes = self.grown_bytes()  # before another process may have its pid
         _, status = os.waitpid(self.pid, 0)
-        self._runtime.forget(self, self.pipe)
+        self._runtime.forget(self, self.pipe, grown_bytes)
         os.close(self.pipe)
         self._end = self._judge(status)
 
     def _judge(self, status: int) -> ChildEnd:
-        result, stage_peaks = _read_notes(bytes(self._received))
+        result, stage_peaks = read_notes(bytes(self._received))
         peak = max([self._peak_rss_bytes or 0, *stage_peaks.values()])
         if result is not None:
             peak = max(peak, int(result.pop("peak_rss_bytes", None) or 0))
@@ -310,86 +377,3 @@ class InlineChild:
 
     def kill(self) -> None:
         """It has ended."""
-
-
-def _read_notes(received: bytes) -> tuple[dict[str, Any] | None, dict[str, int]]:
-    """The result, and the peaks by stage. The last line is cut off when it was killed while it wrote."""
-    result: dict[str, Any] | None = None
-    stage_peaks: dict[str, int] = {}
-    for line in received.split(b"\n")[:-1]:
-        note = json.loads(line)
-        if "measured" in note:
-            stage_peaks[note["measured"]] = note["peak_rss_bytes"]
-        else:
-            result = note
-    return result, stage_peaks
-
-
-class _ChildStopper:
-    def __init__(self, parent: int, pipe: int) -> None:
-        self._parent = parent
-        self._pipe = pipe
-        forget_peak()  # what was resident at the fork is the parent's
-        self._asked = False
-        signal.signal(STOP_CHILD, self._on_stop)
-
-    @property
-    def asked(self) -> bool:
-        return self._asked or os.getppid() != self._parent
-
-    def measure(self, stage: str) -> None:
-        """By a line at once: who is killed in the next stage leaves what is known of this one."""
-        found = resident_bytes(os.getpid())
-        if found is not None:
-            note = {"measured": stage, "peak_rss_bytes": found[1]}
-            _write_all(self._pipe, json.dumps(note).encode() + b"\n")
-            forget_peak()
-
-    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self._asked = True
-
-
-def _live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int | None) -> None:
-    """Runs the work and ends this process; never returns, and runs no exit handler of the parent's."""
-    code = 1
-    try:
-        drains = signal.getsignal(signal.SIGTERM) not in {signal.SIG_DFL, signal.SIG_IGN}
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN if drains else signal.SIG_DFL)
-        stopper = _ChildStopper(parent, pipe)
-        _die_with_parent(parent)
-        gc.freeze()  # a collection would write to, and so copy, each page of what the parent has made
-        if memory_limit_bytes is not None:
-            # By growth: what is mapped already says nothing of the job (libraries alone are hundreds of MB).
-            most = address_space_bytes() + memory_limit_bytes
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        result = dict(work(stopper))
-        found = resident_bytes(os.getpid())
-        result["peak_rss_bytes"] = found[1] if found else None
-        _write_all(pipe, json.dumps(result).encode() + b"\n")
-        code = 0
-    except BaseException as error:  # noqa: BLE001  the child must end here, whatever it was
-        sys.stderr.write(f'level=warning msg="a child failed" error={type(error).__name__}: {error}\n')
-    finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-
-
-def _die_with_parent(parent: int) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died between the fork and the line above
-        os._exit(1)
-    with contextlib.suppress(OSError):  # a hint only
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_OF_CHILD), encoding="ascii")
-
-
-def _write_all(pipe: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]

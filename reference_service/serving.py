@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from reference_service.api import App, Draining
+from reference_service.budget import Budget
 from reference_service.domain import Defence
 from reference_service.ports import Clock
 from reference_service.settings import BadSettings, Settings
@@ -27,8 +28,16 @@ def bind(settings: Settings) -> socket.socket:
         ) from None
 
 
-def serve(app: App, draining: Draining, listener: socket.socket, clock: Clock, settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then drains for `api_drain_s` (at most `drain_grace_s`).
+def serve(
+    app: App,
+    draining: Draining,
+    listener: socket.socket,
+    clock: Clock,
+    settings: Settings,
+    budget: Budget,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then drains for `api_drain_s` (at most `drain_grace_s`). Looks at its
+    `budget` every `heartbeat_s`.
 
     `drain_on_sigterm` off: the signals kill at once.
     """
@@ -42,12 +51,17 @@ def serve(app: App, draining: Draining, listener: socket.socket, clock: Clock, s
         timeout_graceful_shutdown=5,
         server_header=False,
     )
-    _DrainingServer(config, draining, clock, settings).run(sockets=[listener])
+    _DrainingServer(config, draining, clock, settings, budget).run(sockets=[listener])
 
 
 class _DrainingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, draining: Draining, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, config: uvicorn.Config, draining: Draining, clock: Clock, settings: Settings, budget: Budget
+    ) -> None:
         super().__init__(config)
+        self._budget = budget
+        self._look_every_s = settings.heartbeat_s
+        self._look_at = clock.monotonic()
         self._draining = draining
         self._clock = clock
         self._drains = settings.defended(Defence.DRAIN_ON_SIGTERM)
@@ -80,5 +94,9 @@ class _DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn asks ten times a second whether to stop."""
-        ended = self._exit_at is not None and self._clock.monotonic() >= self._exit_at
+        now = self._clock.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + self._look_every_s
+            self._budget.look()
+        ended = self._exit_at is not None and now >= self._exit_at
         return await super().on_tick(counter) or ended

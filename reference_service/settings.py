@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     instance: str = "local"  # a name for this process that outlives restarts
     database_url: str = Field(description="postgresql+psycopg://… or sqlite:///…")
+    database_answer_s: Seconds = 3.0  # for one answer of PostgreSQL; longer where tables are huge
     s3_endpoint: str | None = None  # None: AWS itself
     s3_public_endpoint: str | None = None  # what clients can reach, for presigned URLs
     sqs_endpoint: str | None = None

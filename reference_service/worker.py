@@ -18,7 +18,7 @@ from reference_service.cleanup import give_back_dead
 from reference_service.domain import Defence, Job, is_job_id
 from reference_service.execution import execute
 from reference_service.metrics import Journal
-from reference_service.open_files import OUT
+from reference_service.open_files import NO_CHILD
 from reference_service.ports import (
     Child,
     CommitUnknown,
@@ -238,7 +238,7 @@ class Worker:
             else:
                 child = start(f"{job.id}-{job.attempt}", attempt)
         except OSError as error:
-            if error.errno not in OUT or not service.defended(Defence.DESCRIPTOR_PATIENCE):
+            if error.errno not in NO_CHILD or not service.defended(Defence.DESCRIPTOR_PATIENCE):
                 raise
             child = descriptors.Stillborn(descriptors.report(service, job, error))
         self._running[job.id, job.token] = Running(

@@ -22,17 +22,36 @@ from reference_service.ports import Clock, CommitUnknown, Unavailable
 
 T = TypeVar("T")
 RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57014"})  # serialization, deadlock, lock, timeout
+STATEMENT_S = 10.0  # with no deadline here: what the server allows
+SERVER_FIRST = 0.8  # of the deadline: a server that works ends a statement, and so keeps the connection
+SILENCES = frozenset({"NoAnswer", "ConnectionTimeout"})  # of psycopg, which SQLite does not load
+REST_S = 0.4  # after no answer: whoever has ten things to ask does not wait ten times
 
 
 class SqlDatabase:
     """Transactions on one engine a process. `pool_size` is how many may run at the same time."""
 
-    def __init__(self, url: str, clock: Clock, *, pool_size: int = 1, busy_timeout_s: float = 5.0) -> None:
-        """Opens nothing. Raises `ValueError` for a URL of neither dialect."""
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        pool_size: int = 1,
+        busy_timeout_s: float = 5.0,
+        answer_s: float | None = None,
+    ) -> None:
+        """Opens nothing. `answer_s`: PostgreSQL's answers are waited for so long (None: without end); then
+        the connection is given up, and for a moment nothing is asked.
+
+        Raises `ValueError` for a URL of neither dialect.
+        """
         self._url = _parse(url)
         self._clock = clock
         self._pool_size = pool_size
         self._busy_timeout_s = busy_timeout_s
+        self._answer_s = answer_s
+        self._rest_until = 0.0
+        self.calls = 0  # that were begun, or have ended: who looks twice sees whether any goes on
         self._engine: Engine | None = None
         self._pid = 0
         self.dialect: Literal["postgresql", "sqlite"] = (
@@ -45,21 +64,37 @@ class SqlDatabase:
         A pooled connection that the server has dropped since is found only by use: once, and only before
         the commit, the work is run again on a new one.
         """
-        engine = self._own_engine()
-        try:
-            return _transact(engine, work)
-        except _Disconnected:
-            return _transact(engine, work)
+        return self._call(lambda engine: _transact(engine, work))
 
     def single(self, work: Callable[[Connection], T]) -> T:
         """As `ports.Database.single`."""
-        engine = self._own_engine()
         if self.dialect == "sqlite":
-            return _transact(engine, work)
+            return self.run(work)
+        return self._call(lambda engine: _by_statement(engine, work))
+
+    def _call(self, action: Callable[[Engine], T]) -> T:
+        self._rest()
+        engine = self._own_engine()
+        self.calls += 1
         try:
-            return _by_statement(engine, work)
-        except _Disconnected:
-            return _by_statement(engine, work)
+            try:
+                return action(engine)
+            except _Disconnected:
+                return action(engine)
+        except Unavailable as error:
+            if _silent(error.__cause__):
+                self._rest_until = self._clock.monotonic() + REST_S
+            raise
+        finally:
+            self.calls += 1
+
+    def _rest(self) -> None:
+        """Raises `Unavailable` for a moment after the database was silent: 1. it takes what is sent and does
+        not answer, 2. a worker has a lease to renew for each of its jobs, or an API as many requests as
+        threads, 3. each would wait in turn, and nobody would look after anything else.
+        """
+        if self._clock.monotonic() < self._rest_until:
+            raise Unavailable("database: it did not answer a moment ago")
 
     def close(self) -> None:
         if self._engine is not None:
@@ -80,7 +115,8 @@ class SqlDatabase:
     def _open_engine(self) -> Engine:
         if self.dialect == "sqlite":
             return _sqlite_engine(self._url, self._clock, self._busy_timeout_s)
-        return create_engine(
+        statement_s = STATEMENT_S if self._answer_s is None else self._answer_s * SERVER_FIRST
+        engine = create_engine(
             self._url,
             pool_size=self._pool_size,
             max_overflow=0,
@@ -89,11 +125,25 @@ class SqlDatabase:
             connect_args={
                 "connect_timeout": 2,
                 "application_name": "reference_service",
-                "options": "-c statement_timeout=10000 -c idle_in_transaction_session_timeout=15000",
+                "options": f"-c statement_timeout={statement_s * 1000:.0f} "
+                "-c idle_in_transaction_session_timeout=15000",
                 "keepalives_idle": 10,
                 "tcp_user_timeout": 10_000,
             },
         )
+        if self._answer_s is not None:
+            self._set_deadline(engine, self._answer_s)
+        return engine
+
+    def _set_deadline(self, engine: Engine, answer_s: float) -> None:
+        from reference_service.store.deadline import connecting  # noqa: PLC0415  loads psycopg: not before use
+
+        connect = connecting(answer_s, self._clock.monotonic)
+
+        @event.listens_for(engine, "do_connect")
+        def _do_connect(_dialect: object, _record: object, arguments: Any, named: Any) -> Any:
+            self._rest()  # who waited in the pool until now need not find out again
+            return connect(*arguments, **named)
 
 
 class _Disconnected(Unavailable):
@@ -135,7 +185,7 @@ def _told_apart() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated and not _silent(error):
             raise _Disconnected(f"database: {_first_line(error)}") from error
         if _retryable(error):
             raise Unavailable(f"database: {_first_line(error)}") from error
@@ -153,6 +203,11 @@ def _begin(connection: Connection) -> None:
             driver.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise Unavailable(f"database: {error}") from error
+
+
+def _silent(error: BaseException | None) -> bool:
+    """Whether nothing at all was heard of the database within the time."""
+    return type(getattr(error, "orig", None)).__name__ in SILENCES
 
 
 def _retryable(error: DBAPIError) -> bool:

@@ -212,6 +212,8 @@ class _Job:
             "duration_s": 2.0,
             "expected_duration_s": 2.0,
             "sound_behind_s": 0.0,
+            "pictures": 20,
+            "expected_pictures": 20,
             "streams": ["v"],
         }
         facts: dict[str, Any] = {"result": result if self.state == "succeeded" else None}

@@ -11,7 +11,8 @@ from unstuck.checks.story import JobStory, Story
 
 NAME = "result_intact"
 PROMISE = (
-    "A succeeded job's outputs exist, decode, have the expected duration and streams, and sound in step."
+    "A succeeded job's outputs exist, decode, have the expected duration, streams and pictures, "
+    "and sound in step."
 )
 PARAMETERS: Mapping[str, tuple[type, ...]] = {
     "tolerance_s": (int, float),
@@ -65,7 +66,9 @@ def _fault(result: Mapping[str, Any], tolerance_s: float, step_s: tuple[float, f
         (bool(problem), str(problem)),
     )
     first = next((fault for is_so, fault in rules if is_so), None)
-    return first or _duration_fault(result, tolerance_s) or _step_fault(result, step_s)
+    return (
+        first or _duration_fault(result, tolerance_s) or _picture_fault(result) or _step_fault(result, step_s)
+    )
 
 
 def _same(streams: Any, wanted: Any) -> bool:
@@ -82,6 +85,14 @@ def _duration_fault(result: Mapping[str, Any], tolerance_s: float) -> str | None
     if abs(lasts_s - expected_s) <= tolerance_s:
         return None
     return f"its output lasts {lasts_s:.3f} s, not {expected_s:.3f} s"
+
+
+def _picture_fault(result: Mapping[str, Any]) -> str | None:
+    """A gap in the middle changes neither duration nor streams, and sound beside it is in step."""
+    count, wanted = result.get("pictures"), result.get("expected_pictures")
+    if not isinstance(wanted, int) or count == wanted:
+        return None
+    return f"its output has {count if isinstance(count, int) else 'no'} pictures, not {wanted}"
 
 
 def _step_fault(result: Mapping[str, Any], step_s: tuple[float, float]) -> str | None:

@@ -25,6 +25,7 @@ from unstuck.prove.process_mutators import (
     rescue_the_living,
 )
 from unstuck.prove.recovery_mutators import sweep_at_once
+from unstuck.prove.result_mutators import lose_pictures, lose_result, shift_sound, stretch_result
 from unstuck.prove.work_mutators import ask_on, leave_behind, work_again
 from unstuck.scenario import CANONICAL_STATES, TERMINAL_STATES
 
@@ -200,31 +201,6 @@ def _delivery(edit: Edit) -> tuple[str, str]:
     return str(edit.expect("effects").get("delivery", "")), edit.story.run.promise
 
 
-def _lose_result(edit: Edit, rng: Random) -> bool:
-    """The outputs of a succeeded job are not there."""
-    return _change_result(edit, rng, "exists", exists=False)
-
-
-def _stretch_result(edit: Edit, rng: Random) -> bool:
-    """The output of a succeeded job lasts as long as it must not."""
-    return _change_result(edit, rng, "expected_duration_s", duration_s=100_000.0)
-
-
-def _shift_sound(edit: Edit, rng: Random) -> bool:
-    """The sound of a result comes a quarter of a second after its pictures."""
-    return _change_result(edit, rng, "sound_behind_s", sound_behind_s=0.25)
-
-
-def _change_result(edit: Edit, rng: Random, needs: str, **changes: object) -> bool:
-    looks = [job.outcome for job in edit.succeeded() if job.outcome is not None]
-    looks = [look for look in looks if isinstance(look.data.get("result"), dict)]
-    look = _pick(rng, [look for look in looks if look.data["result"].get(needs) is not None])
-    if look is None:
-        return False
-    edit.change(look.number, result={**look.data["result"], **changes})
-    return True
-
-
 def _claim_before_put(edit: Edit, rng: Random) -> bool:
     """The object of a job is put after everything else has happened to it."""
     jobs = [
@@ -370,9 +346,10 @@ MUTATORS: tuple[Mutator, ...] = tuple(
         ("duplicate an effect under a new key", "effects", _double_effect),
         ("lose an effect", "effects", _lose_effect),
         ("apply the effect of a failed job", "effects", _apply_of_failed),
-        ("lose a result", "result_intact", _lose_result),
-        ("stretch a result", "result_intact", _stretch_result),
-        ("shift the sound", "result_intact", _shift_sound),
+        ("lose a result", "result_intact", lose_result),
+        ("stretch a result", "result_intact", stretch_result),
+        ("lose pictures", "result_intact", lose_pictures),
+        ("shift the sound", "result_intact", shift_sound),
         ("leave a checkpoint", "cleaned_up", leave_behind),
         ("claim before the put", "no_premature_claim", _claim_before_put),
         ("enqueue twice", "completion_idempotent", _enqueue_twice),

@@ -39,6 +39,8 @@ def test_an_intact_result_passes() -> None:
     assert drafted(expected_duration_s=None).check(subject).verdict is Verdict.PASS
     assert drafted(expected_streams=["video"]).check(subject).verdict is Verdict.PASS
     assert drafted(expected_streams=[]).check(subject).verdict is Verdict.PASS
+    assert drafted(pictures=80, expected_pictures=80).check(subject).verdict is Verdict.PASS
+    assert drafted(pictures=80, expected_pictures=None).check(subject).verdict is Verdict.PASS
     both = drafted(streams=["audio", "video"], expected_streams=["video", "audio"])
     assert both.check(subject).verdict is Verdict.PASS
 
@@ -53,6 +55,8 @@ def test_an_intact_result_passes() -> None:
         ({"problem": "no manifest"}, "succeeded, but no manifest"),
         ({"duration_s": None}, "its output has no duration"),
         ({"duration_s": 1.0}, "its output lasts 1.000 s, not 2.000 s"),
+        ({"pictures": 60, "expected_pictures": 80}, "its output has 60 pictures, not 80"),
+        ({"expected_pictures": 80}, "its output has no pictures, not 80"),
         ({"sound_behind_s": 0.061}, "its sound comes 0.061 s behind its pictures (at most 0.060 s)"),
         ({"sound_behind_s": -0.041}, "its sound comes 0.041 s ahead of its pictures (at most 0.040 s)"),
     ],

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from reference_service import descriptors
+from reference_service.breaker import VISION, Breaker
 from reference_service.domain import State
 from reference_service.execution import execute
 from reference_service.fake_runtime import FakeChild
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import Unavailable
+from reference_service.store import breakers
 from tests.unit.reference.drive import claimed, get, make, queued, rows, state_of, work_until_idle
 
 NONE_LEFT = OSError(errno.EMFILE, "Too many open files")
@@ -140,3 +142,42 @@ def test_a_connection_that_cannot_be_opened_is_not_a_dependency_that_is_away(
     report = execute(world.service, job, stopper(), Path(folder) / "job")
     assert report["outcome"] == "handed_back"
     assert "250 of 256" in report["error"]
+
+
+def test_descriptors_of_one_worker_do_not_open_the_breaker_for_all(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call failed for want of them: that says nothing of the vision API."""
+    world = memory_world(work_folder=folder, breaker_failures=1)
+    breaker = Breaker(world.service, VISION)
+
+    def refuse() -> str:
+        raise Unavailable("vision: [Errno 24] Too many open files")
+
+    monkeypatch.setattr(descriptors, "in_use", lambda: (250, 256))
+    with pytest.raises(descriptors.OutOfDescriptorsError):
+        breaker.call(refuse)
+    assert breakers.wait_s(world.service.store, VISION) is None
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_a_fork_that_fails_costs_neither_the_worker_nor_an_attempt(folder: str, number: int) -> None:
+    """For want of memory or of processes: the job goes back, and the other jobs of the worker go on."""
+    world = memory_world(work_folder=folder)
+    job = queued(world)
+    one, runtime = make(world)
+    runtime.no_pipe, runtime.no_pipe_for = 1, number
+    one.step()
+    one.step()
+    back = get(world, job)
+    assert (back.state, back.charged) == (State.QUEUED, 0)
+
+
+def test_a_time_without_descriptors_counts_once(folder: str) -> None:
+    """Not once for each look at the queue; another such time counts again."""
+    world = memory_world(work_folder=folder, descriptors_reserve=20)
+    one, runtime = make(world)
+    for used in (20, 20, 20, 1, 20, 20):
+        runtime.open = (used, 33)
+        one.step()
+    assert "reference_descriptor_waits_total 2.0" in world.service.metrics.render().decode()

@@ -86,7 +86,7 @@ def test_a_role_without_http_answers_while_it_waits(runtime: ForkRuntime) -> Non
     metrics, clock = Metrics(), SystemClock()
     metrics.count("reference_sweeps_total")
     exposition = Exposition(settings, metrics.render)
-    runtime.attend(exposition.fileno(), exposition.answer, clock)
+    runtime.attend(exposition, clock, at_once=False)
     answers: list[bytes] = []
 
     def ask() -> None:
@@ -135,7 +135,7 @@ def exposed(world: MemoryWorld, runtime: ForkRuntime) -> Iterator[int]:
         trouble=lambda: trouble(world.service, "worker"),
         aside=runtime.spawn_aside,
     )
-    runtime.attend(exposition.fileno(), exposition.answer, CLOCK)
+    runtime.attend(exposition, CLOCK, at_once=False)
     yield settings.metrics_port
     exposition.close()
 

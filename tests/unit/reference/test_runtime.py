@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -236,3 +237,57 @@ def test_without_a_memory_controller_nobody_counts(tmp_path: Path) -> None:
     """None, not zero: no evidence either way."""
     assert find_oom_counter(proc=tmp_path, cgroups=tmp_path) is None
     assert read_oom_kills(None) is None
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_a_fork_that_fails_leaves_nothing_open(
+    runtime: ForkRuntime, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """No memory, or too many processes: the error is the caller's, and no end of a pipe stays."""
+
+    def fail() -> int:
+        raise OSError(number, os.strerror(number))
+
+    before = len(os.listdir("/dev/fd"))
+    monkeypatch.setattr(os, "fork", fail)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        runtime.spawn("one", lambda _: {})
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def forever(_: Stopper) -> Mapping[str, Any]:
+    while True:
+        signal.pause()
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Of OOM kills, as a cgroup has it."""
+    path = tmp_path / "memory.events"
+    path.write_text("oom_kill 0\n")
+    monkeypatch.setattr("reference_service.runtime.find_oom_counter", lambda: path)
+    return path
+
+
+def test_whom_the_kernel_killed_is_not_killed_again(counter: Path, runtime: ForkRuntime) -> None:
+    """1. the kernel kills a child for memory  2. our watchdog strikes  3. another is killed by hand: the
+    evidence is the first one's.
+    """
+    first, second = runtime.spawn("one", forever), runtime.spawn("two", forever)
+    os.kill(first.pid, signal.SIGKILL)
+    counter.write_text("oom_kill 1\n")
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
+    first.kill()
+    os.kill(second.pid, signal.SIGKILL)
+    assert until_ended(runtime, first).oom_kills == 1
+    assert until_ended(runtime, second).oom_kills == 0
+
+
+def test_an_oom_kill_of_nobodys_is_not_charged_to_who_comes_later(
+    counter: Path, runtime: ForkRuntime
+) -> None:
+    """It was counted while no child of ours lived."""
+    counter.write_text("oom_kill 1\n")
+    child = runtime.spawn("one", forever)
+    os.kill(child.pid, signal.SIGKILL)
+    assert until_ended(runtime, child).oom_kills == 0

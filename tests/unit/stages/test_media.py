@@ -8,7 +8,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 
 from reference_service import media
@@ -157,3 +159,53 @@ def test_imports_start_no_thread():
         check=True,
     )
     assert done.stdout.split() == ["False", "1"]
+
+
+def without(source, target, *, gone=range(0), later_s=0.0):
+    """Writes `source` again: some pictures gone, all of them later, and its sound untouched."""
+    with av.open(str(source)) as whole, av.open(str(target), "w", format="mp4") as output:
+        pictures: Any = output.add_stream("libx264", rate=20)
+        pictures.width, pictures.height, pictures.pix_fmt = 160, 120, "yuv420p"
+        pictures.time_base = pictures.codec_context.time_base = whole.streams.video[0].time_base
+        sound = output.add_stream_from_template(whole.streams.audio[0])
+        frames: Any = whole.decode(video=0)
+        for number, frame in enumerate(frames):
+            if number not in gone:
+                frame.pict_type = 0
+                frame.pts += int(later_s / frame.time_base)
+                output.mux(pictures.encode(frame))
+        output.mux(pictures.encode())
+        whole.seek(0)
+        for packet in whole.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = sound
+                output.mux(packet)
+
+
+def test_pictures_that_are_missing_are_seen(tmp_path):
+    """A gap in the middle leaves the duration, the streams and the end of the sound as they were."""
+    whole, gap = tmp_path / "whole.mp4", tmp_path / "gap.mp4"
+    media.make_video(whole, seconds=4, width=160, height=120, fps=20)
+    without(whole, gap, gone=range(20, 40))
+    before, after = media.examine(whole), media.examine(gap)
+    assert after["decodes"]
+    assert after["duration_s"] == pytest.approx(before["duration_s"], abs=0.1)
+    assert (media.pictures(before), media.pictures(after)) == (80, 60)
+
+
+def test_two_pictures_for_one_moment_are_one():
+    """As an MP4 shows them."""
+    assert media.pictures(found([0.0, 0.0, 0.5, 0.25, 1.0], None)) == 3
+    assert media.sound_behind_s(found([0.0, 0.5], 0.0), found([0.0, 0.0, 0.5], 0.0)) == 0.0
+
+
+def test_sound_before_the_first_picture_is_heard(tmp_path, pipeline):
+    """A source whose pictures begin later than its sound: what is stitched of it is in step."""
+    whole, late = tmp_path / "whole.mp4", tmp_path / "late.mp4"
+    media.make_video(whole, seconds=1, width=160, height=120, fps=20)
+    without(whole, late, later_s=0.3)
+    work = pipeline(late)
+    work.run("stitch")
+    before, after = media.examine(late), media.examine(work.folder / "stitch" / "stitched.mp4")
+    assert before["streams"][1]["start_s"] == 0.0
+    assert media.sound_behind_s(after, before) == pytest.approx(0.0, abs=0.001)

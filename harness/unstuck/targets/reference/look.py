@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from reference_service.media import examine, sound_behind_s
+from reference_service.media import examine, pictures, sound_behind_s
 from unstuck.clock import monotonic_ns, sleep
 from unstuck.targets.port import Emit
 
@@ -124,6 +124,7 @@ class FinalLook:
             "decodes": False,
             "expected_duration_s": expected.get("duration_s"),
             "expected_streams": _types(expected),
+            "expected_pictures": pictures(expected) if expected.get("decodes") else None,
         }
         prefix = str(job["result_prefix"] or "").rstrip("/")
         with tempfile.TemporaryDirectory(prefix="look-", dir=self._scratch) as folder:
@@ -136,6 +137,7 @@ class FinalLook:
             "decodes": found["decodes"],
             "duration_s": found["duration_s"],
             "streams": _types(found),
+            "pictures": pictures(found),
             "sound_behind_s": sound_behind_s(found, expected) if source and found["decodes"] else None,
             "problem": found["problem"],
         }

@@ -11,7 +11,7 @@ from reference_service.fakes import MemoryObjects
 from unstuck.targets.port import Emit
 from unstuck.targets.reference.look import HELD, LEFT_EVERY_S, LEFT_S, RESULT_FILE, stage_peaks
 from unstuck.targets.reference.simulated.database import MemoryDatabase
-from unstuck.targets.reference.simulated.stages import DURATION_S, STREAMS, examine
+from unstuck.targets.reference.simulated.stages import DURATION_S, STREAMS, examine, frames_of
 
 ATTEMPT_KEYS = ("attempt", "token", "instance", "outcome", "reason", "peak_rss_bytes", "units")
 ROW_KEYS = ("state", "reason", "attempt", "token", "result_prefix", "charged")
@@ -88,6 +88,7 @@ class SimLook:
         facts: dict[str, Any] = {"exists": False, "decodes": False}
         if source is not None:
             facts |= {"expected_duration_s": DURATION_S, "expected_streams": list(STREAMS)}
+            facts["expected_pictures"] = frames_of(source)
         key = f"{str(job['result_prefix'] or '').rstrip('/')}/{RESULT_FILE}"
         content = self._objects.bodies.get(key)
         if content is None or source is None:

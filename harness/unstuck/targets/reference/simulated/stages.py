@@ -59,6 +59,7 @@ def examine(content: bytes, source: bytes) -> dict[str, Any]:
         "decodes": intact,
         "duration_s": DURATION_S if intact else None,
         "streams": list(STREAMS) if intact else [],
+        "pictures": frames_of(source) if intact else 0,
         "sound_behind_s": float(content == untimed != stitched(source)) if intact else None,
         "problem": None if intact else "not what comes of its source",
     }
