@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from reference_service.aws import AwsAccess, OwnClient, error_code
-from reference_service.ports import ObjectChanged, ObjectFacts, ObjectMissing, Unavailable, UploadPart
+from reference_service.ports import (
+    ObjectChanged,
+    ObjectFacts,
+    ObjectMissing,
+    Rejected,
+    Unavailable,
+    UploadPart,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,6 +29,9 @@ SMALL_BYTES = (
     256 * 1024
 )  # sent at once; for a file botocore asks the server first whether it may (100-continue)
 CHANGED = frozenset({"412", "PreconditionFailed"})
+REFUSED = frozenset(
+    {"403", "AccessDenied", "AllAccessDisabled", "InvalidObjectState", "KMS.DisabledException"}
+)
 UNFIT = frozenset({"EntityTooSmall", "InvalidPart", "InvalidPartOrder"})  # the client's parts; no retry helps
 
 
@@ -167,4 +177,5 @@ class S3Objects:
                 raise ObjectMissing(str(error)) from error
             if error_code(error) in CHANGED:
                 raise ObjectChanged(str(error)) from error
-            raise Unavailable(f"s3: {error}") from error
+            kind = Rejected if error_code(error) in REFUSED else Unavailable
+            raise kind(f"s3: {error}") from error
