@@ -15,6 +15,7 @@ from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from reference_service.disk import NO_ROOM
@@ -80,7 +81,7 @@ class OwnClient(Generic[C]):
             if status >= 500 or status == 429:
                 raise Unavailable(f"{self._service}: {error}") from error
             raise
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, HTTPError, OSError) as error:  # HTTPError: while a body is read
             if isinstance(error, OSError) and error.errno in NO_ROOM | OUT:
                 raise  # our own disk, or our own descriptors, not the store
             raise Unavailable(f"{self._service}: {error}") from error

@@ -81,6 +81,12 @@ class Breaker:
             return
         self._give_up(left_s if left_s > 0 else open_s)
 
+    def look(self) -> None:
+        """Raises `DependencyAway` while it is open: for whoever would ask only later. Nobody is asked."""
+        left_s = breakers.wait_s(self._service.store, self._dependency) if self._on else None
+        if left_s is not None and left_s > 0:
+            self._give_up(left_s)
+
     def tired(self, error: Unavailable) -> None:
         """We have asked for as long as an attempt is patient, at last with `error`: it is left alone, too.
 

@@ -73,7 +73,7 @@ class Patience:
         stage = next((stage for stage in STAGES if stage not in done), STAGES[-1])
         for needed in (NEEDED_BY.get(stage), WRITES):
             if needed is not None:
-                self.persist(self._breakers[needed].admit)
+                self.persist(self._breakers[needed].look)
 
     def caption(self, jpeg: bytes) -> str:
         """As `ports.Vision`."""
