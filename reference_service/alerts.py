@@ -83,6 +83,15 @@ RULES: tuple[Rule, ...] = (
         window=None,
     ),
     Rule(
+        name="dependency_away",
+        says="a dependency does not answer, and jobs wait for it (seconds)",
+        do="`diagnose` says which: see that it runs, and that workers reach it; the jobs go on by themselves",
+        severity="page",
+        value=alerting.dependency_away("alert_dependency_within_s"),
+        threshold="alert_dependency_away_s",
+        window="alert_dependency_within_s",
+    ),
+    Rule(
         name="recovery_silent",
         says="no recovery sweep has begun by schedule or by HTTP (seconds)",
         do="start the scheduler again, and look why it stopped: its log, `recovery runs`",

@@ -77,7 +77,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         objects=S3Objects(settings.bucket, s3, public),
         jobs_queue=jobs_queue if role != "worker" else _deliver_to_worker(settings, jobs_queue),
         uploads_queue=SqsQueue(settings.uploads_queue, sqs),
-        vision=HttpVision(settings.vision_url),
+        vision=HttpVision(settings.vision_url, answer_s=settings.vision_answer_s),
         sink=HttpSink(settings.sink_url),
         stages=_stages(role),
         points=points,

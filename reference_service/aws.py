@@ -13,6 +13,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from reference_service.disk import NO_ROOM
@@ -101,7 +102,7 @@ class OwnClient(Generic[C]):
             if status >= 500 or status == 429:
                 raise Unavailable(f"{self._service}: {error}") from error
             raise AwsRefused(str(error), code=str(error.response.get("Error", {}).get("Code", ""))) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, HTTPError, OSError) as error:  # HTTPError: while a body is read
             if isinstance(error, OSError) and error.errno in NO_ROOM | OUT:
                 raise  # our own disk, or our own descriptors, not the store
             raise Unavailable(f"{self._service}: {error}") from error

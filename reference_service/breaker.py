@@ -1,11 +1,13 @@
 """A circuit breaker: a dependency that does not answer is left alone, and jobs that need it wait for it.
 
-closed      asked as ever; `breaker_failures` in a row, whoever has them, open it
+closed      asked as ever; opened by `breaker_failures` in a row, whoever has them, or by one attempt that got
+            no answer for as long as it is patient
 open        not asked: an attempt that would is handed back, uncharged, and comes again when it may be over
 half-open   after `breaker_open_s` one attempt asks: an answer closes it, none opens it again
 
-What is known is in the database (`store.breakers`); what follows from it is decided here. A closed breaker
-costs an attempt one question to the database, before its first call.
+An answer may be a refusal: it says that somebody is there. What is known is in the database
+(`store.breakers`); what follows from it is decided here. A closed breaker costs an attempt one question to
+the database, before its first call.
 """
 
 from __future__ import annotations
@@ -14,13 +16,24 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from reference_service import descriptors
-from reference_service.domain import Defence
-from reference_service.ports import DependencyAway, Unavailable
+from reference_service.domain import Defence, Job
+from reference_service.ports import (
+    DependencyAway,
+    InvalidMedia,
+    ObjectChanged,
+    ObjectMissing,
+    Rejected,
+    Unavailable,
+)
 from reference_service.service import Service
 from reference_service.store import breakers
 
 T = TypeVar("T")
-VISION = "vision"
+# A store that is full, or read-only, answers who reads: that must not say that it takes what is written.
+VISION, READS, WRITES, SINK = "vision", "objects_read", "objects_write", "sink"
+DEPENDENCIES = (VISION, READS, WRITES, SINK)
+NEEDED_BY = {"captions": VISION, "publish": SINK}  # stage -> what it needs beside the object store
+ANSWERS = (Rejected, InvalidMedia, ObjectMissing, ObjectChanged)
 SPREAD = 0.25  # of the time open: those that wait do not all come back at one moment
 
 
@@ -32,46 +45,92 @@ class Breaker:
         self._dependency = dependency
         self._on = service.defended(Defence.CIRCUIT_BREAKER)
         self._trusted = False  # it was closed when we last looked, and has answered since
+        self._admitted = False  # we may ask
+        self._closed = False  # when we last looked: then who opens it is not who looks whether it is back
+        self._own = 0  # failures of ours in a row
+        self._last: Unavailable | None = None
 
     def call(self, action: Callable[[], T]) -> T:
         """`action()`. Raises `DependencyAway` without asking while it is open; else what `action` raises."""
         if not self._on:
             return action()
-        if not self._trusted:
-            self._admit()
+        self.admit()
+        began_at = self._service.clock.monotonic()
         try:
             result = action()
-        except Unavailable:
-            descriptors.check()  # clients say only that they got no connection: this may be our own fault
-            self._fail()
+        except ANSWERS:
+            self._answered()
             raise
-        if not self._trusted:
-            breakers.close(self._service.store, self._dependency)
-            self._trusted = True
+        except Unavailable as error:
+            descriptors.check()  # clients say only that they got no connection: this may be our own fault
+            self._fail(error, self._service.clock.monotonic() - began_at)
+            raise
+        self._answered()
         return result
 
-    def _admit(self) -> None:
-        """Returns when we may ask: it is closed, or we are the one who looks whether it is back."""
+    def admit(self) -> None:
+        """Returns when we may ask: it is closed, or we are the one who looks whether it is back.
+
+        Raises `DependencyAway`. Good for the next call, and for those behind it as long as each is answered.
+        """
+        if not self._on or self._admitted:
+            return
         store, open_s = self._service.store, self._service.settings.breaker_open_s
         left_s = breakers.wait_s(store, self._dependency)
+        self._closed = left_s is None
         if left_s is None or (left_s <= 0 and breakers.probe(store, self._dependency, open_s=open_s)):
+            self._admitted = True
             return
         self._give_up(left_s if left_s > 0 else open_s)
 
-    def _fail(self) -> None:
-        self._trusted = False
-        settings = self._service.settings
-        left_s = breakers.fail(
-            self._service.store,
-            self._dependency,
-            most=settings.breaker_failures,
-            open_s=settings.breaker_open_s,
-        )
+    def look(self) -> None:
+        """Raises `DependencyAway` while it is open: for whoever would ask only later. Nobody is asked."""
+        left_s = breakers.wait_s(self._service.store, self._dependency) if self._on else None
         if left_s is not None and left_s > 0:
             self._give_up(left_s)
 
-    def _give_up(self, left_s: float) -> None:
+    def tired(self, error: Unavailable) -> None:
+        """We have asked for as long as an attempt is patient, at last with `error`: it is left alone, too.
+
+        Raises `DependencyAway`; returns when it was not the dependency that gave no answer.
+        """
+        if self._on and error is self._last:
+            left_s = self._note(most=1, took_s=0.0)
+            self._give_up(left_s or 0.0, own=self._closed)
+
+    def _answered(self) -> None:
+        self._own = 0
+        if not self._trusted:
+            breakers.close(self._service.store, self._dependency)
+            self._trusted = True
+
+    def _fail(self, error: Unavailable, took_s: float) -> None:
+        self._trusted = self._admitted = False
+        self._last = error
+        self._own += 1
+        most = self._service.settings.breaker_failures
+        left_s = self._note(most=most, took_s=took_s)
+        if left_s is not None and left_s > 0:
+            self._give_up(left_s, own=self._closed and self._own >= most)
+
+    def _note(self, *, most: int, took_s: float) -> float | None:
+        open_s = self._service.settings.breaker_open_s
+        return breakers.fail(self._service.store, self._dependency, most=most, open_s=open_s, took_s=took_s)
+
+    def _give_up(self, left_s: float, *, own: bool = False) -> None:
         self._service.metrics.count("reference_breaker_refusals_total", dependency=self._dependency)
         spread_s = self._service.settings.breaker_open_s * SPREAD
         after_s = left_s + self._service.randomness.uniform(0.0, spread_s)
-        raise DependencyAway(f"{self._dependency} is left alone for {after_s:.1f} s", after_s=after_s)
+        raise DependencyAway(
+            f"{self._dependency} is left alone for {after_s:.1f} s", after_s=after_s, own=own
+        )
+
+
+def is_charged(service: Service, job: Job, away: DependencyAway) -> bool:
+    """Whether an attempt that is handed back for a dependency counts against the job's limit all the same.
+
+    So that no job waits for ever by itself: one at which a dependency chokes, and which opens the breaker for
+    everybody, from the second time on; and one that has waited `waits_max` times, for whatever reason.
+    """
+    waits = job.attempt - job.charged  # attempts before this one that did not count
+    return (away.own and waits > 0) or waits >= service.settings.waits_max

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reference_service import descriptors, disk
-from reference_service.breaker import VISION, Breaker
+from reference_service.breaker import READS, SINK, WRITES, is_charged
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.lineage import Lineage, sha256_of
+from reference_service.patience import Patience
 from reference_service.ports import (
     DependencyAway,
     HandBack,
@@ -28,10 +29,8 @@ from reference_service.ports import (
     StageInput,
     Stopper,
     Unavailable,
-    Vision,
 )
 from reference_service.progress import Progress
-from reference_service.retry import Budget, persist
 from reference_service.service import Service
 from reference_service.store import work
 from reference_service.store.core import artefacts_prefix, outputs_prefix
@@ -39,6 +38,7 @@ from reference_service.store.work import Artefact, Checkpoint
 
 T = TypeVar("T")
 PUBLISHED_STAGES = ("stitch", "thumbnails", "captions")
+FETCHED_BEFORE = ("inspect", "frames")  # these stages begin with the source at hand; later ones may need none
 REASONS: Mapping[type[Exception], Reason] = {
     MemoryError: Reason.MEMORY_EXCEEDED,  # only a limit on this very process raises it: that is evidence
     InvalidMedia: Reason.INVALID_MEDIA,
@@ -57,18 +57,21 @@ def execute(service: Service, job: Job, stopper: Stopper, folder: Path) -> Mappi
     attempt = _Attempt(service, job, stopper, folder)
     try:
         report = descriptors.patiently(
-            service, job, lambda: disk.patiently(service, job, folder, lambda: _lived(attempt))
+            service, job, lambda: disk.patiently(service, job, folder, lambda: _lived(service, job, attempt))
         )
         return {**report, "units": attempt.units}
     finally:
         disk.leave(service, folder)
 
 
-def _lived(attempt: _Attempt) -> Mapping[str, Any]:
+def _lived(service: Service, job: Job, attempt: _Attempt) -> Mapping[str, Any]:
     try:
         return {"outcome": "succeeded", "result_prefix": attempt.run()}
     except DependencyAway as away:
-        return {"outcome": "handed_back", "after_s": away.after_s, "error": str(away)}
+        report: dict[str, Any] = {"outcome": "handed_back", "after_s": away.after_s, "error": str(away)}
+        if is_charged(service, job, away):
+            report |= {"outcome": "failed", "reason": Reason.DEPENDENCY_UNAVAILABLE.value}
+        return report
     except HandBack:
         return {"outcome": "handed_back"}
     except LeaseLost:
@@ -88,21 +91,6 @@ def effect_key(service: Service, job: Job) -> str:
     return f"{job.id}:{job.token}:published"
 
 
-class _Patient:
-    """A vision API that is asked again for a while when it does not answer, as every other dependency is:
-    a restart of it, of a second, must not use up the attempts of the jobs that happen to need it. One that
-    stays away is left alone by its breaker.
-    """
-
-    def __init__(self, vision: Vision, breaker: Breaker, persist: Callable[[Callable[[], str]], str]) -> None:
-        self._vision = vision
-        self._breaker = breaker
-        self._persist = persist
-
-    def caption(self, jpeg: bytes) -> str:
-        return self._persist(lambda: self._breaker.call(lambda: self._vision.caption(jpeg)))
-
-
 class _Attempt:
     """The state of one attempt: where the source and each stage's files are on the local disk."""
 
@@ -115,9 +103,7 @@ class _Attempt:
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._source: Path | None = None
         self._lineage = Lineage(job.etag)
-        self._vision = _Patient(service.vision, Breaker(service, VISION), self._persist)
-        limited = service.defended(Defence.RETRY_BUDGET)
-        self._budget = Budget(service.settings.retry_tokens) if limited else None
+        self._patience = Patience(service, self._between)
         self._done_before = 0  # units of stages that have ended
         self._progress: Progress | None = None
 
@@ -130,6 +116,7 @@ class _Attempt:
         """The prefix of the published outputs."""
         self._folder.mkdir(parents=True, exist_ok=True)
         done = self._persist(lambda: work.read_checkpoints(self._service.store, self._job.id))
+        self._patience.look_ahead(done)
         for stage in STAGES[:-1]:
             self._interrupt()
             checkpoint = done.get(stage)
@@ -142,22 +129,12 @@ class _Attempt:
         if self._stopper.asked:
             raise HandBack
 
+    def _between(self) -> None:
+        descriptors.check()
+        self._interrupt()
+
     def _persist(self, action: Callable[[], T]) -> T:
-        service = self._service
-
-        def between() -> None:
-            service.metrics.count("reference_retries_total")
-            descriptors.check()
-            self._interrupt()
-
-        return persist(
-            service.clock,
-            service.randomness,
-            action,
-            within_s=service.settings.patience_s,
-            between=between,
-            budget=self._budget,
-        )
+        return self._patience.persist(action)
 
     def _restore(self, checkpoint: Checkpoint) -> bool:
         """Fetches the stage's files; False when one of them is missing or not what was recorded, or when they
@@ -208,7 +185,8 @@ class _Attempt:
 
     def _run_stage(self, stage: str, part: Checkpoint | None) -> None:
         service, job = self._service, self._job
-        source = self._fetch_source()
+        if stage in FETCHED_BEFORE:
+            self._fetch_source()
         self._start(stage)
         began_at = service.clock.monotonic()
         folder = self._stage_folder(stage)
@@ -227,10 +205,10 @@ class _Attempt:
         given = StageInput(
             job=job.id,
             stage=stage,
-            source=source,
+            fetch=self._fetch_source,
             folder=folder,
             artefacts=dict(self._artefacts),
-            vision=self._vision,
+            vision=self._patience,
             interrupt=self._interrupt,
             bounded=service.defended(Defence.BOUNDED_MEMORY),
             timed=service.defended(Defence.AV_SYNC),
@@ -240,7 +218,7 @@ class _Attempt:
         try:
             output = service.stages.run(stage, given)
         except HandBack:
-            with suppress(Unavailable):  # then as much is done again as after a crash
+            with suppress(Unavailable, HandBack):  # then as much is done again as after a crash
                 progress.keep()
             raise
         files = self._store_all(stage, folder, output.files, kept)
@@ -313,7 +291,7 @@ class _Attempt:
         return self._source
 
     def _fetch(self, key: str, path: Path, *, etag: str | None = None) -> None:
-        self._persist(lambda: self._service.objects.get_file(key, path, etag=etag))
+        self._patience.ask(READS, lambda: self._service.objects.get_file(key, path, etag=etag))
 
     def _start(self, stage: str) -> None:
         if not self._persist(lambda: work.start_stage(self._service.store, self._job, stage)):
@@ -340,25 +318,27 @@ class _Attempt:
                     files[name] = {"size_bytes": stored.size_bytes, "sha256": stored.sha256}
         manifest = {"job": job.id, "name": job.name, "files": files, "facts": self._facts}
         body = json.dumps(manifest, sort_keys=True).encode()
-        self._persist(
-            lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
+        self._patience.ask(
+            WRITES, lambda: service.objects.put_bytes(prefix + "manifest.json", body, CONTENT_TYPES[".json"])
         )
         self._reach("worker.publish.before_effect", STAGES[-1])
         self._stopper.measure(STAGES[-1])
-        self._persist(lambda: self._report(sorted(files)))
+        self._patience.ask(SINK, lambda: self._report(sorted(files)), before=self._begin_effect)
         self._reach("worker.publish.after_effect", STAGES[-1])
         return prefix
 
-    def _report(self, files: list[str]) -> None:
-        """Reports the effect of a job that is still ours, asked as late as can be, and says so first.
+    def _begin_effect(self) -> None:
+        """Right before each report: the job is still ours, asked as late as can be, and we say so first.
 
         A job that is being published cannot be cancelled, but its lease can run out while this process is
         held up. The sink knows no tokens, so one window is left: 1. the job is ours, 2. its lease is taken,
         3. the sink hears of it. Another attempt's report comes under the same key.
         """
-        service, job = self._service, self._job
-        if not work.begin_effect(service.store, job):
+        if not work.begin_effect(self._service.store, self._job):
             raise LeaseLost
+
+    def _report(self, files: list[str]) -> None:
+        service, job = self._service, self._job
         service.sink.report(
             job=job.id,
             key=effect_key(service, job),
@@ -369,7 +349,7 @@ class _Attempt:
 
     def _store(self, path: Path, key: str) -> Artefact:
         kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
-        self._persist(lambda: self._service.objects.put_file(key, path, kind))
+        self._patience.ask(WRITES, lambda: self._service.objects.put_file(key, path, kind))
         return Artefact(key=key, sha256=sha256_of(path), size_bytes=path.stat().st_size)
 
     def _stage_folder(self, stage: str) -> Path:

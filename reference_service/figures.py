@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from reference_service import alerts
+from reference_service.breaker import DEPENDENCIES
 from reference_service.domain import State
 from reference_service.metrics import Figure
 from reference_service.ports import Unavailable
 from reference_service.service import Service
+from reference_service.store import breakers
 from reference_service.store.tables import database_now, instances, jobs, outbox
 
 ROLES = ("api", "worker", "sweeper", "relay")
@@ -62,6 +64,11 @@ def _of_database(service: Service) -> Sequence[Figure]:
         found += [
             _figure("reference_live_instances", roles.get(role, 0), role=role)
             for role in dict.fromkeys([*ROLES, *roles])
+        ]
+        open_s = {one.dependency: one.open_s for one in breakers.states(connection)}
+        found += [
+            _figure("reference_breaker_open_seconds", open_s.get(name) or 0.0, dependency=name)
+            for name in DEPENDENCIES
         ]
         found.append(_figure("reference_outbox_depth", connection.execute(WAITING).scalar() or 0))
         return found

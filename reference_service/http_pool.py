@@ -10,6 +10,11 @@ CONNECT_S = 2.0
 READ_S = 10.0
 
 
+def is_refusal(status: int) -> bool:
+    """Whether the status says that they are there, and will not do it: all of 4xx but 408 and 429."""
+    return 400 <= status < 500 and status not in {408, 429}
+
+
 class OwnPool:
     """A connection pool that each process makes for itself at first use; nothing is retried in it."""
 

@@ -50,6 +50,12 @@ METRICS = (
         labels=("role",),
     ),
     Metric(
+        name="reference_breaker_open_seconds",
+        kind="whole",
+        help="for how long a dependency that does not answer has been left alone; 0: it is not",
+        labels=("dependency",),
+    ),
+    Metric(
         name="reference_alert_value", kind="whole", help="what an alert's rule measures", labels=("alert",)
     ),
     Metric(name="reference_alerts_firing", kind="whole", help="alerts that fire now", labels=("alert",)),

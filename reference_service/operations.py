@@ -99,6 +99,15 @@ def examine(service: Service) -> dict[str, Any]:
             "max": limit,
             "open_jobs": [{"used": used, "jobs": count} for used, count in found.charged.items()],
         },
+        "dependencies": [
+            {
+                "dependency": one.dependency,
+                "is": "asked" if one.open_s is None else "left alone" if one.left_s else "to be looked for",
+                "open_s": one.open_s,
+                "failures": one.failures,
+            }
+            for one in found.breakers
+        ],
         "instances": [dict(one) for one in found.instances],
     }
 
@@ -233,6 +242,10 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
     limit = found["attempts"]["max"]
     title = "attempts used, of " + ("no limit" if limit is None else str(limit))
     yield from _table(title, ("used", "jobs"), found["attempts"]["open_jobs"])
+    away = [one for one in found["dependencies"] if one["open_s"] is not None]
+    yield from _table(
+        f"dependencies that do not answer: {len(away)}", ("dependency", "is", "open_s", "failures"), away
+    )
     columns = ("role", "instance", "pid", "up_s", "heard_s", "jobs", "address")
     yield from _table(f"live instances: {len(found['instances'])}", columns, found["instances"])
 

@@ -165,7 +165,7 @@ class Endpoints(Protocol):
 
 class Vision(Protocol):
     def caption(self, jpeg: bytes) -> str:
-        """One sentence for one picture. Raises `Unavailable`."""
+        """One sentence for one picture. Raises `InvalidMedia` when it will have none, `Unavailable`."""
         ...
 
 
@@ -270,6 +270,8 @@ class StageInput:
     to stop, and `LeaseLost` when the token is no longer ours. `bounded=False` (defence off) keeps every
     frame in memory; `timed=False` (the same) counts pictures where it should ask when they are shown.
 
+    `fetch` brings the source, the first time that a stage asks for it; raises what the object store does.
+
     `unit_done(position, leave)` is called after each unit, or after a few: `position` is how many are done.
     `leave` may be called then, or at any interruption before the next call: it writes what a later attempt
     needs to go on behind them into `folder`, and returns the names of these files.
@@ -277,7 +279,7 @@ class StageInput:
 
     job: str
     stage: str
-    source: Path
+    fetch: Callable[[], Path]
     folder: Path  # the stage writes its files here; it holds what was left at `position`, and is else empty
     artefacts: Mapping[str, Path]
     vision: Vision
@@ -286,6 +288,11 @@ class StageInput:
     timed: bool = True
     position: int = 0  # units that an earlier attempt has done; 0: none, begin
     unit_done: Callable[[int, Callable[[], Sequence[str]]], None] = lambda _position, _leave: None
+
+    @property
+    def source(self) -> Path:
+        """The uploaded video, on the local disk."""
+        return self.fetch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +313,12 @@ class Stages(Protocol):
 
 class Unavailable(Exception):  # noqa: N818  a condition, not a bug
     """A dependency did not do it, or may not have; trying again is safe where the caller is idempotent."""
+
+
+class Rejected(Unavailable):
+    """It has answered, and said no: it is there, and others may fare better. Who asks so again, in vain, is
+    charged for it.
+    """
 
 
 class CommitUnknown(Unavailable):
@@ -329,11 +342,15 @@ class HandBack(Exception):  # noqa: N818  a request, not a bug
 
 
 class DependencyAway(HandBack):
-    """A dependency is left alone for `after_s`: leave the work where it is, and come again then."""
+    """A dependency is left alone for `after_s`: leave the work where it is, and come again then.
 
-    def __init__(self, what: str, *, after_s: float) -> None:
+    `own`: this attempt alone has found it away, when it was there for others.
+    """
+
+    def __init__(self, what: str, *, after_s: float, own: bool = False) -> None:
         super().__init__(what)
         self.after_s = after_s
+        self.own = own
 
 
 class LeaseLost(Exception):  # noqa: N818  a condition, not a bug

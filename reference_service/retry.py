@@ -48,9 +48,13 @@ class Budget:
     def earn(self) -> None:
         self._left = min(self._most, self._left + self.EARNED)
 
+    @property
+    def empty(self) -> bool:
+        return self._left < 1
+
     def spend(self) -> bool:
         """False, and nothing spent, when none is left."""
-        if self._left < 1:
+        if self.empty:
             return False
         self._left -= 1
         return True

@@ -75,8 +75,10 @@ class Settings(BaseSettings):
     retry_tokens: int = Field(default=20, ge=1)  # retries that an attempt may spend; ten successes earn one
     retry_first_s: Seconds = 5.0  # before the second attempt at most; doubles with each
     retry_longest_s: Seconds = 300.0
-    breaker_failures: int = Field(default=5, ge=1)  # of the vision API in a row: then it is left alone
+    breaker_failures: int = Field(default=5, ge=1)  # of a dependency in a row: then it is left alone
     breaker_open_s: Seconds = 30.0  # before somebody looks whether it is back
+    waits_max: int = Field(default=2880, ge=0)  # of a job for that, uncharged: a day of them
+    vision_answer_s: Seconds = 10.0  # for the vision API to answer one call
     job_timeout_s: Seconds = 3600.0  # of an attempt; only with `timeout_by_size` off
     stage_timeout_s: Seconds = 60.0  # of each stage, and by its weight for each MiB on top
     stage_timeout_s_per_mib: float = Field(default=10.0, ge=0)
@@ -107,6 +109,8 @@ class Settings(BaseSettings):
     alert_orphans: int = Field(default=5, ge=0)
     alert_memory_within_s: Seconds = 60.0  # heartbeats that are older say nothing of now
     alert_sweeper_silent_s: Seconds = 120.0  # no sweeper was heard of for so long
+    alert_dependency_away_s: Seconds = 300.0  # a dependency has been left alone for so long
+    alert_dependency_within_s: Seconds = 120.0  # nobody has asked it again for so long: nobody needs it now
     alert_recovery_silent_s: Seconds = 2700.0  # three times of the schedule: no recovery sweep has begun
     alert_recovery_paused_s: Seconds = 3600.0  # recovery sweeps have been paused for so long
     work_folder: str | None = None  # temporary files; None: the system's

@@ -76,7 +76,8 @@ def _move_on(service: Service, running: Running, end: ChildEnd) -> Job | None:
     )
     if reason in PERMANENT or is_used_up(service, job):
         return work.fail(service.store, job, failed)
-    return work.requeue(service.store, job, failed, after_s=_pause_s(service, job))
+    after_s = max(_pause_s(service, job), float(result.get("after_s", 0.0)))
+    return work.requeue(service.store, job, failed, after_s=after_s)
 
 
 def _pause_s(service: Service, job: Job) -> float:

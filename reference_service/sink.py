@@ -9,8 +9,8 @@ from typing import Any
 import urllib3
 
 from reference_service import trace
-from reference_service.http_pool import OwnPool
-from reference_service.ports import Unavailable
+from reference_service.http_pool import OwnPool, is_refusal
+from reference_service.ports import Rejected, Unavailable
 
 
 class HttpSink:
@@ -32,7 +32,8 @@ class HttpSink:
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"sink: {type(error).__name__}") from error
         if response.status != 200:
-            raise Unavailable(f"sink: status {response.status}")
+            text = f"sink: status {response.status}"
+            raise Rejected(text) if is_refusal(response.status) else Unavailable(text)
         try:
             return bool(response.json()["applied"])
         except (ValueError, KeyError, TypeError) as error:

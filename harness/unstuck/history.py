@@ -62,10 +62,10 @@ process     start: role, pid, version, how (`fork` | `exec`), limit_bytes?, limi
             rss_bytes_max, limit_bytes?, limit_kind?, oom_kills?, unlive? | refused: status, method
 point       reached | released: point, stage?, attempt?, directive
 message     what a link saw or did at a message that a rule names: matched | held | released | done |
-            refused | unframed | broken: link, rule, label, nth, action, on, connection, exchange,
-            outcome?, facts; where each one is recorded: seen: link, label, on, idle, does (its kind),
-            connection, exchange, facts; poisoned: the first bytes came to a toxic: link, label (its name),
-            facts (what it is)
+            refused | unanswered | unframed | broken: link, rule, label, nth, action, on, connection,
+            exchange, outcome?, facts; unanswered: link, label, does (its kind), connection, exchange, facts;
+            where each one is recorded: seen: the same, on, idle; poisoned: the first bytes came to a
+            toxic: link, label (its name), facts (what it is)
 evidence    anything else that was read: messages (link, counts: label -> requests that came through
             it in this run, matter: label -> messages that matter), waited_in_vain (a client's step:
             wanted, seen), not_quiet (after_s: events were still under way at the final look), roles_down

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reference_service.aws import AwsAccess, AwsRefused, OwnClient
-from reference_service.ports import ObjectChanged, ObjectFacts, ObjectMissing, Unavailable, UploadPart
+from reference_service.ports import (
+    ObjectChanged,
+    ObjectFacts,
+    ObjectMissing,
+    Rejected,
+    Unavailable,
+    UploadPart,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -20,6 +27,9 @@ SMALL_BYTES = (
     256 * 1024
 )  # sent at once; for a file botocore asks the server first whether it may (100-continue)
 CHANGED = frozenset({"412", "PreconditionFailed"})
+REFUSED = frozenset(
+    {"403", "AccessDenied", "AllAccessDisabled", "InvalidObjectState", "KMS.DisabledException"}
+)
 UNFIT = frozenset({"EntityTooSmall", "InvalidPart", "InvalidPartOrder"})  # the client's parts; no retry helps
 
 
@@ -165,4 +175,5 @@ class S3Objects:
                 raise ObjectMissing(str(error)) from error
             if error.code in CHANGED:
                 raise ObjectChanged(str(error)) from error
-            raise Unavailable(f"s3: {error}") from error
+            kind = Rejected if error.code in REFUSED else Unavailable
+            raise kind(f"s3: {error}") from error

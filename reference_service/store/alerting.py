@@ -18,6 +18,7 @@ from reference_service.domain import State
 from reference_service.store.core import Store
 from reference_service.store.tables import (
     alerts,
+    breakers,
     database_now,
     instances,
     jobs,
@@ -97,6 +98,19 @@ def fullest() -> ColumnElement[Any]:
         instances.c.heartbeat_at > database_now() - bindparam("alert_memory_within_s"),
     )
     return func.coalesce(found.scalar_subquery(), 0.0)
+
+
+def dependency_away(window: str) -> ColumnElement[Any]:
+    """Seconds since the dependency was found away that has been left alone for longest; 0 when none is.
+
+    One that nobody needs any more is not asked again, and so stays open; it counts while somebody has looked,
+    or is to look, within the window.
+    """
+    since = func.min(func.coalesce(breakers.c.opened_at, breakers.c.failed_at))
+    found = select(since).where(
+        breakers.c.retry_at.is_not(None), breakers.c.retry_at > database_now() - bindparam(window)
+    )
+    return database_now() - func.coalesce(found.scalar_subquery(), database_now())
 
 
 def recovery_silence() -> ColumnElement[Any]:

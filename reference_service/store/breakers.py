@@ -6,7 +6,10 @@ would ask again, and so would every other worker's. A dependency without a row h
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, case, or_, select, text, update
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, case, func, or_, select, text, update
 from sqlalchemy.engine import Connection
 
 from reference_service.store.core import Store
@@ -26,18 +29,27 @@ PROBE = (
     .values(retry_at=database_now() + bindparam("b_open_s"))
     .returning(breakers.c.dependency)
 )
+# The call that failed began `b_took_s` ago: what lies between two failures is no answer's time, but a wait.
 _IN_A_ROW = case(
-    (breakers.c.failed_at > database_now() - bindparam("b_open_s"), breakers.c.failures + 1), else_=1
+    (
+        breakers.c.failed_at > database_now() - bindparam("b_open_s") - bindparam("b_took_s"),
+        breakers.c.failures + 1,
+    ),
+    else_=1,
 )
+_OPEN = breakers.c.retry_at.is_not(None)
+_OPENS = or_(_OPEN, bindparam("b_most") <= _IN_A_ROW)
 FAIL = (
     update(breakers)
     .where(_IS_IT)
     .values(
         failures=_IN_A_ROW,
         failed_at=database_now(),
-        retry_at=case(
-            (bindparam("b_most") <= _IN_A_ROW, database_now() + bindparam("b_open_s")),
-            else_=breakers.c.retry_at,
+        retry_at=case((_OPENS, database_now() + bindparam("b_open_s")), else_=None),
+        opened_at=case(
+            (_OPEN, func.coalesce(breakers.c.opened_at, breakers.c.failed_at)),
+            (_OPENS, database_now()),
+            else_=None,
         ),
     )
     .returning(breakers.c.retry_at - database_now())
@@ -45,9 +57,41 @@ FAIL = (
 CLOSE = (
     update(breakers)
     .where(_IS_IT, or_(breakers.c.failures > 0, breakers.c.retry_at.is_not(None)))
-    .values(failures=0, retry_at=None)
+    .values(failures=0, retry_at=None, opened_at=None)
     .returning(breakers.c.dependency)
 )
+_SINCE = func.coalesce(breakers.c.opened_at, breakers.c.failed_at)
+STATES = select(
+    breakers.c.dependency,
+    breakers.c.failures,
+    case((_OPEN, database_now() - _SINCE), else_=None),
+    breakers.c.retry_at - database_now(),
+).order_by(breakers.c.dependency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A dependency that has failed before. `open_s`: for how long it has been left alone; None: it is not.
+    `left_s`: until somebody may look whether it is back.
+    """
+
+    dependency: str
+    failures: int  # in a row
+    open_s: float | None
+    left_s: float | None
+
+
+def states(connection: Connection) -> Sequence[State]:
+    """By name."""
+    return [
+        State(
+            dependency=row[0],
+            failures=row[1],
+            open_s=None if row[2] is None else max(0.0, row[2]),
+            left_s=None if row[3] is None else max(0.0, row[3]),
+        )
+        for row in connection.execute(STATES)
+    ]
 
 
 def wait_s(store: Store, dependency: str) -> float | None:
@@ -66,12 +110,13 @@ def probe(store: Store, dependency: str, *, open_s: float) -> bool:
     return store.single(lambda c: c.execute(PROBE, values).first() is not None)
 
 
-def fail(store: Store, dependency: str, *, most: int, open_s: float) -> float | None:
+def fail(store: Store, dependency: str, *, most: int, open_s: float, took_s: float = 0.0) -> float | None:
     """One more failure; with the `most`-th in a row it is left alone for the seconds that are returned.
 
-    In a row: none comes longer than `open_s` after the one before, since nobody writes down each success.
+    In a row: no call begins longer than `open_s` after the failure before, since nobody writes down each
+    success. It failed after `took_s`, which may be longer than that.
     """
-    values = {"b_dependency": dependency, "b_most": most, "b_open_s": open_s}
+    values = {"b_dependency": dependency, "b_most": most, "b_open_s": open_s, "b_took_s": took_s}
 
     def work(connection: Connection) -> float | None:
         row = connection.execute(FAIL, values).first()

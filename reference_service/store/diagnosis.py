@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import TERMINAL, Job, State
+from reference_service.store import breakers
 from reference_service.store.core import COLUMNS, Store, job_of
 from reference_service.store.tables import attempts, database_now, instances, jobs, outbox
 
@@ -109,6 +110,7 @@ class Overview:
     errors: Sequence[tuple[str, int, int, float]]  # reason, jobs, of the last hour, since the last one
     outbox: tuple[int, float | None]  # events that wait, the age of the oldest
     charged: Mapping[int, int]  # attempts that count -> open jobs with so many
+    breakers: Sequence[breakers.State]  # of dependencies that have failed before
     instances: Sequence[Mapping[str, Any]]
 
 
@@ -174,6 +176,7 @@ def overview(store: Store, *, dead_after_s: float) -> Overview:
             ],
             outbox=(waiting, None if oldest is None else _ago(now, oldest)),
             charged={row[0]: row[1] for row in connection.execute(CHARGED)},
+            breakers=breakers.states(connection),
             instances=[
                 {
                     "role": row["role"],

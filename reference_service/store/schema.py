@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from reference_service.ports import Unavailable
 from reference_service.store.tables import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Those of `migrations/versions`, the oldest first."""
 
 HEAD = REVISIONS[-1]

@@ -135,6 +135,7 @@ breakers = Table(
     Column("failures", Integer, nullable=False),  # in a row
     Column("failed_at", Double),  # the last of them
     Column("retry_at", Double),  # null: closed
+    Column("opened_at", Double),  # of no meaning while it is closed
 )
 
 transitions = Table(

@@ -7,10 +7,13 @@ import json
 import urllib3
 
 from reference_service import trace
-from reference_service.http_pool import CONNECT_S, READ_S, OwnPool
-from reference_service.ports import Unavailable
+from reference_service.http_pool import CONNECT_S, READ_S, OwnPool, is_refusal
+from reference_service.ports import InvalidMedia, Rejected, Unavailable
 
 ANSWER_BYTES_MAX = 64 * 1024
+OF_THE_PICTURE = frozenset(
+    {400, 413, 415, 422}
+)  # statuses that say: no other asker would fare better with it
 
 
 class HttpVision:
@@ -22,7 +25,11 @@ class HttpVision:
         self._timeout = urllib3.Timeout(connect=connect_s, read=answer_s)
 
     def caption(self, jpeg: bytes) -> str:
-        """One sentence for one picture. Raises `Unavailable`; asks once, never retries."""
+        """One sentence for one picture; asks once, never retries.
+
+        Raises `InvalidMedia` when the API has looked at the picture and will have none of it, `Rejected` when
+        it refuses us, and `Unavailable` when it gives no answer, or none that can be read.
+        """
         try:
             answer = self._pool.own().request(
                 "POST",
@@ -39,8 +46,7 @@ class HttpVision:
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"vision: {self._url}: {error}") from error
-        if answer.status != 200:
-            raise Unavailable(f"vision: {self._url}: status {answer.status}")
+        self._check(answer.status, body)
         try:
             caption = json.loads(body)["caption"]
         except (ValueError, KeyError, TypeError) as error:
@@ -48,6 +54,14 @@ class HttpVision:
         if not isinstance(caption, str):
             raise Unavailable(f"vision: {self._url}: caption={caption!r} is no text")
         return caption
+
+    def _check(self, status: int, body: bytes) -> None:
+        if status == 200:
+            return
+        text = f"vision: {self._url}: status {status}"
+        if status in OF_THE_PICTURE:
+            raise InvalidMedia(f"{text}: {body[:80]!r}")
+        raise Rejected(text) if is_refusal(status) else Unavailable(text)
 
     def ping(self) -> str | None:
         """What is wrong with the API, in words; None: it answers."""

@@ -22,7 +22,8 @@ SPOILING = frozenset({"cut_message", "drop_message", "error_message"})
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     """`most`: requests in vain on `link` (`role.dependency`, of all processes of the role; left out: on
-    each link), in the whole run. In vain is one that found nobody, or that a fault refused or lost.
+    each link), in the whole run. In vain is one that found nobody, one whose reply had not come
+    when whoever asked gave up, or the dependency went, and one that a fault refused or lost.
     """
     most = params.get("most")
     counts: Counter[str] = Counter()
@@ -48,7 +49,7 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
 
 
 def _is_in_vain(story: Story, event: Event) -> bool:
-    if event.phase == "refused":
+    if event.phase in {"refused", "unanswered"}:
         return True
     number = str(event.data.get("rule", "")).removeprefix("fault-")
     fault = story.faults.get(int(number)) if number.isdigit() else None

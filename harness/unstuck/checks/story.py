@@ -48,7 +48,7 @@ class Story:
         self.faults: dict[int, FaultStory] = {}
         self.processes: dict[str, ProcessStory] = {}
         self.ops: list[Op] = []
-        self.calls: list[Event] = []  # messages that found nobody, or that a fault waited for
+        self.calls: list[Event] = []  # messages that found nobody or had no reply, or that a fault waited for
         self.alerts: dict[str, list[Event]] = {}  # rule -> its changes, from its first evaluation on
         self.sweeps: dict[int, Sweep] = {}  # recovery sweeps of the service by run, in their order
         self.pauses: list[tuple[Event, Event | None]] = []  # of recovery, with what ended each
@@ -106,7 +106,7 @@ class Story:
             ("said", "row"): lambda event: setattr(self._of(event), "said_row", event),
             **{("fault", p): self._take_fault for p in ("armed", "fired", "landed", "healed", "missed")},
             **{("run", p): self._take_run for p in ("start", "budget", "follow", "end")},
-            **{("message", phase): self.calls.append for phase in ("refused", "matched")},
+            **{("message", phase): self.calls.append for phase in ("refused", "unanswered", "matched")},
             **{("alert", phase): self._take_alert for phase in ("firing", "quiet")},
             **{("sweep", phase): self._take_sweep for phase in ("begin", "end", "pause", "resume")},
             ("clock", "stepped"): lambda event: self.run.steps_s.append(float(event.data["by_s"])),

@@ -25,7 +25,8 @@ class LinkEvent:
     """Something that a link saw or did.
 
     event     `matched` a rule's turn came | `held` | `released` | `done` what became of the message |
-              `seen` (only with `report_all`) | `refused` the dependency did not accept | `unframed` the
+              `seen` (only with `report_all`) | `refused` the dependency did not accept | `unanswered`
+              a request whose reply had not ended when the connection did, polls aside | `unframed` the
               bytes are not what the framer knows: this connection passes unjudged | `broken` a bug of
               ours ended a connection: a harness error, never a failure of the service | `poisoned` a
               toxic (`label`) has had its first bytes on this link
@@ -34,7 +35,7 @@ class LinkEvent:
               (another rule had the message: facts say which), `failed` (facts say why)
     at_ns     the machine's monotonic clock
     exchange  number of the request within its connection, from 1
-    kind      of `seen`: what matters in it (`unstuck.links.messages.Kind`)
+    kind      of `seen` and `unanswered`: what matters in it (`unstuck.links.messages.Kind`)
     idle      of `seen`: the reply to a poll, and no work in it; never judged
     """
 

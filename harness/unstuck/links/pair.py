@@ -119,6 +119,7 @@ class Pair:
         self.client = Endpoint(self, self.requests, to_client)
         self.upstream = Endpoint(self, self.replies, to_upstream)
         self._finished = 0
+        self._unanswered: Exchange | None = None  # which was told
         self._open_sockets = 2  # the one to come counts, so that nothing ends before it
         self._chains: dict[Stream, Chain] = {}  # where there are toxics, or one has closed the connection
         for stage in host.toxic_stages(number):
@@ -154,6 +155,8 @@ class Pair:
             raise
 
     def source_ended(self, lane: Lane, *, with_reset: bool) -> None:
+        if not self.closed:
+            self._tell_unanswered()
         leftover = self.framer.request_end() if lane is self.requests else self.framer.reply_end()
         lane.end(leftover, with_reset=with_reset)
 
@@ -194,8 +197,20 @@ class Pair:
                 turn.done("failed", why="the connection ended first")
             self.host.ended(self)
 
+    def _tell_unanswered(self) -> None:
+        """Whoever asked has gone, or the dependency has, and the reply will not come any more.
+
+        A poll that is given up is no call in vain: it asked whether there was work, and there was none.
+        """
+        exchange = self.framer.last_awaiting()
+        if exchange is None or exchange is self._unanswered or exchange.kind not in {"write", "read"}:
+            return
+        self._unanswered = exchange
+        self._report_exchange("unanswered", exchange)
+
     def set_state(self, state: LinkState) -> None:
         if state.kind == "down":
+            self._tell_unanswered()
             self.cut(with_reset=True)
         else:
             self.requests.outlet.set_state(state)
@@ -292,17 +307,19 @@ class Pair:
         )
 
     def report_seen(self, on: On, exchange: Exchange) -> None:
+        self._report_exchange("seen", exchange, on=on, idle=on == "reply" and exchange.idle)
+
+    def _report_exchange(self, event: str, exchange: Exchange, **more: Any) -> None:
         self.host.report(
             {
-                "event": "seen",
+                "event": event,
                 "link": self.link_name,
-                "on": on,
                 "label": exchange.label,
                 "kind": exchange.kind,
-                "idle": on == "reply" and exchange.idle,
                 "connection": self.number,
                 "exchange": exchange.number,
                 "at_ns": monotonic_ns(),
                 "facts": exchange.told(),
+                **more,
             }
         )

@@ -42,7 +42,7 @@ def leave_behind(edit: Edit, rng: Random) -> bool:
 def ask_on(edit: Edit, rng: Random) -> bool:
     """Somebody who got no answer asks again, more often than allowed."""
     most = edit.expect(calls_in_vain.NAME).get("most")
-    refused = [event for event in edit.story.calls if event.phase == "refused"]
+    refused = [event for event in edit.story.calls if event.phase in {"refused", "unanswered"}]
     if not isinstance(most, int) or not refused:
         return False
     of_role = rng.choice(refused)

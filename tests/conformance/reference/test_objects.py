@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from reference_service.aws import AwsAccess
 from reference_service.clock import SystemClock
 from reference_service.fakes import MemoryObjects
 from reference_service.objects import S3Objects
-from reference_service.ports import ObjectChanged, ObjectMissing, Objects, Unavailable
+from reference_service.ports import ObjectChanged, ObjectMissing, Objects, Rejected, Unavailable
 from tests.conformance.reference.conftest import client
 
 pytestmark = pytest.mark.process
@@ -151,3 +154,42 @@ def test_an_endpoint_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         store.head("x")
     store.close()
+
+
+@contextmanager
+def store_that_answers(status: int, length: int, body: bytes) -> Iterator[S3Objects]:
+    """A store with one answer for everything, which ends its connections behind it."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.send_header("ETag", '"e"')
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_given: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        store = S3Objects("b", AwsAccess(endpoint=endpoint, region="us-east-1", key_id="a", secret="b"))
+        yield store
+        store.close()
+        server.shutdown()
+
+
+def test_a_store_that_goes_while_a_file_is_read_is_unavailable(tmp_path: Path) -> None:
+    """1. the head of the answer is there, 2. a part of the body, 3. the connection ends."""
+    with store_that_answers(200, 9000, b"x" * 100) as store, pytest.raises(Unavailable):
+        store.get_file("x", tmp_path / "x")
+
+
+@pytest.mark.parametrize(("code", "rejected"), [("AccessDenied", True), ("RequestTimeTooSkewed", False)])
+def test_a_store_that_denies_us_is_there(code: str, rejected: bool, tmp_path: Path) -> None:
+    """Which is not to say that nobody else gets anything."""
+    body = f"<Error><Code>{code}</Code></Error>".encode()
+    with store_that_answers(403, len(body), body) as store, pytest.raises(Unavailable) as caught:
+        store.get_file("x", tmp_path / "x")
+    assert isinstance(caught.value, Rejected) is rejected

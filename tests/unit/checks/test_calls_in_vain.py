@@ -41,6 +41,14 @@ def test_without_a_link_each_is_judged_by_itself() -> None:
     assert draft.check(subject, most=2).verdict is Verdict.FAIL
 
 
+def test_a_request_that_was_given_up_without_a_reply_counts() -> None:
+    """An API that hangs is asked in vain as one that is gone."""
+    draft = asked(1)
+    draft.add("message", "unanswered", process="worker-1", link="worker-1.vision", facts={})
+    assert draft.check(subject, most=1).verdict is Verdict.FAIL
+    assert draft.check(subject, most=2).verdict is Verdict.PASS
+
+
 def test_what_a_fault_answered_was_in_vain_and_what_it_only_delayed_was_not() -> None:
     """A rule's message counts when its fault keeps the answer away."""
     draft = Draft(faults=[{"name": "error_message"}, {"name": "delay_message"}])

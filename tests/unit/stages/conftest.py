@@ -59,7 +59,7 @@ class Pipeline:
         return StageInput(
             job="j-1",
             stage=stage,
-            source=self.source,
+            fetch=lambda: self.source,
             folder=self.folder / stage,
             artefacts={name: self.folder / name for name in self.outputs},
             vision=self.vision,

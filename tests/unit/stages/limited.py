@@ -40,7 +40,7 @@ def _run_stages(request: dict[str, Any], folder: Path) -> None:
         given = StageInput(
             job="j-1",
             stage=stage,
-            source=Path(request["source"]),
+            fetch=lambda: Path(request["source"]),
             folder=artefacts[stage],
             artefacts={name: path for name, path in artefacts.items() if name != stage},
             vision=_Vision(),

@@ -16,7 +16,7 @@ import pytest
 import urllib3
 
 from reference_service import media
-from reference_service.ports import Unavailable
+from reference_service.ports import InvalidMedia, Rejected, Unavailable
 from reference_service.stages.jpeg import JpegWriter
 from reference_service.vision import HttpVision, serve
 from reference_service.vision.stub import PICTURE_BYTES_MAX, caption
@@ -81,8 +81,8 @@ def test_stub_says_that_it_is_ready(stub):
 
 
 def test_stub_refuses_what_is_no_jpeg(stub, vision):
-    """A body that is no JPEG is answered 400, which the client says is unavailable."""
-    with pytest.raises(Unavailable, match="status 400"):
+    """A body that is no JPEG is answered 400: no other attempt would fare better with it."""
+    with pytest.raises(InvalidMedia, match="status 400"):
         vision(stub).caption(b"not a picture")
 
 
@@ -123,16 +123,20 @@ def test_silence_is_unavailable_in_time(vision):
     ("status", "body", "text"),
     [
         (500, b'{"caption": "x"}', "status 500"),
+        (503, b"", "status 503"),
+        (408, b"", "status 408"),
+        (429, b"", "status 429"),
         (302, b"", "status 302"),
         (200, b"not json", "no caption"),
         (200, b"[]", "no caption"),
         (200, b"{}", "no caption"),
         (200, b'{"caption": 7}', "no text"),
         (200, b" " * 70_000, "more than 65536 bytes"),
+        *((status, b"{}", f"status {status}") for status in (400, 413, 415, 422, 401, 403, 404)),
     ],
 )
-def test_bad_answers_are_unavailable(vision, status, body, text):
-    """Whatever is not 200 with a caption is `Unavailable`, and says why in one line."""
+def test_bad_answers_say_whether_to_ask_again(vision, status, body, text):
+    """In one line. What is said of the picture is permanent, and a refusal is not somebody's absence."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -149,9 +153,11 @@ def test_bad_answers_are_unavailable(vision, status, body, text):
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        with pytest.raises(Unavailable, match=text) as caught:
+        with pytest.raises((Unavailable, InvalidMedia), match=text) as caught:
             vision(f"http://127.0.0.1:{server.server_address[1]}").caption(b"jpeg")
         thread.join()
+    assert isinstance(caught.value, InvalidMedia) is (status in {400, 413, 415, 422})
+    assert isinstance(caught.value, Rejected) is (status in {401, 403, 404})
     assert "\n" not in str(caught.value)
 
 

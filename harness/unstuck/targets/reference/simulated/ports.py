@@ -15,7 +15,7 @@ from reference_service.fakes import EPOCH_S, MemoryQueue
 from reference_service.ports import Message, Unavailable
 from reference_service.pulled import Pulled
 from unstuck.targets.port import Emit, PointReached
-from unstuck.worlds.sim.incarnation import KILLED
+from unstuck.worlds.sim.incarnation import KILLED, Incarnation
 from unstuck.worlds.sim.scheduler import NS, Bell, GreenScheduler
 
 TRAVEL_LEAST_NS = 50_000
@@ -133,28 +133,46 @@ class Ledger:
 
 
 class SimVision:
-    """`ports.Vision`: answers as long as `up` says that somebody is there to answer.
+    """`ports.Vision`: answers as long as `find` finds a life that does; a frozen one hangs for `answer_s`.
 
-    What finds nobody is recorded as a link would: as `refused`.
+    What finds nobody is recorded as a link would, as `refused`; what has no answer in time, as `unanswered`.
     """
 
     def __init__(
-        self, up: Callable[[], bool], travel: Callable[[], None], *, process: str, emit: Emit
+        self,
+        find: Callable[[], Incarnation | None],
+        travel: Callable[[], None],
+        *,
+        scheduler: GreenScheduler,
+        answer_s: float,
+        process: str,
+        emit: Emit,
     ) -> None:
-        self._up = up
+        self._find = find
         self._travel = travel
+        self._scheduler = scheduler
+        self._answer_s = answer_s
         self._process = process
         self._emit = emit
 
     def caption(self, jpeg: bytes) -> str:
         self._travel()
-        there = self._up()
+        life = self._find()
+        if life is not None and life.frozen:
+            bell = self._scheduler.bell("an answer of vision")
+            life.when_thawed(bell.ring)
+            life.when_ended(bell.ring)
+            bell.until(lambda: life.dead or not life.frozen, self._answer_s)
         self._travel()
-        if not there:
-            link = f"{self._process}.vision"
-            self._emit("message", "refused", process=self._process, link=link, facts={})
-            raise Unavailable("vision: connection refused")
+        if life is None:
+            raise self._in_vain("refused", "connection refused")
+        if life.dead or life.frozen:
+            raise self._in_vain("unanswered", "no answer")
         return f"{len(jpeg)} bytes of something"
+
+    def _in_vain(self, phase: str, why: str) -> Unavailable:
+        self._emit("message", phase, process=self._process, link=f"{self._process}.vision", facts={})
+        return Unavailable(f"vision: {why}")
 
 
 class SimPoints:

@@ -301,7 +301,14 @@ class RunningSimulated:
             objects=cast("Objects", Remote(self._objects, travel)),
             jobs_queue=SimQueue(self._jobs_queue, travel),
             uploads_queue=SimQueue(self._uploads_queue, travel),
-            vision=SimVision(self._vision_is_up, travel, process=name, emit=self._emit),
+            vision=SimVision(
+                self._vision,
+                travel,
+                scheduler=self._world.green,
+                answer_s=settings.vision_answer_s,
+                process=name,
+                emit=self._emit,
+            ),
             sink=cast("Sink", Remote(self._ledger, travel)),
             stages=SimStages(self._clock, split(seed, "work", name, starts)),
             points=self._points,
@@ -321,9 +328,10 @@ class RunningSimulated:
     def _listening(self) -> Sequence[SimApi]:
         return [self._apis[name] for name in reversed(self._world.running("api")) if name in self._apis]
 
-    def _vision_is_up(self) -> bool:
+    def _vision(self) -> Incarnation | None:
+        """Whoever is there to answer; one that is frozen only where no other is."""
         lives = [self._world.life_of(name) for name in self._world.running("vision")]
-        return any(life is not None and not life.frozen for life in lives)
+        return min((life for life in lives if life is not None), key=lambda life: life.frozen, default=None)
 
     def _on_created(self, key: str) -> None:
         if self._notifies:
