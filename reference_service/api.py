@@ -46,7 +46,7 @@ from reference_service.store import lifecycle
 from reference_service.views import cursor_of, job_view, parse_cursor, upload_view
 from reference_service.web import add_web
 
-LIVEZ = "/livez"
+LIVEZ = "/livez"  # answered whatever else is under way
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 64 * 1024  # every body is a few short fields
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})  # a label has no value that a client makes up
@@ -206,7 +206,7 @@ def _add_writes(app: FastAPI, bound: _Bound, tenant_of: Callable[..., str]) -> N
 
 
 def _add_health(app: FastAPI, bound: _Bound) -> None:
-    @app.get(LIVEZ)
+    @app.get("/livez")
     async def livez() -> JSONResponse:
         """The process answers: nothing else, since a restart mends nothing else.
 
