@@ -129,14 +129,19 @@ class S3Objects:
 
     def delete_prefix(self, prefix: str) -> None:
         def remove(s3: S3Client) -> None:
+            kept: list[str] = []  # one that it will not give up must not keep those of later pages
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             for page in pages:
                 keys = [{"Key": one["Key"]} for one in page.get("Contents", ())]
                 if not keys:
                     continue
                 answer = s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]  # plain dicts
-                for problem in answer.get("Errors", ()):  # the answer as a whole is a 200 all the same
-                    raise Unavailable(f"s3: {problem.get('Key')}: {problem.get('Code')}")
+                # The answer as a whole is a 200 all the same.
+                kept += [
+                    f"{problem.get('Key')}: {problem.get('Code')}" for problem in answer.get("Errors", ())
+                ]
+            if kept:
+                raise Unavailable(f"s3: {kept[0]} ({len(kept)} were not removed)")
 
         self._call(remove)
 

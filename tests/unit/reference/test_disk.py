@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -59,6 +60,7 @@ def test_a_job_that_meets_a_full_disk_again_and_again_waits_longer_and_longer(tm
 
 
 MIB = 1024 * 1024
+BUDGET: dict[str, Any] = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
 
 
 def sized(world: MemoryWorld, mib: int) -> Job:
@@ -71,8 +73,7 @@ def sized(world: MemoryWorld, mib: int) -> Job:
 
 def test_a_job_is_begun_if_there_is_room_for_its_size(tmp_path: Path) -> None:
     """Beside what those that run still need. Who has to wait is not charged, and does not begin."""
-    budget = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
-    world = memory_world(work_folder=str(tmp_path), slots=3, retry_first_s=5, **budget)
+    world = memory_world(work_folder=str(tmp_path), slots=3, retry_first_s=5, **BUDGET)
     jobs = [sized(world, mib) for mib in (20, 15, 5)]
     one, runtime = make(world)
     runtime.held = True
@@ -92,8 +93,7 @@ def test_a_job_is_begun_if_there_is_room_for_its_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize("off", ["", "disk_budget"])
 def test_what_has_been_written_counts_once(off: str, tmp_path: Path) -> None:
     """It is of what its job needs; `disk_budget` off: nobody looks."""
-    budget = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
-    world = memory_world(work_folder=str(tmp_path), defences_off=off, **budget)
+    world = memory_world(work_folder=str(tmp_path), defences_off=off, **BUDGET)
     root = disk.root_of(world.service.settings)
     root.mkdir()
     (root / "frames").write_bytes(bytes(50 * MIB))
@@ -105,8 +105,7 @@ def test_what_has_been_written_counts_once(off: str, tmp_path: Path) -> None:
 
 def test_a_job_that_never_fits_is_begun_all_the_same(tmp_path: Path) -> None:
     """By an estimate nobody waits for ever: it may be wrong, and whoever fills the disk is charged."""
-    budget = {"disk_budget_bytes": 100 * MIB, "disk_reserve_bytes": 10 * MIB}
-    world = memory_world(work_folder=str(tmp_path), **budget)
+    world = memory_world(work_folder=str(tmp_path), **BUDGET)
     job = sized(world, 31)
     one, _ = make(world)
     work_until_idle(world, one)
