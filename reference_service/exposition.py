@@ -19,9 +19,7 @@ from reference_service.ports import Clock
 from reference_service.settings import BadSettings, Settings
 
 PATIENCE_S = 0.1  # for a request that was begun
-STALLED_S = (
-    120.0  # twice the longest call: a poll of the queue for 20 s, with its time to answer, tried twice
-)
+STALLED_S = 120.0  # twice the longest call: a poll of the queue, for 20 s and an answer, tried twice
 AT_ONCE_MAX = 8  # clients at one signal, and those who are kept for the next step
 REQUEST_BYTES_MAX = 4096
 Aside = Callable[[Callable[[], None]], bool]

@@ -138,7 +138,7 @@ METRICS = (
     Metric(
         name="reference_memory_used_bytes",
         kind="gauge",
-        help="of the role's process and its children",
+        help="most that the role's process and its children used since the last heartbeat",
     ),
     Metric(name="reference_memory_budget_bytes", kind="gauge", help="the most that they may use"),
     Metric(

@@ -91,7 +91,7 @@ def silence_of(role: str) -> ColumnElement[Any]:
 
 
 def fullest() -> ColumnElement[Any]:
-    """Percent of its memory that the fullest instance used at its last heartbeat, of those that run."""
+    """Percent of its memory that the fullest instance used at most lately, by its last heartbeat."""
     percent = 100.0 * instances.c.memory_bytes / instances.c.memory_budget_bytes
     found = select(func.max(percent)).where(
         instances.c.stopped_at.is_(None),

@@ -109,7 +109,7 @@ instances = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("stopped_at", Double),
-    Column("memory_bytes", BigInteger),  # at the last heartbeat, of the process and its children
+    Column("memory_bytes", BigInteger),  # lately at most, of the process and its children
     Column("memory_budget_bytes", BigInteger),  # the most that they may use; null: nobody limits them
     Column("address", String(1024)),  # where events are pushed to it; null: it asks the queue
     PrimaryKeyConstraint("id", "boot_id"),
