@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, case, func, or_, select, text, update
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from reference_service.store.core import Store
 from reference_service.store.tables import breakers, database_now
@@ -93,7 +93,7 @@ def find(store: Store, dependency: str) -> State | None:
     return None if row is None else _state(row)
 
 
-def _state(row: Row[Any]) -> State:
+def _state(row: Sequence[Any]) -> State:
     return State(
         dependency=row[0],
         failures=row[1],
