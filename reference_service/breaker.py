@@ -7,7 +7,7 @@ half-open   after `breaker_open_s` one attempt asks: an answer closes it, none o
 
 An answer may be a refusal: it says that somebody is there. What is known is in the database
 (`store.breakers`); what follows from it is decided here. A closed breaker costs an attempt one question to
-the database, before its first call.
+the database at most, before its first call.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Breaker:
         self._service = service
         self._dependency = dependency
         self._on = service.defended(Defence.CIRCUIT_BREAKER)
-        self._trusted = False  # it was closed when we last looked, and has answered since
+        self._trusted = False  # it was closed when we last looked, and nothing is to be taken back
         self._admitted = False  # we may ask
         self._closed = False  # when we last looked: then who opens it is not who looks whether it is back
         self._own = 0  # failures of ours in a row
@@ -76,18 +76,28 @@ class Breaker:
         if not self._on or self._admitted:
             return
         store, open_s = self._service.store, self._service.settings.breaker_open_s
-        left_s = breakers.wait_s(store, self._dependency)
-        self._closed = left_s is None
-        if left_s is None or (left_s <= 0 and breakers.probe(store, self._dependency, open_s=open_s)):
-            self._admitted = True
-            return
-        self._give_up(left_s if left_s > 0 else open_s)
+        state = breakers.find(store, self._dependency)
+        if state is None or state.open_s is None:
+            self._enter(state)
+        elif state.left_s <= 0 and breakers.probe(store, self._dependency, open_s=open_s):
+            self._admitted, self._closed = True, False
+        else:
+            self._give_up(state.left_s or open_s)
 
-    def look(self) -> None:
-        """Raises `DependencyAway` while it is open: for whoever would ask only later. Nobody is asked."""
-        left_s = breakers.wait_s(self._service.store, self._dependency) if self._on else None
-        if left_s is not None and left_s > 0:
-            self._give_up(left_s)
+    def look(self, state: breakers.State | None, *, soon: bool) -> None:
+        """Raises `DependencyAway` while it is open, as `state` has it; `soon`: the first call comes next.
+
+        For whoever would ask only later: half-open is as good as closed here, and nobody is kept from it.
+        """
+        if self._on and state is not None and state.open_s is not None:
+            if state.left_s > 0:
+                self._give_up(state.left_s)
+        elif soon:
+            self._enter(state)
+
+    def _enter(self, state: breakers.State | None) -> None:
+        self._admitted = self._closed = True
+        self._trusted = state is None or state.failures == 0  # else our answer is news
 
     def tired(self, error: Unavailable) -> None:
         """We have asked for as long as an attempt is patient, at last with `error`: it is left alone, too.

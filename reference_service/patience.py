@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from reference_service.breaker import DEPENDENCIES, NEEDED_BY, VISION, WRITES, Breaker
+from reference_service.breaker import DEPENDENCIES, NEEDED_BY, READS, VISION, WRITES, Breaker
 from reference_service.domain import STAGES, Defence
 from reference_service.ports import Unavailable
 from reference_service.retry import Budget, persist
 from reference_service.service import Service
+from reference_service.store import breakers
 
 T = TypeVar("T")
 
@@ -70,10 +71,14 @@ class Patience:
         """Before anything is fetched: raises `DependencyAway` when that is so of what the first stage needs
         that is not done, be it only to keep what it will have done.
         """
+        if not self._service.defended(Defence.CIRCUIT_BREAKER):
+            return
+        found = self.persist(lambda: self._service.store.single(breakers.states))
+        known = {state.dependency: state for state in found}
         stage = next((stage for stage in STAGES if stage not in done), STAGES[-1])
-        for needed in (NEEDED_BY.get(stage), WRITES):
-            if needed is not None:
-                self.persist(self._breakers[needed].look)
+        for name, breaker in self._breakers.items():
+            if name in {READS, WRITES, NEEDED_BY.get(stage)}:
+                breaker.look(known.get(name), soon=name in {READS, WRITES})
 
     def caption(self, jpeg: bytes) -> str:
         """As `ports.Vision`."""

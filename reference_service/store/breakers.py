@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, case, func, or_, select, text, update
 from sqlalchemy.engine import Connection
@@ -21,7 +22,6 @@ ADD = text(
     "INSERT INTO breakers (dependency, failures) VALUES (:b_dependency, 0)"
     " ON CONFLICT (dependency) DO NOTHING"
 )
-WAIT_S = select(breakers.c.retry_at - database_now()).where(_IS_IT)
 # Half-open: of all that come when its time is over, one gets the move, and the others wait for it.
 PROBE = (
     update(breakers)
@@ -67,41 +67,39 @@ STATES = select(
     case((_OPEN, database_now() - _SINCE), else_=None),
     breakers.c.retry_at - database_now(),
 ).order_by(breakers.c.dependency)
+FIND = STATES.where(_IS_IT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """A dependency that has failed before. `open_s`: for how long it has been left alone; None: it is not.
-    `left_s`: until somebody may look whether it is back.
+    `left_s`: until somebody may look whether it is back; 0: now.
     """
 
     dependency: str
     failures: int  # in a row
     open_s: float | None
-    left_s: float | None
+    left_s: float
 
 
 def states(connection: Connection) -> Sequence[State]:
     """By name."""
-    return [
-        State(
-            dependency=row[0],
-            failures=row[1],
-            open_s=None if row[2] is None else max(0.0, row[2]),
-            left_s=None if row[3] is None else max(0.0, row[3]),
-        )
-        for row in connection.execute(STATES)
-    ]
+    return [_state(row) for row in connection.execute(STATES)]
 
 
-def wait_s(store: Store, dependency: str) -> float | None:
-    """How long it is left alone from now, 0 or less when somebody should look; None: it is not, ask."""
+def find(store: Store, dependency: str) -> State | None:
+    """None: it has never failed."""
+    row = store.single(lambda connection: connection.execute(FIND, {"b_dependency": dependency}).first())
+    return None if row is None else _state(row)
 
-    def work(connection: Connection) -> float | None:
-        found: float | None = connection.execute(WAIT_S, {"b_dependency": dependency}).scalar()
-        return found
 
-    return store.single(work)
+def _state(row: Sequence[Any]) -> State:
+    return State(
+        dependency=row[0],
+        failures=row[1],
+        open_s=None if row[2] is None else max(0.0, row[2]),
+        left_s=max(0.0, row[3] or 0.0),
+    )
 
 
 def probe(store: Store, dependency: str, *, open_s: float) -> bool:
