@@ -26,7 +26,7 @@ def _rework() -> Finding:
 
 
 def told_of(found: rework.Rework) -> Finding:
-    """Pictures and seconds have to be as many fewer: what costs more to fetch than to do again saves none."""
+    """Pictures and seconds both have to be fewer: what takes longer to fetch than to do again saves none."""
     kept, lost = found.units
     kept_s, lost_s = found.back_s
     less, less_s = 1 - kept / lost, 1 - kept_s / lost_s
