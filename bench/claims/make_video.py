@@ -26,7 +26,7 @@ def _rework() -> Finding:
 
 
 def told_of(found: rework.Rework) -> Finding:
-    """Pictures and seconds both have to be fewer: what takes longer to fetch than to do again saves none."""
+    """Both pictures and seconds: what takes longer to fetch than to do again saves none."""
     kept, lost = found.units
     kept_s, lost_s = found.back_s
     less, less_s = 1 - kept / lost, 1 - kept_s / lost_s
@@ -36,8 +36,8 @@ def told_of(found: rework.Rework) -> Finding:
     shortest, longer = (rework.pays_from(share) / FRAMES_PER_S for share in (REWORK_LESS, REWORK_MORE))
     return Finding(
         verdict=verdict,
-        figure=f"{len(found.places)} crashes of real processes anywhere in a video of a minute, {rework.EVERY} "
-        f"pictures between checkpoints (the default): {lost} pictures done again without, {kept} with, "
+        figure=f"{len(found.places)} crashes of real processes anywhere in a video of a minute, "
+        f"{rework.EVERY} pictures between checkpoints (the default): {lost} pictures done again without, {kept} with, "
         f"{less:.0%} less; {lost_s:.0f} s until back at the place of the crash without, {kept_s:.0f} s with",
         note=f"A matter of length: at most {rework.EVERY - 1} pictures are done again, and "
         f"{FRAMES_PER_S:g} are taken of each second. By that rule {REWORK_LESS:.0%} fewer on average take a "
