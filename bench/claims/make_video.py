@@ -37,7 +37,8 @@ def told_of(found: rework.Rework) -> Finding:
     return Finding(
         verdict=verdict,
         figure=f"{len(found.places)} crashes of real processes anywhere in a video of a minute, "
-        f"{rework.EVERY} pictures between checkpoints (the default): {lost} pictures done again without, {kept} with, "
+        f"{rework.EVERY} pictures between checkpoints (the default): {lost} pictures done again without, "
+        f"{kept} with, "
         f"{less:.0%} less; {lost_s:.0f} s until back at the place of the crash without, {kept_s:.0f} s with",
         note=f"A matter of length: at most {rework.EVERY - 1} pictures are done again, and "
         f"{FRAMES_PER_S:g} are taken of each second. By that rule {REWORK_LESS:.0%} fewer on average take a "
