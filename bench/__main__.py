@@ -1,7 +1,8 @@
 """`python -m bench`: the figures that the project holds itself to; `python -m bench soak`: the long runs;
 `python -m bench findings`: the ready-made targets under their scenarios; `python -m bench claims`: what was
 claimed of the five systems; `python -m bench proof`: each defence, and the alarm that its loss sets off;
-`python -m bench imports`: what each import costs.
+`python -m bench imports`: what each import costs; `python -m bench rework`: what a crash in a stage costs;
+`python -m bench campaign`: how many jobs succeed under drawn faults.
 
 Each line says what was measured, the figure, and the target where there is one. Exit 1 when one is
 missed. Times are of this machine and of whatever else it does; ratios to direct travel better.
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import findings, imports, proof
+from bench import findings, imports, proof, rework
 from bench.campaign import command as campaign
 from bench.claims import trying as claims
 
@@ -60,6 +61,7 @@ PAGES: Mapping[str, Callable[[Sequence[str]], int]] = {
     "findings": findings.main,
     "imports": imports.main,
     "proof": proof.main,
+    "rework": rework.main,
 }
 """What makes pages of the documentation, each with flags of its own."""
 

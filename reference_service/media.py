@@ -129,6 +129,8 @@ VIDEOS: Mapping[str, Callable[[Path], object]] = {
     "tiny.mp4": partial(make_video, seconds=1, width=160, height=120, fps=10),
     "short.mp4": partial(make_video, seconds=3, width=320, height=240, fps=15, scenes=3, seed=1),
     "unsteady.mp4": partial(make_video, seconds=4, width=160, height=120, fps=20, steady=False),
+    # As long as what people make films of: 240 pictures are sampled of it.
+    "minute.mp4": partial(make_video, seconds=60, width=320, height=240, fps=12, scenes=6, seed=3),
     # 300 frames are 829 MB as full RGB arrays; streamed, and still for long, they cost little.
     "large.mp4": partial(make_video, seconds=5, width=1280, height=720, fps=60, seed=2),
     "truncated.mp4": _make_truncated,

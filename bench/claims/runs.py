@@ -23,7 +23,7 @@ class NothingJudgedError(RuntimeError):
 def reproduced(name: str, *flags: str) -> Mapping[str, Any]:
     """What `unstuck reproduce NAME --json` says. Raises `NothingJudgedError`."""
     with tempfile.TemporaryDirectory(prefix="unstuck-claim-") as folder:
-        said: Mapping[str, Any] = json.loads(_run(["reproduce", name, *flags, "--json"], folder))
+        said: Mapping[str, Any] = json.loads(unstuck(["reproduce", name, *flags, "--json"], folder))
     return said
 
 
@@ -33,13 +33,14 @@ def ran(name: str, *flags: str) -> Mapping[str, Any]:
     Raises `NothingJudgedError`.
     """
     with tempfile.TemporaryDirectory(prefix="unstuck-claim-") as folder:
-        _run(["run", name, *flags], folder)
+        unstuck(["run", name, *flags], folder)
         [path] = {path.resolve() for path in Path(folder).rglob("verdict.json")}
         summary: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["summary"]
     return summary
 
 
-def _run(words: list[str], folder: str) -> str:
+def unstuck(words: list[str], folder: str) -> str:
+    """`unstuck …` with its reports in `folder`; its standard output. Raises `NothingJudgedError`."""
     paths = os.pathsep.join([str(ROOT / "harness"), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-m", "unstuck", *words, "--reports", folder],

@@ -1,8 +1,11 @@
-"""docs/claims.md and docs/proof.md are made of what was seen, and say something of all that there is."""
+"""docs/claims.md, docs/campaign.md and docs/proof.md are made of what was seen, and say something of all that
+there is."""
 
 from __future__ import annotations
 
 from bench import proof
+from bench.campaign import kept
+from bench.campaign import page as campaign
 from bench.claims import all_claims
 from bench.claims import page as claims
 from tests.tooling.repository import ROOT
@@ -12,6 +15,12 @@ def test_the_page_of_claims_is_made_by_the_command() -> None:
     """Nobody writes a figure by hand."""
     made = claims.page(claims.read(), all_claims())
     assert claims.PAGE.read_text(encoding="utf-8") == made, "python -m bench claims --write"
+
+
+def test_the_page_of_the_campaign_is_made_by_the_command() -> None:
+    """Of the figures that were kept, in both worlds."""
+    made = campaign.page(kept.read("processes"), kept.read("sim"))
+    assert campaign.PAGE.read_text(encoding="utf-8") == made, "python -m bench campaign --page"
 
 
 def test_every_claim_was_tried() -> None:

@@ -118,6 +118,9 @@ def _assemble(
     expect = expectations(clients, deeds, settings, budget_s)
     if unsparing:
         expect.pop("outcomes", None)
+        # Once its effect may have been applied, a job has as many attempts again: else it would be done, and
+        # yet failed.
+        expect["attempts_bounded"] = {"most": 2 * ATTEMPTS_MAX}
     draft = Scenario(
         name="generated",
         summary="A generated scenario.",

@@ -17,6 +17,7 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
     ">": lambda a, b: a > b,
     "<": lambda a, b: a < b,
 }
+SUBMITTING = frozenset({"initiate_upload", "submit"})  # actions that make a job
 _NO_STOP = frozenset({"SIGSTOP", "SIGCONT", "SIGKILL"})  # all others ask a process to end
 
 
@@ -72,7 +73,7 @@ class Live:
             self.told.add(event.job)
             # The client may hear of its job before we do: until then it is open, and not nothing.
             self.jobs.setdefault(event.job, LiveJob(state=""))
-        elif event.kind == "op" and event.phase == "info" and event.data.get("action") == "submit":
+        elif event.kind == "op" and event.phase == "info" and event.data.get("action") in SUBMITTING:
             self.unanswered += 1
         elif event.kind == "process" and event.process is not None:
             self._run(event.process, event)

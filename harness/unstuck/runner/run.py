@@ -258,13 +258,15 @@ class _Run:
         so both the number of beginnings and the time for them are limited.
         """
         engine, budget_s = self.engine, self._request.scenario.budget_s
-        # 1. a submission gets no answer, 2. its job waits for a worker and nobody knows of it, 3. we see no
-        # open job and take everything down in the midst of it.
-        engine.until(lambda: self.over() or engine.live.may_know_all(), min(budget_s, UNANSWERED_S))
         last_begin_ns = engine.scheduler.now_ns() + int(budget_s * 1e9)
         for begun in range(1, BUDGETS_MAX + 1):
             self._note("settling", f"open jobs: {engine.live.count('open_jobs')}")
             engine.until(lambda: self.over() or engine.idle, self._faults_s() + SLACK_S)
+            if begun == 1:
+                # 1. a submission gets no answer, since who would give it is frozen, 2. that is healed, and
+                # its job is made, of which nobody knows, 3. we see no open job and take everything down in
+                # the midst of it.
+                engine.until(self._may_know_all, min(budget_s, UNANSWERED_S))
             self._wait_for_roles(running)
             if self.over():
                 break
@@ -287,6 +289,9 @@ class _Run:
             self.emit("run", "follow", for_s=self._request.follow_s)
             self._note("settling", f"looking on, open jobs: {self.engine.live.count('open_jobs')}")
             self.engine.until(partial(self._settled, None), self._request.follow_s)
+
+    def _may_know_all(self) -> bool:
+        return self.over() or self.engine.live.may_know_all()
 
     def _settled(self, blows: int | None) -> bool:
         """True also when a fault has struck or was healed since there were `blows` (None: no matter)."""

@@ -136,7 +136,8 @@ def test_a_campaign_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     first.add(run(job(), name="generated-2", broken=("effects",)))
     path.write_text(path.read_text()[:-20])
     again = journal(path)
-    assert (again.names, again.valid) == ({"generated-1"}, 1)
+    assert sorted(again.names) == ["generated-1"]
+    assert again.valid == 1
     again.add(run(job(), name="generated-2"))
     assert [row.name for row in journal(path).rows] == ["generated-1", "generated-2"]
 

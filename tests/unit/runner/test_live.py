@@ -105,4 +105,5 @@ def test_a_submission_without_an_answer_may_still_make_a_job() -> None:
     assert live(told, moved("j-1", "queued")).may_know_all()
     assert not live(told, moved("j-1", "queued"), unknown).may_know_all()
     assert live(told, moved("j-1", "queued"), unknown, moved("j-2", "queued")).may_know_all()
-    assert live(("op", "info", None, {"action": "initiate_upload", "id": "3"})).may_know_all()
+    assert not live(("op", "info", None, {"action": "initiate_upload", "id": "3"})).may_know_all()
+    assert live(("op", "info", None, {"action": "complete_upload", "id": "3"})).may_know_all()

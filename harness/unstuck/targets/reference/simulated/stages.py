@@ -15,7 +15,9 @@ from reference_service.ports import Clock, InvalidMedia, StageInput, StageOutput
 MAGIC = b"a video of 2 s: "
 DURATION_S = 2.0
 STREAMS = ("video", "audio")
-FRAMES: Mapping[bytes, int] = {b"short.mp4": 12, b"large.mp4": 40}  # units of a stage, by video; else 3
+FRAMES: Mapping[bytes, int] = {b"short.mp4": 12, b"large.mp4": 40, b"minute.mp4": 240}
+"""Units of a stage, by video; else 3."""
+
 FRAME_S = (0.01, 0.04)  # of virtual work between two
 UNSTEADY = b"unsteady.mp4"
 PART = "part.json"
