@@ -2,7 +2,8 @@
 `python -m bench findings`: the ready-made targets under their scenarios; `python -m bench claims`: what was
 claimed of the five systems; `python -m bench proof`: each defence, and the alarm that its loss sets off;
 `python -m bench imports`: what each import costs; `python -m bench rework`: what a crash in a stage costs;
-`python -m bench campaign`: how many jobs succeed under drawn faults.
+`python -m bench campaign`: how many jobs succeed under drawn faults; `python -m bench repetitions`: every case
+again and again.
 
 Each line says what was measured, the figure, and the target where there is one. Exit 1 when one is
 missed. Times are of this machine and of whatever else it does; ratios to direct travel better.
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import findings, imports, proof, rework
+from bench import findings, imports, proof, repetitions, rework
 from bench.campaign import command as campaign
 from bench.claims import trying as claims
 
@@ -61,6 +62,7 @@ PAGES: Mapping[str, Callable[[Sequence[str]], int]] = {
     "findings": findings.main,
     "imports": imports.main,
     "proof": proof.main,
+    "repetitions": repetitions.main,
     "rework": rework.main,
 }
 """What makes pages of the documentation, each with flags of its own."""
@@ -206,19 +208,13 @@ def kill_figures(kills: int) -> Iterator[Figure]:
 
 
 def soak(rounds: int, kills: int) -> int:
-    """Base cases `rounds` times, the full product of cases once, the kills, and how well a gate notices a
+    """Base cases `rounds` times, every other case a tenth as often, the kills, and how well a gate notices a
     doubled recovery: only passes count."""
-    worst = 0
-    for number in range(1, rounds + 1):
-        code = call(["run", *names(), "--seed", str(number)])
-        print(f"base cases, round {number} of {rounds}: exit {code}", flush=True)
-        worst = max(worst, code)
-    code = call(["run", *names(), "--all-cases"])
-    print(f"every case: exit {code}", flush=True)
+    worst = repetitions.main(["--base", str(rounds), "--rest", str(max(1, rounds // 10))])
     figures = list(kill_figures(kills))
     print(*figures, sep="\n")
     told = call_bench("bench/compare.py")
-    return 0 if worst == code == told == 0 and all(figure.met for figure in figures) else 1
+    return 0 if worst == told == 0 and all(figure.met for figure in figures) else 1
 
 
 def call_bench(script: str) -> int:
@@ -226,24 +222,6 @@ def call_bench(script: str) -> int:
     paths = os.pathsep.join([str(ROOT / "harness"), str(ROOT)])
     command = [sys.executable, script]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, check=False).returncode
-
-
-def names() -> list[str]:
-    return sorted(path.stem for path in (ROOT / "scenarios").glob("*.yaml"))
-
-
-def call(words: Sequence[str]) -> int:
-    """`unstuck …`, with its reports in a folder that stays only when something is to be seen there."""
-    folder = tempfile.mkdtemp(prefix="unstuck-soak-")
-    done = subprocess.run(
-        [sys.executable, "-m", "unstuck", *words, "--reports", folder],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode == 0:
-        subprocess.run(["rm", "-rf", folder], check=True)
-    else:
-        print(done.stdout[-4000:], done.stderr[-2000:], f"reports: {folder}", sep="\n")
-    return done.returncode
 
 
 def read(path: Path) -> list[dict[str, Any]]:

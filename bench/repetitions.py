@@ -1,0 +1,197 @@
+"""`python -m bench repetitions`: every case again and again, with every defence on; only passes count.
+
+[--base 50] [--rest 5] [--side-by-side 6] [--within-s S] [--only NAME]... [--write]. The base case of each
+scenario that is in the default gate runs `--base` times, every other case of every bundled scenario `--rest`
+times, on real processes, each round with a seed of its own. With --write, docs/repetitions.json and the page
+made of it say what came of them. Exit 1 when a run did not pass; its folder is kept, and named.
+"""
+
+# ruff: noqa: T201  its output is what it is for
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.claims.runs import ROOT
+from bench.commit import measured_at
+from unstuck.campaign import ProcessStage, RunRecord, Stage, run_many
+from unstuck.cli.inputs import bundled, incident_of
+from unstuck.clock import monotonic_ns, utc_date
+from unstuck.errors import ExitCode
+from unstuck.scenario import Scenario
+from unstuck.scenario_file import load
+from unstuck.targets.reference.names import catalogue
+
+PAGE: Final = ROOT / "docs/repetitions.md"
+KEPT: Final = ROOT / "docs/repetitions.json"
+HEAD: Final = """\
+# The same again
+
+A gate that is red once in fifty runs without a cause is a gate that people learn to press again. So with
+every defence on, the base case of each scenario of the default gate has to pass 50 times, and every other
+case that is shipped 5 times, on real processes, each time with another seed. A run that did not pass counts
+here as what it was; none is repeated until it fits.
+
+Made by `python -m bench repetitions --write`.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of the runs of one scenario's cases; `ends` counts exit codes by name."""
+
+    scenario: str
+    part: str  # base, rest
+    cases: int
+    runs: int
+    ends: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repetitions:
+    date: str
+    version: str  # the commit that ran
+    took_s: float
+    tallies: tuple[Tally, ...]
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when every run passed."""
+    chosen = _parser().parse_args(argv)
+    if chosen.page:
+        _write(read())
+        return 0
+    began_ns = monotonic_ns()
+    base, rest = parts(chosen.only)
+    ends: dict[str, Counter[str]] = {}
+    with ProcessStage(stop=threading.Event()) as stage:
+        for number in range(1, max(chosen.base, chosen.rest) + 1):
+            cases = [*(base if number <= chosen.base else ()), *(rest if number <= chosen.rest else ())]
+            left_s = chosen.within_s - (monotonic_ns() - began_ns) / 1e9
+            if left_s <= 0:
+                print(f"the time is over before round {number}", flush=True)
+                break
+            for record in _round(number, cases, stage, chosen.side_by_side):
+                ends.setdefault(record.scenario.title, Counter())[record.exit_code.name] += 1
+            print(f"round {number}: {len(cases)} cases, {_seconds(began_ns):.0f} s so far", flush=True)
+    found = Repetitions(
+        date=f"{utc_date():%Y-%m-%d}",
+        version=measured_at(),
+        took_s=round(_seconds(began_ns), 1),
+        tallies=tuple(tallies({"base": base, "rest": rest}, ends)),
+    )
+    print(*_summary(found), sep="\n")
+    if chosen.write:
+        _write(found)
+    return 0 if all(set(one.ends) <= {ExitCode.PASS.name} for one in found.tallies) else 1
+
+
+def parts(only: Sequence[str] | None) -> tuple[list[Scenario], list[Scenario]]:
+    """The base cases of the default gate's scenarios, and every other case of every bundled scenario."""
+    base: list[Scenario] = []
+    rest: list[Scenario] = []
+    names = catalogue()
+    for name, path in sorted(bundled().items()):
+        if only and name not in only:
+            continue
+        file = load(path, names)
+        first = file.base_case()
+        gated = incident_of(path) is None
+        base += [first] if gated else []
+        rest += [case for case in file.all_cases() if not gated or case.title != first.title]
+    return base, rest
+
+
+def tallies(
+    cases: Mapping[str, Sequence[Scenario]], ends: Mapping[str, Mapping[str, int]]
+) -> Iterator[Tally]:
+    """One for each part of each scenario that ran."""
+    for part, those in cases.items():
+        for scenario in sorted({case.name for case in those}):
+            titles = [case.title for case in those if case.name == scenario and case.title in ends]
+            found: Counter[str] = Counter()
+            for title in titles:
+                found.update(ends[title])
+            if titles:
+                yield Tally(
+                    scenario=scenario, part=part, cases=len(titles), runs=found.total(), ends=dict(found)
+                )
+
+
+def page(found: Repetitions | None) -> str:
+    """The whole page."""
+    if found is None:
+        return HEAD
+    lines = [HEAD, *_summary(found), ""]
+    lines += ["| scenario | part | cases | runs | passed | else |", "|---|---|---|---|---|---|"]
+    for one in found.tallies:
+        passed = one.ends.get(ExitCode.PASS.name, 0)
+        other = ", ".join(f"{n} {end.lower()}" for end, n in one.ends.items() if end != ExitCode.PASS.name)
+        lines.append(
+            f"| `{one.scenario}` | {one.part} | {one.cases} | {one.runs} | {passed} | {other or '-'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def read() -> Repetitions | None:
+    """What was recorded last."""
+    if not KEPT.exists():
+        return None
+    raw = json.loads(KEPT.read_text(encoding="utf-8"))
+    return Repetitions(**{**raw, "tallies": tuple(Tally(**one) for one in raw["tallies"])})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench repetitions", description=__doc__)
+    parser.add_argument("--base", type=int, default=50, help="runs of each base case (50)")
+    parser.add_argument("--rest", type=int, default=5, help="runs of each other case (5)")
+    parser.add_argument("--side-by-side", type=int, default=6, help="runs at a time")
+    parser.add_argument("--within-s", type=float, default=float("inf"), help="no round begins after that")
+    parser.add_argument("--only", action="append", metavar="NAME", help="of this scenario only")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--write", action="store_true", help="keep the record, and make the page anew")
+    how.add_argument("--page", action="store_true", help="run nothing: make the page anew of what is kept")
+    return parser
+
+
+def _round(number: int, cases: Sequence[Scenario], stage: Stage, side_by_side: int) -> list[RunRecord]:
+    """Each case once, with this seed. The folder goes when all of them passed."""
+    folder = Path(tempfile.mkdtemp(prefix="unstuck-repetitions-"))
+    records = run_many(cases, reports=folder, seed=number, jobs=side_by_side, place=nullcontext(stage))
+    bad = [record for record in records if record.exit_code is not ExitCode.PASS]
+    for record in bad:
+        why = record.error or (record.verdict and "; ".join(record.verdict.reasons)) or "see there"
+        print(f"{record.exit_code.name:12} {record.scenario.title}: {why} ({record.folder})", flush=True)
+    if not bad:
+        shutil.rmtree(folder)
+    return records
+
+
+def _summary(found: Repetitions) -> Iterator[str]:
+    for part in ("base", "rest"):
+        those = [one for one in found.tallies if one.part == part]
+        runs = sum(one.runs for one in those)
+        passed = sum(one.ends.get(ExitCode.PASS.name, 0) for one in those)
+        name = "Base cases" if part == "base" else "Every other case"
+        yield f"- {name}: {sum(one.cases for one in those)} cases, {passed} of {runs} runs passed."
+    yield f"- On {found.date}, at {found.version}, in {found.took_s / 60:.0f} minutes."
+
+
+def _seconds(since_ns: int) -> float:
+    return (monotonic_ns() - since_ns) / 1e9
+
+
+def _write(found: Repetitions | None) -> None:
+    if found is not None:
+        KEPT.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(found), encoding="utf-8")

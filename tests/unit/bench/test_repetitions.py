@@ -1,0 +1,50 @@
+"""Every case again and again: which cases, how they are counted, and what the page says of them."""
+
+from __future__ import annotations
+
+from bench import repetitions
+from bench.repetitions import Repetitions, Tally, page, parts, tallies
+from unstuck.cli.inputs import bundled
+
+
+def test_base_cases_are_of_the_gate_and_the_rest_is_everything_else() -> None:
+    """Each case of each bundled scenario is in one of the two parts, and in no other."""
+    base, rest = parts(None)
+    titles = [case.title for case in (*base, *rest)]
+    assert len(titles) == len(set(titles))
+    assert {case.name for case in (*base, *rest)} == set(bundled())
+    assert "deployment-resilience" in {case.name for case in rest}
+    assert "deployment-resilience" not in {case.name for case in base}
+
+
+def test_a_scenario_may_be_chosen() -> None:
+    """Its base case, and its others."""
+    base, rest = parts(["worker-killed"])
+    assert len(base) == 1
+    assert {case.name for case in (*base, *rest)} == {"worker-killed"}
+    assert base[0].title not in {case.title for case in rest}
+
+
+def test_runs_are_counted_by_how_they_ended() -> None:
+    """For each part of a scenario; a case that did not run is not one of those."""
+    base, rest = parts(["worker-killed"])
+    ends = {base[0].title: {"PASS": 49, "FAIL": 1}, rest[0].title: {"PASS": 5}}
+    first, second = tallies({"base": base, "rest": rest}, ends)
+    assert first == Tally(
+        scenario="worker-killed", part="base", cases=1, runs=50, ends={"PASS": 49, "FAIL": 1}
+    )
+    assert (second.part, second.cases, second.runs) == ("rest", 1, 5)
+
+
+def test_the_page_tells_of_runs_that_did_not_pass() -> None:
+    """A run is counted as what it was."""
+    one = Tally(scenario="a", part="base", cases=1, runs=50, ends={"PASS": 48, "FAIL": 1, "INCONCLUSIVE": 1})
+    told = page(Repetitions(date="2026-01-02", version="abc", took_s=120.0, tallies=(one,)))
+    assert "Base cases: 1 cases, 48 of 50 runs passed." in told
+    assert "| `a` | base | 1 | 50 | 48 | 1 fail, 1 inconclusive |" in told
+
+
+def test_the_page_is_made_of_what_was_kept() -> None:
+    """It says what docs/repetitions.json says."""
+    found = repetitions.read()
+    assert found is None or repetitions.PAGE.read_text(encoding="utf-8") == page(found)
