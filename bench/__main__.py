@@ -2,8 +2,8 @@
 `python -m bench findings`: the ready-made targets under their scenarios; `python -m bench claims`: what was
 claimed of the five systems; `python -m bench proof`: each defence, and the alarm that its loss sets off;
 `python -m bench imports`: what each import costs; `python -m bench rework`: what a crash in a stage costs;
-`python -m bench campaign`: how many jobs succeed under drawn faults; `python -m bench repetitions`: every case
-again and again.
+`python -m bench campaign`: how many jobs succeed under drawn faults; `python -m bench repetitions`: every
+case again and again.
 
 Each line says what was measured, the figure, and the target where there is one. Exit 1 when one is
 missed. Times are of this machine and of whatever else it does; ratios to direct travel better.

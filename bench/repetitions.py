@@ -183,7 +183,8 @@ def _summary(found: Repetitions) -> Iterator[str]:
         runs = sum(one.runs for one in those)
         passed = sum(one.ends.get(ExitCode.PASS.name, 0) for one in those)
         name = "Base cases" if part == "base" else "Every other case"
-        yield f"- {name}: {sum(one.cases for one in those)} cases, {passed} of {runs} runs passed."
+        cases = sum(one.cases for one in those)
+        yield f"- {name}: {cases} in all, {passed} of {runs} runs passed."
     yield f"- On {found.date}, at {found.version}, in {found.took_s / 60:.0f} minutes."
 
 

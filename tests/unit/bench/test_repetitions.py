@@ -40,7 +40,7 @@ def test_the_page_tells_of_runs_that_did_not_pass() -> None:
     """A run is counted as what it was."""
     one = Tally(scenario="a", part="base", cases=1, runs=50, ends={"PASS": 48, "FAIL": 1, "INCONCLUSIVE": 1})
     told = page(Repetitions(date="2026-01-02", version="abc", took_s=120.0, tallies=(one,)))
-    assert "Base cases: 1 cases, 48 of 50 runs passed." in told
+    assert "Base cases: 1 in all, 48 of 50 runs passed." in told
     assert "| `a` | base | 1 | 50 | 48 | 1 fail, 1 inconclusive |" in told
 
 
