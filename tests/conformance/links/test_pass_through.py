@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.links.conftest import OpenLink, Proxy
+from tests.conformance.links.conftest import WITHIN_S, OpenLink, Proxy
 from tests.conformance.links.servers import EchoServer, HttpServer
 from unstuck.errors import UsageError
 from unstuck.links.rules import BLACKHOLE, DOWN, UP, Hold, latency
@@ -171,6 +171,26 @@ def test_a_refused_dependency_is_a_closed_connection_and_an_event(open_link: Ope
     with pytest.raises(ConnectionResetError), connect(link) as sock:  # it may come while we connect
         sock.recv(1)
     assert str(port) in link.wait("refused").facts["error"]
+
+
+@pytest.mark.parametrize("who", ["client", "dependency"])
+def test_a_request_whose_reply_never_came_is_an_event(
+    open_link: Open, upstream: socket.socket, who: str
+) -> None:
+    """Whoever of the two ends the connection; a poll that is given up was no call in vain."""
+    link = open_link(upstream.getsockname()[1], "http1")
+    for line, more in (("POST /", "X-Amz-Target: AmazonSQS.ReceiveMessage\r\n"), ("POST /caption", "")):
+        with connect(link) as client:
+            client.sendall(f"{line} HTTP/1.1\r\n{more}Content-Length: 0\r\n\r\n".encode())
+            dependency, _ = upstream.accept()
+            with dependency:
+                dependency.settimeout(WITHIN_S)
+                assert dependency.recv(4096)
+                (client if who == "client" else dependency).shutdown(socket.SHUT_RDWR)
+                assert (dependency if who == "client" else client).recv(4096) == b""
+    told = link.wait("unanswered")
+    assert (told.label, told.kind, told.exchange) == ("POST /caption", "write", 1)
+    assert len(link.events("unanswered")) == 1
 
 
 @needs_proc

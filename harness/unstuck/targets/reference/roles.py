@@ -60,6 +60,7 @@ SETTINGS: Mapping[str, str | int | float | bool] = {
     "retry_first_s": 0.2,
     "retry_longest_s": 2.0,
     "breaker_open_s": 1.0,
+    "vision_answer_s": 3.0,
     "job_timeout_s": 20.0,
     "stage_timeout_s": 20.0,
     "slots": 2,
