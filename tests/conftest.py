@@ -57,6 +57,7 @@ SLOW = (
     "process/declared",
     "process/test_explore.py",
     "scenarios/test_alarms.py",
+    "scenarios/test_base_cases.py",  # real processes under generated faults are in the default run
     "scenarios/test_toxics.py",
     # The plugin with all of a real campaign; what it does with the outcomes is in the tests beside it.
     "unit/plugin/test_processes.py",

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 # Scenarios whose alternatives differ in kind; of the others the base case stands for all here, and the
 # gate, the soak and test_alarms (which runs every guarded case) do the rest.
 WHOLE = frozenset({"database-cut", "missed-event", "upload-never-completed"})
-BASE = frozenset({"clock-ahead", "old-and-new", "sigterm-api"})  # `baseline` is run by tests/docs
+BASE = frozenset({"clock-ahead", "old-and-new", "sigterm-api"})  # `baseline`: tests/docs
 
 
 def cases() -> list[Scenario]:

@@ -145,6 +145,7 @@ def chain(defence: str, by: str, reports: Path, place: nullcontext[ProcessStage]
     assert by in broken_by(record.verdict)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_found_in_the_sim_is_one_on_real_processes(
     reports: Path, shared: nullcontext[ProcessStage]
 ) -> None:

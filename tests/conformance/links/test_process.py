@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import queue
 import socket
@@ -87,6 +88,8 @@ def test_the_address_can_be_read_from_a_file(tmp_path: Path) -> None:
     assert process.wait(WITHIN_S) == 0
 
 
+# asyncio drops a connection that it was accepting when its loop ended, which in a process is the end of both.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_harness_that_reads_nothing_does_not_fill_the_proxy_s_memory(
     monkeypatch: pytest.MonkeyPatch, echo: EchoServer
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_harness_that_reads_nothing_does_not_fill_the_proxy_s_memory(
                     break
         proxy.join(WITHIN_S)
         assert not proxy.is_alive()
+    gc.collect()  # here, where such a connection is known to be one of those, and not in the next test
 
 
 def test_a_bug_of_ours_is_an_event(monkeypatch: pytest.MonkeyPatch, echo: EchoServer) -> None:
