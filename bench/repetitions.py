@@ -13,27 +13,29 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.claims.runs import ROOT
 from bench.commit import measured_at
-from unstuck.campaign import ProcessStage, RunRecord, Stage, run_many
+from unstuck import rundir
+from unstuck.campaign import ProcessStage, RunRecord, run_one, runners
 from unstuck.cli.inputs import bundled, incident_of
 from unstuck.clock import monotonic_ns, utc_date
-from unstuck.errors import ExitCode
+from unstuck.errors import ExitCode, did_you_mean
 from unstuck.scenario import Scenario
 from unstuck.scenario_file import load
 from unstuck.targets.reference.names import catalogue
 
 PAGE: Final = ROOT / "docs/repetitions.md"
 KEPT: Final = ROOT / "docs/repetitions.json"
+LONG_S: Final = 60.0  # of faults: whoever waits that long needs no processor meanwhile
 HEAD: Final = """\
 # The same again
 
@@ -72,28 +74,35 @@ def main(argv: Sequence[str]) -> int:
         _write(read())
         return 0
     began_ns = monotonic_ns()
+    for name in chosen.only or ():
+        if name not in bundled():
+            print(f"--only {name!r} is no bundled scenario.{did_you_mean(name, bundled())}", file=sys.stderr)
+            return ExitCode.USAGE
     base, rest = parts(chosen.only)
-    ends: dict[str, Counter[str]] = {}
-    with ProcessStage(stop=threading.Event()) as stage:
-        for number in range(1, max(chosen.base, chosen.rest) + 1):
-            cases = [*(base if number <= chosen.base else ()), *(rest if number <= chosen.rest else ())]
-            left_s = chosen.within_s - (monotonic_ns() - began_ns) / 1e9
-            if left_s <= 0:
-                print(f"the time is over before round {number}", flush=True)
-                break
-            for record in _round(number, cases, stage, chosen.side_by_side):
-                ends.setdefault(record.scenario.title, Counter())[record.exit_code.name] += 1
-            print(f"round {number}: {len(cases)} cases, {_seconds(began_ns):.0f} s so far", flush=True)
+    wanted = list(in_turn(base, chosen.base, rest, chosen.rest))
+    ends = _run(wanted, chosen.side_by_side, began_ns + chosen.within_s * 1e9)
     found = Repetitions(
         date=f"{utc_date():%Y-%m-%d}",
         version=measured_at(),
-        took_s=round(_seconds(began_ns), 1),
+        took_s=round((monotonic_ns() - began_ns) / 1e9, 1),
         tallies=tuple(tallies({"base": base, "rest": rest}, ends)),
     )
     print(*_summary(found), sep="\n")
+    if not found.tallies:
+        print("nothing has run: there is nothing to record", file=sys.stderr)
+        return ExitCode.INCONCLUSIVE
     if chosen.write:
         _write(found)
     return 0 if all(set(one.ends) <= {ExitCode.PASS.name} for one in found.tallies) else 1
+
+
+def in_turn(
+    base: Sequence[Scenario], base_times: int, rest: Sequence[Scenario], rest_times: int
+) -> Iterator[tuple[Scenario, int]]:
+    """(case, seed): each case once, and then all of them again with the next seed."""
+    for seed in range(1, max(base_times, rest_times) + 1):
+        cases = [*(base if seed <= base_times else ()), *(rest if seed <= rest_times else ())]
+        yield from ((case, seed) for case in cases)
 
 
 def parts(only: Sequence[str] | None) -> tuple[list[Scenario], list[Scenario]]:
@@ -156,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--base", type=int, default=50, help="runs of each base case (50)")
     parser.add_argument("--rest", type=int, default=5, help="runs of each other case (5)")
     parser.add_argument("--side-by-side", type=int, default=6, help="runs at a time")
-    parser.add_argument("--within-s", type=float, default=float("inf"), help="no round begins after that")
+    parser.add_argument("--within-s", type=float, default=float("inf"), help="no run begins after that")
     parser.add_argument("--only", action="append", metavar="NAME", help="of this scenario only")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="keep the record, and make the page anew")
@@ -164,17 +173,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _round(number: int, cases: Sequence[Scenario], stage: Stage, side_by_side: int) -> list[RunRecord]:
-    """Each case once, with this seed. The folder goes when all of them passed."""
+def _run(
+    wanted: Sequence[tuple[Scenario, int]], side_by_side: int, until_ns: float
+) -> dict[str, Counter[str]]:
+    """Title -> how its runs ended. Those that wait for minutes have a thread of their own beside the others."""
     folder = Path(tempfile.mkdtemp(prefix="unstuck-repetitions-"))
-    records = run_many(cases, reports=folder, seed=number, jobs=side_by_side, place=nullcontext(stage))
-    bad = [record for record in records if record.exit_code is not ExitCode.PASS]
-    for record in bad:
+    rundir.prepare(folder)
+    ends: dict[str, Counter[str]] = {}
+    done, lock = [0], threading.Lock()
+    stop = threading.Event()
+    with ProcessStage(stop=stop) as stage, runners(side_by_side, stop) as pool, runners(1, stop) as waiting:
+
+        def one(case: Scenario, seed: int) -> None:
+            if monotonic_ns() > until_ns:
+                return
+            record = run_one(case, stage=stage, reports=folder, seed=seed, stop=stop)
+            with lock:
+                ends.setdefault(case.title, Counter())[record.exit_code.name] += 1
+                done[0] += 1
+                _tell(record, done[0], len(wanted))
+
+        tasks = [
+            (waiting if waits_s(case) >= LONG_S else pool).submit(one, case, seed) for case, seed in wanted
+        ]
+        for task in tasks:
+            task.result()
+    if not any(folder.glob("*/")):
+        shutil.rmtree(folder)
+    return ends
+
+
+def waits_s(case: Scenario) -> float:
+    """How long its faults last, together."""
+    return float(sum(getattr(fault.parameters, "for_s", None) or 0.0 for fault in case.faults))
+
+
+def _tell(record: RunRecord, number: int, of: int) -> None:
+    """Of a run that did not pass, and of every fiftieth; the folder of one that passed goes."""
+    if record.exit_code is not ExitCode.PASS:
         why = record.error or (record.verdict and "; ".join(record.verdict.reasons)) or "see there"
         print(f"{record.exit_code.name:12} {record.scenario.title}: {why} ({record.folder})", flush=True)
-    if not bad:
-        shutil.rmtree(folder)
-    return records
+    elif record.folder is not None:
+        shutil.rmtree(record.folder)
+    if number % 50 == 0:
+        print(f"{number} of {of}", flush=True)
 
 
 def _summary(found: Repetitions) -> Iterator[str]:
@@ -186,10 +228,6 @@ def _summary(found: Repetitions) -> Iterator[str]:
         cases = sum(one.cases for one in those)
         yield f"- {name}: {cases} in all, {passed} of {runs} runs passed."
     yield f"- On {found.date}, at {found.version}, in {found.took_s / 60:.0f} minutes."
-
-
-def _seconds(since_ns: int) -> float:
-    return (monotonic_ns() - since_ns) / 1e9
 
 
 def _write(found: Repetitions | None) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import repetitions
 from bench.repetitions import Repetitions, Tally, page, parts, tallies
 from unstuck.cli.inputs import bundled
+from unstuck.errors import ExitCode
 
 
 def test_base_cases_are_of_the_gate_and_the_rest_is_everything_else() -> None:
@@ -34,6 +37,15 @@ def test_runs_are_counted_by_how_they_ended() -> None:
         scenario="worker-killed", part="base", cases=1, runs=50, ends={"PASS": 49, "FAIL": 1}
     )
     assert (second.part, second.cases, second.runs) == ("rest", 1, 5)
+
+
+def test_nothing_that_ran_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that no scenario has is told with the nearest; no time at all is inconclusive."""
+    assert repetitions.main(["--only", "worker-kiled"]) == ExitCode.USAGE
+    assert (
+        capsys.readouterr().err
+        == "--only 'worker-kiled' is no bundled scenario. Did you mean 'worker-killed'?\n"
+    )
 
 
 def test_the_page_tells_of_runs_that_did_not_pass() -> None:

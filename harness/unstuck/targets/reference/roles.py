@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reference_service.settings import GivenSettings
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, Places, tokens
 from unstuck.worlds.port import ProcessSpec
@@ -49,6 +50,8 @@ FRAMERS: Mapping[str, str] = {
     "vision": "http1",
     "sink": "http1",
 }
+
+QUIET_WITHIN_S = 3.0
 
 SETTINGS: Mapping[str, str | int | float | bool] = {
     "upload_deadline_s": 8.0,  # within every budget: an announcement that nobody heard of expires in time
@@ -170,6 +173,17 @@ def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, st
         "REFERENCE_INSTANCE": name,
         "REFERENCE_TOKENS": json.dumps(tenants),
     }
+
+
+def quiet_within_s(scenario: Scenario) -> float:
+    """How long to wait for quiet once every job has ended: where alerts are judged, until their rules have been
+    evaluated twice, since one that must end does so a while after the last job, and not with it.
+    """
+    if "alerts" not in scenario.expect:
+        return QUIET_WITHIN_S
+    default = GivenSettings.model_fields["alerts_every_s"].default
+    every_s = {**SETTINGS, **scenario.settings}.get("alerts_every_s", default)
+    return QUIET_WITHIN_S + 2 * float(every_s)
 
 
 def _unsafe(defences_off: tuple[str, ...]) -> dict[str, str]:

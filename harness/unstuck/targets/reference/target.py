@@ -112,8 +112,6 @@ class ReferenceTarget:
 class RunningReference(Linked):
     """One run of the service. `close` is idempotent and also follows a start that failed."""
 
-    quiet_within_s = 3.0
-
     def __init__(
         self,
         *,
@@ -132,6 +130,7 @@ class RunningReference(Linked):
         self._versions = versions
         self._world = world
         self._scenario = scenario
+        self.quiet_within_s = roles.quiet_within_s(scenario)
         self._folder = folder
         self._emit = emit
         self._points = points

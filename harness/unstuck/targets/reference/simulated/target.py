@@ -115,8 +115,6 @@ class SimulatedTarget:
 class RunningSimulated:
     """One run: what all processes share, and how each of them is made."""
 
-    quiet_within_s = 3.0
-
     def __init__(
         self,
         *,
@@ -131,6 +129,7 @@ class RunningSimulated:
     ) -> None:
         self._world = world
         self._scenario = scenario
+        self.quiet_within_s = roles.quiet_within_s(scenario)
         self._folder = folder
         self._emit = emit
         self._points = points
