@@ -123,7 +123,7 @@ class NoAnswer(sqlite3.OperationalError):
 def test_whether_an_unanswered_commit_happened_can_be_asked_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever claims a job and hears nothing has that one question: a rest would leave it without an answer."""
+    """Whoever claims a job and hears nothing has that one question: a rest would leave it open."""
     database = SqlDatabase(f"sqlite:///{tmp_path}/x.db", SystemClock())
 
     def fall_silent(_: Connection) -> None:

@@ -356,8 +356,8 @@ def test_a_claim_whose_commit_is_unknown_is_looked_up(folder: str, monkeypatch: 
 def test_a_claim_is_looked_up_until_somebody_says(
     in_vain: int, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1. the claim's commit is not answered, nor is the question whether it happened  2. its event comes again,
-    to another worker, who finds the job held  3. no lease has to run out for the job to be worked on.
+    """1. the claim's commit is not answered, nor is the question whether it happened  2. its event comes
+    again, to another worker, who finds the job held  3. no lease has to run out for the job to be worked on.
     """
     world = memory_world(work_folder=folder)
     job = queued(world)
