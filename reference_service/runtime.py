@@ -69,6 +69,7 @@ class ForkRuntime:
         self._poll.register(self._wake_read, select.POLLIN)
         self._attended: Attended | None = None
         self._clock: Clock
+        self._at_once = False
         self._rests_until: float | None = None  # the listener of that
         self._waiting = False
         self.waits = 0  # begun or ended: who looks twice sees whether the loop gets on
@@ -109,12 +110,16 @@ class ForkRuntime:
         finally:
             self._waiting = False
             self.waits += 1
+        if self._attended is not None and self._at_once:
+            # 1. a client comes while we wait, so its signal is for the wait to answer  2. so does a job's end,
+            # and the wait is over  3. the next step lasts: nobody would be told until its end.
+            self._attended.answer_at_once()
 
     def attend(self, one: Attended, clock: Clock, *, at_once: bool) -> None:
         """Answers its clients while it waits; `at_once`: by a signal, also while this process waits for
         others. Then the handler runs wherever the interpreter is, so it answers only what needs no lock.
         """
-        self._attended, self._clock = one, clock
+        self._attended, self._clock, self._at_once = one, clock, at_once
         self._poll.register(one.fileno(), select.POLLIN)
         if at_once:
             signal.signal(signal.SIGIO, self._on_client)
@@ -158,7 +163,7 @@ class ForkRuntime:
         self._poll.register(fd, select.POLLIN)
 
     def spawn(self, name: str, work: Work) -> ForkedChild:
-        if not self._children:
+        if len(self._children) == len(self._aside):
             # Whom the kernel and we killed at once was charged to nobody: nor is it to who comes now.
             self._oom_kills_seen = read_oom_kills(self._oom_counter) or 0
         sys.stdout.flush()

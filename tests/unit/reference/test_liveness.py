@@ -178,3 +178,30 @@ def test_clients_that_say_nothing_do_not_keep_it(runtime: ForkRuntime, expositio
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 0.5
     for one in silent:
         one.close()
+
+
+def test_who_comes_with_a_jobs_end_is_told_before_the_next_step(
+    runtime: ForkRuntime, exposition: Exposition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1. a client comes while the role waits  2. so does the end of a job, which ends the wait  3. the next
+    step asks somebody who does not answer.
+    """
+    runtime.attend(exposition, CLOCK, at_once=True)
+    read, write = os.pipe()
+    runtime.watch(read)
+    poll_once, clients = runtime._poll_once, list[socket.socket]()
+
+    def poll_when_both_have_come(timeout_s: float) -> set[int]:
+        client = socket.create_connection(("127.0.0.1", port_of(exposition)), timeout=5)
+        client.sendall(b"GET /livez HTTP/1.1\r\n\r\n")
+        clients.append(client)
+        os.write(write, b"!")
+        return poll_once(timeout_s)
+
+    monkeypatch.setattr(runtime, "_poll_once", poll_when_both_have_come)
+    runtime.wait(5.0)
+    [client] = clients
+    assert client.recv(100).startswith(b"HTTP/1.1 200")
+    client.close()
+    for fd in (read, write):
+        os.close(fd)

@@ -283,10 +283,13 @@ def test_whom_the_kernel_killed_is_not_killed_again(counter: Path, runtime: Fork
     assert until_ended(runtime, second).oom_kills == 0
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["alone", "asked whether ready"])
 def test_an_oom_kill_of_nobodys_is_not_charged_to_who_comes_later(
-    counter: Path, runtime: ForkRuntime
+    asked: bool, counter: Path, runtime: ForkRuntime
 ) -> None:
-    """It was counted while no child of ours lived."""
+    """It was counted while no job's child lived; one that looks into readiness is none."""
+    if asked:
+        runtime.spawn_aside(signal.pause)
     counter.write_text("oom_kill 1\n")
     child = runtime.spawn("one", forever)
     os.kill(child.pid, signal.SIGKILL)
