@@ -26,7 +26,8 @@ class LinkEvent:
 
     event     `matched` a rule's turn came | `held` | `released` | `done` what became of the message |
               `seen` (only with `report_all`) | `refused` the dependency did not accept | `unanswered`
-              a request whose reply had not ended when the connection did, polls aside | `unframed` the
+              a request whose reply had not ended when the connection did, or came when the client had
+              gone, polls aside | `unframed` the
               bytes are not what the framer knows: this connection passes unjudged | `broken` a bug of
               ours ended a connection: a harness error, never a failure of the service | `poisoned` a
               toxic (`label`) has had its first bytes on this link

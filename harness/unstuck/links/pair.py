@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -89,8 +90,15 @@ class Endpoint(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.outlet.die()
+        if self is self._pair.client:
+            self._pair.client_lost(with_reset=exc is not None or self._was_reset())
         self._pair.source_ended(self._lane, with_reset=exc is not None)
         self._pair.lost()
+
+    def _was_reset(self) -> bool:
+        """By the peer, without that anything was to be written or read since."""
+        sock = self.transport.get_extra_info("socket") if self.transport is not None else None
+        return sock is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     def pause_writing(self) -> None:
         self.outlet.set_writable(writable=False)
@@ -120,6 +128,7 @@ class Pair:
         self.upstream = Endpoint(self, self.replies, to_upstream)
         self._finished = 0
         self._unanswered: Exchange | None = None  # which was told
+        self._left_behind: Exchange | None = None  # its reply had not come when the client sent its last
         self._open_sockets = 2  # the one to come counts, so that nothing ends before it
         self._chains: dict[Stream, Chain] = {}  # where there are toxics, or one has closed the connection
         for stage in host.toxic_stages(number):
@@ -155,10 +164,24 @@ class Pair:
             raise
 
     def source_ended(self, lane: Lane, *, with_reset: bool) -> None:
-        if not self.closed:
+        if lane is self.requests:
+            leftover = self.framer.request_end()
+            if not with_reset and not lane.ended:
+                self._left_behind = self.framer.last_awaiting()
+        else:
+            if with_reset:
+                self._tell_unanswered()  # nor is one answered whose body was to end with the connection
+            leftover = self.framer.reply_end()
             self._tell_unanswered()
-        leftover = self.framer.request_end() if lane is self.requests else self.framer.reply_end()
         lane.end(leftover, with_reset=with_reset)
+
+    def client_lost(self, *, with_reset: bool) -> None:
+        """Of a client that sent its last and went nothing is seen until it is sent something: until then it
+        might as well wait for its reply.
+        """
+        self._tell_unanswered()
+        if with_reset and self._left_behind is not None:
+            self._tell(self._left_behind)
 
     def lane_ended(self, lane: Lane, end: End) -> None:
         """Everything that the lane's source sent has been dealt with."""
@@ -175,6 +198,7 @@ class Pair:
     def cut(self, *, with_reset: bool) -> None:
         """Ends both connections now; nothing that waits goes on."""
         self.closed = True
+        self._left_behind = None  # from now on it is ours who reset the client
         for lane in (self.requests, self.replies):
             lane.blocked = False
             lane.drop_pending()
@@ -203,7 +227,11 @@ class Pair:
         A poll that is given up is no call in vain: it asked whether there was work, and there was none.
         """
         exchange = self.framer.last_awaiting()
-        if exchange is None or exchange is self._unanswered or exchange.kind not in {"write", "read"}:
+        if exchange is not None and not self.closed:
+            self._tell(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        if exchange is self._unanswered or exchange.kind not in {"write", "read"} or self.gave_up_reason:
             return
         self._unanswered = exchange
         self._report_exchange("unanswered", exchange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -191,6 +192,113 @@ def test_a_request_whose_reply_never_came_is_an_event(
     told = link.wait("unanswered")
     assert (told.label, told.kind, told.exchange) == ("POST /caption", "write", 1)
     assert len(link.events("unanswered")) == 1
+
+
+class Dialogue:
+    """One connection through a link: both its ends in our hands."""
+
+    def __init__(self, link: OpenLink, upstream: socket.socket, request: bytes) -> None:
+        self.client = connect(link)
+        self.client.sendall(request)
+        self.dependency, _ = upstream.accept()
+        self.dependency.settimeout(WITHIN_S)
+        assert self.dependency.recv(4096) == request
+
+    def replies(self, reply: bytes) -> None:
+        """It comes whole, to a client that still reads."""
+        self.dependency.sendall(reply)
+        assert self.client.recv(len(reply), socket.MSG_WAITALL) == reply
+
+    def end(self) -> None:
+        self.dependency.close()
+        self.client.close()
+
+
+ASKED = b"POST /caption HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+ANSWERED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def told_of(link: OpenLink, upstream: socket.socket) -> list[str]:
+    """The labels of what has been told as unanswered until one is that surely was not. Once a link."""
+    Dialogue(link, upstream, b"POST /last HTTP/1.1\r\nContent-Length: 0\r\n\r\n").end()
+    link.wait("unanswered", label="POST /last")
+    return [str(event.label) for event in link.events("unanswered")][:-1]
+
+
+@pytest.mark.parametrize(("torn", "told"), [(False, []), (True, ["POST /caption"])])
+def test_a_reply_that_ends_with_its_connection_is_an_answer(
+    open_link: Open, upstream: socket.socket, torn: bool, told: list[str]
+) -> None:
+    """As servers of HTTP/1.0 end theirs; one that is torn off is none."""
+    link = open_link(upstream.getsockname()[1], "http1")
+    talk = Dialogue(link, upstream, ASKED)
+    talk.replies(b"HTTP/1.0 200 OK\r\n\r\nall of it")
+    if torn:
+        talk.dependency.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    talk.dependency.close()
+    with contextlib.suppress(ConnectionResetError):
+        assert talk.client.recv(1) == b""
+    talk.end()
+    assert told_of(link, upstream) == told
+
+
+def test_a_client_that_half_closes_and_waits_is_answered(open_link: Open, upstream: socket.socket) -> None:
+    """It has said all that it will, and reads on."""
+    link = open_link(upstream.getsockname()[1], "http1")
+    talk = Dialogue(link, upstream, ASKED)
+    talk.client.shutdown(socket.SHUT_WR)
+    assert talk.dependency.recv(1) == b""
+    talk.replies(ANSWERED)
+    talk.dependency.close()
+    assert talk.client.recv(1) == b""
+    talk.end()
+    assert told_of(link, upstream) == []
+
+
+@pytest.mark.parametrize("who", ["client", "dependency"])
+def test_an_upgraded_connection_has_no_requests_to_answer(
+    open_link: Open, upstream: socket.socket, who: str
+) -> None:
+    """From then on its bytes are another protocol's, whoever ends it."""
+    link = open_link(upstream.getsockname()[1], "http1")
+    talk = Dialogue(link, upstream, b"GET /talk HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+    talk.replies(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi")
+    first, second = (talk.client, talk.dependency) if who == "client" else (talk.dependency, talk.client)
+    first.shutdown(socket.SHUT_RDWR)
+    assert second.recv(1) == b""
+    talk.end()
+    assert told_of(link, upstream) == []
+
+
+@pytest.mark.parametrize("how", ["closes", "resets"])
+def test_a_reply_to_a_client_that_has_gone_came_too_late(
+    open_link: Open, upstream: socket.socket, how: str
+) -> None:
+    """It gave up waiting: that somebody replies afterwards, to nobody, is no answer."""
+    link = open_link(upstream.getsockname()[1], "http1")
+    talk = Dialogue(link, upstream, ASKED)
+    if how == "resets":
+        talk.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    talk.client.close()
+    with contextlib.suppress(ConnectionResetError):
+        assert talk.dependency.recv(1) == b""
+        talk.dependency.sendall(ANSWERED)
+    talk.end()
+    assert told_of(link, upstream) == ["POST /caption"]
+
+
+def test_a_client_that_gives_a_silent_link_up_had_no_answer(open_link: Open, upstream: socket.socket) -> None:
+    """What it asked comes through when the link is up again, and is replied to."""
+    link = open_link(upstream.getsockname()[1], "http1")
+    client, dependency = pair(link, upstream)
+    link.links.set_state(link.name, BLACKHOLE)
+    client.sendall(ASKED)
+    client.close()
+    link.links.set_state(link.name, UP)
+    assert read_all(dependency) == ASKED
+    dependency.sendall(ANSWERED)
+    dependency.close()
+    assert told_of(link, upstream) == ["POST /caption"]
 
 
 @needs_proc
