@@ -219,7 +219,7 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:
-        """Each dependency, looked at now: for people and for whoever routes, never for a supervisor."""
+        """Each dependency, looked at now: for people, never for a supervisor, nor for who routes."""
         return _checked(examine(bound.service))
 
     @app.get("/metrics")
@@ -230,7 +230,10 @@ def _add_health(app: FastAPI, bound: _Bound) -> None:
 
     @app.get("/readyz")
     def readyz() -> JSONResponse:
-        """Ready to take work: what its requests need answers, and nobody told us to stop."""
+        """Ready to take work: what each request needs answers, and nobody told us to stop.
+
+        What only some requests need is not even asked: one that is silent would keep a thread a probe.
+        """
         problem = "draining" if bound.draining.on else trouble(bound.service, "api")
         if problem is not None:
             return _error(503, problem, retry_after_s=RETRY_AFTER_S)

@@ -3,12 +3,14 @@
 It says whether work would get through, and so who should be sent some. It never says that this process should
 be restarted: what is wrong elsewhere is still wrong afterwards, and what was under way is lost.
 
-Readiness is of a role: what it needs for its own work, and no more. An API that were unready for a vision API
-which is away would take no uploads, though all that they need is there, and the jobs would wait all the same.
+Readiness is of a role: what it cannot work without, and no more. For an object store that is away all processes of
+an API would be unready at once, though status, lists, cancelling and new jobs (an upload's address is signed here)
+need the database only. A request that does need more is answered with 503.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -17,12 +19,12 @@ from sqlalchemy import text
 
 from reference_service import disk
 from reference_service.domain import Defence
-from reference_service.ports import Unavailable
+from reference_service.ports import Rejected, Unavailable
 from reference_service.service import Service
 
 EVERYTHING = ("database", "queue", "objects", "disk", "codecs", "vision")
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    "api": ("database", "objects"),  # events wait in the outbox: no request asks the queue
+    "api": ("database",),
     "worker": EVERYTHING,
     "sweeper": ("database", "objects"),
     "scheduler": ("database", "objects"),
@@ -52,10 +54,10 @@ class Finding:
 
 
 def needs_of(service: Service, role: str) -> tuple[str, ...]:
-    """With `outbox` off, whoever queues a job sends its event itself."""
+    """With `outbox` off, whoever queues a job sends its event itself; an API still has other requests."""
     needs = NEEDS[role]
-    sends = "queue" in needs or service.defended(Defence.OUTBOX)
-    return needs if sends else (*needs, "queue")
+    fixed = role == "api" or "queue" in needs or service.defended(Defence.OUTBOX)
+    return needs if fixed else (*needs, "queue")
 
 
 def trouble(service: Service, role: str) -> str | None:
@@ -98,7 +100,11 @@ def _queue(service: Service) -> str | None:
 
 
 def _objects(service: Service) -> str | None:
-    service.objects.head("healthz")  # there is none: that somebody says so is enough
+    """Nothing is there under that name. That somebody says so is enough, or that we may not know: who may not
+    list a bucket is told 403 of each object that is missing.
+    """
+    with contextlib.suppress(Rejected):
+        service.objects.head("healthz")
     return None
 
 

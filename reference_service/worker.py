@@ -68,6 +68,7 @@ class Worker:
         )
         # By job and token: a job whose lease ran out may come back to us while its first child still lives.
         self._running: dict[tuple[str, int], Running] = {}
+        self._in_doubt: dict[str, float] = {}  # jobs whose claim nobody answered, and when it was asked for
         self._drain_until: float | None = None
         self._poll_at = 0.0
         self._root = disk.root_of(service.settings)
@@ -120,6 +121,7 @@ class Worker:
         for running in self._running.values():
             actions.append(partial(self._settle_if_ended, running))
             actions.append(partial(self._renew_if_due, running))
+        actions += [partial(self._look_up, job_id, asked_at) for job_id, asked_at in self._in_doubt.items()]
         for action in actions:
             try:
                 action()
@@ -168,7 +170,7 @@ class Worker:
             self._decline([message])
             return
         asked_at = self._service.clock.monotonic()
-        job = self._claim(str(job_id)) if is_job_id(job_id) else None
+        job = self._claim(str(job_id), asked_at) if is_job_id(job_id) else None
         try:
             if job is not None:
                 self._service.points.reach("worker.claim.committed", job=job.id, attempt=job.attempt)
@@ -190,7 +192,7 @@ class Worker:
             else:
                 self._service.jobs_queue.delete(message)
 
-    def _claim(self, job_id: str) -> Job | None:
+    def _claim(self, job_id: str, asked_at: float) -> Job | None:
         service = self._service
         try:
             job = work.claim(
@@ -202,9 +204,11 @@ class Worker:
                 also_awaiting_upload=not service.defended(Defence.CLAIM_ONLY_QUEUED),
             )
         except CommitUnknown:
+            self._in_doubt[job_id] = asked_at
             held = work.find_claim(service.store, job_id, self._claimant)
             if held is None:  # it did not happen, or not yet: the event is kept, and comes again
                 raise
+            del self._in_doubt[job_id]
             return None if (held.id, held.token) in self._running else held
         service.metrics.count("reference_claims_total", got="yes" if job else "no")
         service.log.info(
@@ -214,6 +218,18 @@ class Worker:
             trace=job.trace if job else None,
         )
         return job
+
+    def _look_up(self, job_id: str, asked_at: float) -> None:
+        """A claim that nobody answered may have happened, or happen yet: 1. it is asked about in vain, 2. its
+        event comes again, to whomever, who finds the job held and forgets it, 3. the job is ours, its attempt
+        charged, and nobody works on it.
+        """
+        held = work.find_claim(self._service.store, job_id, self._claimant)
+        if held is None and self._service.clock.monotonic() < asked_at + self._service.settings.lease_s:
+            return
+        del self._in_doubt[job_id]
+        if held is not None and (held.id, held.token) not in self._running:
+            self._start_child(held, asked_at)
 
     def _start_child(self, job: Job, asked_at: float) -> None:
         """`asked_at`: when we asked for the claim, so its lease ends no sooner than one lease later."""

@@ -82,7 +82,7 @@ class SqlDatabase:
             except _Disconnected:
                 return action(engine)
         except Unavailable as error:
-            if _silent(error.__cause__):
+            if _silent(error.__cause__) and not isinstance(error, CommitUnknown):
                 self._rest_until = self._clock.monotonic() + REST_S
             raise
         finally:
@@ -92,6 +92,8 @@ class SqlDatabase:
         """Raises `Unavailable` for a moment after the database was silent: 1. it takes what is sent and does
         not answer, 2. a worker has a lease to renew for each of its jobs, or an API as many requests as
         threads, 3. each would wait in turn, and nobody would look after anything else.
+
+        Not after `CommitUnknown`: whoever is left with that question asks it at once, or never.
         """
         if self._clock.monotonic() < self._rest_until:
             raise Unavailable("database: it did not answer a moment ago")

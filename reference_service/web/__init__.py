@@ -5,7 +5,7 @@
     POST /web/logout           ends the session
     GET  /web/project          ?name= -> {project, title, summary, projects, rows}: all that is shown of it
     GET  /web/rows             ?name=&ids=&newest= -> {project, rows, fresh}: what is on screen
-    POST /web/reconcile        ?name= -> as /web/project, once store and queue were asked
+    POST /web/reconcile        ?name= -> {project, moved}: how many of its jobs store and queue moved on
 
 The service renders, the browser puts in place: every answer says which project it is for. A session is a
 cookie that scripts cannot read. Nothing comes from elsewhere, and nothing runs but `static/page.js`.

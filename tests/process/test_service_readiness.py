@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import urllib.error
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -96,37 +98,58 @@ def await_status(url: str, status: int) -> None:
         clock.sleep(0.05)
 
 
-@pytest.mark.parametrize("role", ["api", "worker"])
-def test_a_dead_dependency_makes_unready_and_restarts_nobody(
-    role: str, dependencies: Dependencies, tmp_path: Path
-) -> None:
-    """Unready while it is away, alive all the time, and ready again when it is back."""
+@contextmanager
+def running(role: str, dependencies: Dependencies, folder: Path) -> Iterator[str]:
+    """A process of the role: where it answers, once it lives. It ends in order, and has not been restarted."""
     there, port = f"http://127.0.0.1:{dependencies.port}", free_port()
     environment = os.environ | {
-        "REFERENCE_DATABASE_URL": f"sqlite:///{tmp_path}/jobs.db",
+        "REFERENCE_DATABASE_URL": f"sqlite:///{folder}/jobs.db",
         **{f"REFERENCE_{name}": there for name in ("S3_ENDPOINT", "SQS_ENDPOINT", "VISION_URL", "SINK_URL")},
         "REFERENCE_API_PORT": str(port),
         "REFERENCE_METRICS_PORT": str(port),
-        "REFERENCE_WORK_FOLDER": str(tmp_path),
+        "REFERENCE_WORK_FOLDER": str(folder),
         "REFERENCE_API_DRAIN_S": "0",
     }
     command = [sys.executable, "-m", "reference_service"]
     subprocess.run([*command, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL, timeout=60)
-    with (tmp_path / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, role], env=environment, stdout=log, stderr=log)
     try:
         await_status(f"http://127.0.0.1:{port}/livez", 200)
-        assert status_of(f"http://127.0.0.1:{port}/readyz") == 503
-        dependencies.arrive()
-        await_status(f"http://127.0.0.1:{port}/readyz", 200)
-        dependencies.leave()
-        await_status(f"http://127.0.0.1:{port}/readyz", 503)
-        assert status_of(f"http://127.0.0.1:{port}/livez") == 200
-        dependencies.arrive()
-        await_status(f"http://127.0.0.1:{port}/readyz", 200)
+        yield f"http://127.0.0.1:{port}"
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=WITHIN_S) == 0
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_worker_without_its_dependencies_is_unready_and_not_restarted(
+    dependencies: Dependencies, tmp_path: Path
+) -> None:
+    """Unready while they are away, alive all the time, and ready again when they are back."""
+    with running("worker", dependencies, tmp_path) as url:
+        assert status_of(f"{url}/readyz") == 503
+        dependencies.arrive()
+        await_status(f"{url}/readyz", 200)
+        dependencies.leave()
+        await_status(f"{url}/readyz", 503)
+        assert status_of(f"{url}/livez") == 200
+        dependencies.arrive()
+        await_status(f"{url}/readyz", 200)
+
+
+def test_an_api_is_unready_without_its_database_only(dependencies: Dependencies, tmp_path: Path) -> None:
+    """All else is away all the time. A lock that nobody gives back stands for a database that is."""
+    with running("api", dependencies, tmp_path) as url, closing(locker(tmp_path)) as database:
+        assert status_of(f"{url}/readyz") == 200
+        database.execute("BEGIN IMMEDIATE")
+        await_status(f"{url}/readyz", 503)
+        assert status_of(f"{url}/livez") == 200
+        database.execute("ROLLBACK")
+        await_status(f"{url}/readyz", 200)
+
+
+def locker(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(folder / "jobs.db", isolation_level=None)

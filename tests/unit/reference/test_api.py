@@ -14,7 +14,7 @@ from reference_service import uploads
 from reference_service.api import App, Draining, make_app
 from reference_service.fakes import MemoryWorld, memory_world
 from reference_service.ports import Unavailable
-from reference_service.store import Store
+from reference_service.store import SqlDatabase, Store
 from tests.unit.reference.asgi import ask
 from tests.unit.reference.drive import VIDEO
 
@@ -220,22 +220,40 @@ def test_draining_refuses_work_and_serves_reads(client: Client) -> None:
     assert client("GET", "/livez", headers={})[0] == 200
 
 
-def test_an_api_is_unready_while_what_its_requests_need_is_away(
+def test_an_api_is_unready_while_its_database_is_away(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request needs it. Unready is not dead, and passes."""
+
+    def away(_: object) -> None:
+        raise Unavailable("database: away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlDatabase, "single", lambda _, work: away(work))
+        status, headers, answer = client.full("GET", "/readyz", None, {})
+        assert (status, headers["retry-after"], answer) == (503, "1", {"error": "database: database: away"})
+        assert client("GET", "/livez", headers={})[0] == 200
+    assert client("GET", "/readyz", headers={})[0] == 200
+
+
+def test_an_api_is_ready_without_what_only_some_requests_need(
     world: MemoryWorld, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload needs the object store; no request needs the queue. Unready is not dead, and passes."""
+    """The object store and the queue are not even asked: `/healthz` tells of them."""
+    asked: list[str] = []
 
-    def away(_key: str) -> None:
+    def away(key: str) -> None:
+        asked.append(key)
         raise Unavailable("s3: away")
 
     world.jobs_queue.away = True
-    assert client("GET", "/readyz", headers={})[0] == 200
-    with monkeypatch.context() as patched:
-        patched.setattr(world.objects, "head", away)
-        status, headers, answer = client.full("GET", "/readyz", None, {})
-        assert (status, headers["retry-after"], answer) == (503, "1", {"error": "objects: s3: away"})
-        assert client("GET", "/livez", headers={})[0] == 200
-    assert client("GET", "/readyz", headers={})[0] == 200
+    monkeypatch.setattr(world.objects, "head", away)
+    assert client("GET", "/readyz", headers={}) == (200, {"ready": True})
+    assert asked == []
+    status, said = client("GET", "/healthz", headers={})
+    problems = {check["what"]: check["problem"] for check in said["checks"] if check["problem"] is not None}
+    assert (status, problems) == (503, {"objects": "s3: away", "queue": "queue: away"})
+    assert client("POST", "/jobs", {"name": "v"})[0] == 201
 
 
 def test_a_dependency_that_is_away_is_a_503(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 
 from reference_service.clock import SystemClock
-from reference_service.ports import Unavailable
+from reference_service.ports import CommitUnknown, Unavailable
 from reference_service.store import SqlDatabase
 
 ANSWER_S = 0.3
@@ -110,4 +113,25 @@ def test_who_comes_a_moment_later_does_not_wait_again(mute: Mute) -> None:
     clock.sleep(0.5)
     with pytest.raises(Unavailable, match="no answer"):
         database.single(ask)
+    database.close()
+
+
+class NoAnswer(sqlite3.OperationalError):
+    """As `store.deadline` raises it of PostgreSQL."""
+
+
+def test_whether_an_unanswered_commit_happened_can_be_asked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever claims a job and hears nothing has that one question: a rest would leave it open."""
+    database = SqlDatabase(f"sqlite:///{tmp_path}/x.db", SystemClock())
+
+    def fall_silent(_: Connection) -> None:
+        raise OperationalError("COMMIT", None, NoAnswer("no answer within 3 s"), connection_invalidated=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "commit", fall_silent)
+        with pytest.raises(CommitUnknown, match="no answer"):
+            database.run(ask)
+    assert database.single(ask) == 1
     database.close()

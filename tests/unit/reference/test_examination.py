@@ -1,4 +1,4 @@
-"""The deep look of `/healthz`: what it says of the disk where jobs work."""
+"""The deep look of `/healthz`: what it says of the disk where jobs work, and of the object store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from reference_service import disk
 from reference_service.examination import examine
 from reference_service.fakes import memory_world
+from reference_service.ports import Rejected, Unavailable
 
 
 def said_of_disk(folder: Path, **settings: Any) -> str | None:
@@ -48,3 +49,19 @@ def test_the_folder_is_the_one_that_a_worker_measures(tmp_path: Path) -> None:
     (tmp_path / "others").write_bytes(bytes(1_000_000))
     assert disk.used_bytes(tmp_path) >= 1_000_000
     assert said_of_disk(tmp_path, disk_budget_bytes=100_000, disk_reserve_bytes=50_000) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"), [(Rejected("s3: 403"), None), (Unavailable("s3: away"), "s3: away")]
+)
+def test_an_object_store_that_says_no_has_answered(
+    error: Exception, problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may not list a bucket is told 403, not 404, of an object that is not there."""
+
+    def refuse(_key: str) -> None:
+        raise error
+
+    world = memory_world()
+    monkeypatch.setattr(world.objects, "head", refuse)
+    assert [finding.problem for finding in examine(world.service, ["objects"])] == [problem]

@@ -180,8 +180,9 @@ def test_a_dependency_that_does_not_answer_holds_no_worker_up(
 @pytest.mark.parametrize(
     ("role", "off", "unready_for"),
     [
-        ("api", "", {"database", "objects"}),
-        ("api", "outbox", {"database", "objects", "queue"}),
+        ("api", "", {"database"}),
+        ("api", "outbox", {"database"}),
+        ("sweeper", "outbox", {"database", "objects", "queue"}),
         ("worker", "", {"database", "queue", "objects", "disk", "codecs", "vision"}),
         ("push", "", {"database", "queue"}),
     ],
