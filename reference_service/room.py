@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reference_service import descriptors, disk
 from reference_service.domain import Defence, Job
-from reference_service.ports import Runtime
+from reference_service.ports import Runtime, Unavailable
+from reference_service.retry import pause_s
 from reference_service.service import Service
+from reference_service.store import work
+
+NO_ROOM = "no_room"  # why an attempt was handed back, in the attempts log
+REFUSALS_MAX = 20  # of one job by its size; with the default pauses more than an hour
 
 
 class Room:
@@ -40,14 +44,30 @@ class Room:
         return wanted if found is None else min(wanted, found)
 
     def refusal(self, job: Job, running: Sequence[Job]) -> Mapping[str, Any] | None:
-        """The report of a job that was claimed, and does not fit beside those that run; None: it does."""
+        """The report of a job that was claimed, and does not fit beside those that run; None: it does, or has
+        been refused so often that it is begun all the same.
+
+        1. small jobs come in a steady stream, 2. a large one fits beside none of them, 3. there are always some.
+        """
         service = self._service
         if not service.defended(Defence.DISK_BUDGET) or disk.fits(service.settings, self._root, job, running):
             return None
+        if self._refusals(job) >= min(REFUSALS_MAX, service.settings.waits_max):
+            return None
         service.metrics.count("reference_disk_waits_total")
-        error = OSError(errno.ENOSPC, f"no room for a job of {job.size_bytes} bytes", str(self._root))
         service.log.warning("no room on the disk for this job", job=job.id, size_bytes=job.size_bytes)
-        return descriptors.report(service, job, error)
+        return {
+            "outcome": "handed_back",
+            "after_s": pause_s(service.settings, service.randomness, job.attempt),
+            "waited_for": NO_ROOM,
+            "error": f"no room for a job of {job.size_bytes} bytes: {self._root}",
+        }
+
+    def _refusals(self, job: Job) -> int:
+        try:
+            return work.times_waited(self._service.store, job, NO_ROOM)
+        except Unavailable:  # the job is ours already, and must be given back or begun
+            return 0
 
     def _has_disk(self) -> bool:
         """`disk_budget` off: nobody looks."""
