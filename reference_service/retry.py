@@ -26,7 +26,7 @@ def pause_s(settings: Settings, randomness: Randomness, failures: int) -> float:
 
 
 def has_waited_enough(settings: Settings, job: Job) -> bool:
-    """From here on each attempt that is handed back for want of something is charged: nobody waits for ever."""
+    """From here on an attempt that is handed back for want of something is charged: nobody waits for ever."""
     return job.attempt - job.charged >= settings.waits_max  # attempts before this one that did not count
 
 

@@ -130,7 +130,9 @@ def test_space_that_others_hold_keeps_no_job_from_beginning(
 
 def test_a_large_job_beside_a_steady_stream_of_small_ones_is_begun_at_last(tmp_path: Path) -> None:
     """After so many refusals the estimate no longer counts; what it waited for else does not count here."""
-    world = memory_world(work_folder=str(tmp_path), slots=3, retry_longest_s=5, **BUDGET)
+    world = memory_world(
+        work_folder=str(tmp_path), slots=3, retry_longest_s=5, stage_timeout_s=6000, **BUDGET
+    )
     sized(world, 20)
     one, runtime = make(world)
     runtime.held = True
@@ -142,6 +144,20 @@ def test_a_large_job_beside_a_steady_stream_of_small_ones_is_begun_at_last(tmp_p
         world.clock.sleep(5)
     begun = get(world, large)
     assert (begun.state, begun.attempt, begun.charged) == (State.ACTIVE, REFUSALS_MAX + 1, 1)
+
+
+def test_a_worker_without_room_for_large_jobs_leaves_them_to_others(tmp_path: Path) -> None:
+    """It puts off what it has claimed, and rests: others find jobs that they can begin."""
+    world = memory_world(work_folder=str(tmp_path), slots=2, retry_first_s=5, **BUDGET)
+    sized(world, 20)
+    one, runtime = make(world)
+    runtime.held = True
+    one.step()
+    large = [sized(world, 15) for _ in range(20)]
+    began_at = world.clock.now()
+    while world.clock.now() < began_at + 30:
+        one.step()
+    assert 1 <= sum(get(world, job).attempt for job in large) <= 5
 
 
 @pytest.mark.parametrize("what", ["disk", "descriptors"])
