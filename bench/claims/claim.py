@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["held", "refuted", "not testable here"]
+Verdict = Literal["held", "refuted", "undecided", "not testable here"]
+"""`undecided`: it was tried, and what was seen goes with the claim and with its contrary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ KEPT: Final = ROOT / "docs/claims.json"
 HEAD: Final = """\
 # Claims
 
-What was claimed of the five systems, and what we found when we tried it: *held*, *refuted*, or *not testable
-here*, with our figure and the command that shows it. Each figure was seen in a run of the day and at the
+What was claimed of the five systems, and what we found when we tried it: *held*, *refuted*, *undecided* (what
+we saw goes with the claim and with its contrary) or *not testable here*, with our figure and the command that
+shows it. Each figure was seen in a run of the day and at the
 commit that its row names, on real processes unless the command says `--world sim`. What happened in each
 incident is told in [incidents](incidents/README.md); where shares of jobs come from, in
 [the campaign](campaign.md).
