@@ -33,8 +33,8 @@ def _size(found: Campaign) -> str:
     excluded = sum(found.excluded.values())
     return (
         f"{seen(found)}. {found.runs} drawn runs, {found.jobs} jobs, {found.faults_landed} faults landed, "
-        f"drawn without regard to what a job survives; {excluded} jobs excluded for what their clients did or "
-        "for poison, "
+        f"drawn without regard to what a job survives; {excluded} jobs excluded for what clients "
+        "did or for poison, "
         f"{_share(found.valid_without_fault, found.valid)} of the valid ones in runs without a fault; "
         f"{found.failed_runs} runs broke a promise, {found.unjudged_runs} were not judged. "
         "[How it is drawn](campaign.md)."
@@ -135,7 +135,7 @@ CLAIMS: Final = (
         id="operations-success",
         incident=INCIDENT,
         says="At least 99 % of jobs succeed under mixed faults.",
-        command=COMMAND,
+        look=COMMAND,
         watches=kept.WATCHES,
         measure=_success,
     ),
@@ -143,7 +143,7 @@ CLAIMS: Final = (
         id="operations-manual",
         incident=INCIDENT,
         says="Fewer than 1 % of jobs need somebody's hand; none is stuck, lost or doubled.",
-        command=COMMAND,
+        look=COMMAND,
         watches=kept.WATCHES,
         measure=_manual,
     ),
@@ -151,7 +151,7 @@ CLAIMS: Final = (
         id="operations-recovery",
         incident=INCIDENT,
         says="More than 90 % of jobs that a fault hit recover, within 2 to 5 minutes.",
-        command=f"{COMMAND}; {IN_SIM}",
+        look=f"{COMMAND}; {IN_SIM}",
         watches=kept.WATCHES,
         measure=_recovery,
     ),
@@ -159,7 +159,7 @@ CLAIMS: Final = (
         id="operations-overload",
         incident=INCIDENT,
         says="Overload at five times the capacity loses nothing that was acknowledged, and latency recovers.",
-        command="unstuck run overload-passes",
+        look="unstuck run overload-passes",
         measure=_overload,
     ),
 )

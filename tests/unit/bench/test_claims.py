@@ -26,7 +26,7 @@ def claim(name: str = "one", finding: Finding | None = HELD) -> Claim:
             raise NothingJudgedError("exit code 4")
         return finding
 
-    return Claim(id=name, incident="some-day", says="All is well.", command="unstuck run x", measure=measure)
+    return Claim(id=name, incident="some-day", says="All is well.", look="unstuck run x", measure=measure)
 
 
 @pytest.fixture
@@ -42,7 +42,21 @@ def test_a_page_tells_each_claim_with_its_finding() -> None:
     assert "| All is well. | **held** | 0 of 9 stuck | a \\| b | 2026-01-02 | `abc` |" in text
     assert "| All is well. | not measured yet | - | - | - | - |" in text
     assert "## [some-day](incidents/some-day.md)" in text
-    assert "unstuck run x  # two" in text
+
+
+def test_the_command_that_measures_a_claim_stands_before_the_one_for_a_look() -> None:
+    """A look at one run of nine does not show what nine showed; where there is none, this one stays."""
+    text = page({}, [claim(), replace(claim("two"), look="")])
+    lines = ["```shell", "python -m bench claims --only one", "  unstuck run x"]
+    assert "\n".join([*lines, "python -m bench claims --only two", "```"]) in text
+
+
+def test_every_figure_of_the_sim_says_so() -> None:
+    """A reader who runs the command without the flag would see another one."""
+    kept = read()
+    for one in all_claims():
+        told = kept[one.id].finding
+        assert ("--world sim" not in one.look) or "sim" in told.figure + told.note, one.id
 
 
 def test_what_is_not_tried_again_keeps_its_finding(
@@ -159,8 +173,8 @@ def test_stale_figures_are_listed_with_why(
         asked.append(list(paths))
         return f"changed since {commit}"
 
-    command = "unstuck run told-apart --defence-off kill_evidence"
-    one = replace(claim(), command=command, watches=("bench/campaign",))
+    look = "unstuck run told-apart --defence-off kill_evidence"
+    one = replace(claim(), look=look, watches=("bench/campaign",))
     trying.main(["--write"], [one])
     monkeypatch.setattr(trying, "stale", stale)
     assert trying.main(["--stale"], [one, claim("two")]) == 1
