@@ -138,7 +138,7 @@ class Reproduction:
         yield Row(name="attempts at most, handed-back ones included", before=attempts[0], after=attempts[1])
         ends = [_ends(self.before), _ends(self.after)]
         yield Row(name="last job ended", before=ends[0], after=ends[1])
-        yield Row(name="took", before=span(self.before.duration_s), after=span(self.after.duration_s))
+        yield Row(name="took", before=self.before.took, after=self.after.took)
 
     def moments(self, line: RunLine) -> Iterator[tuple[str, str]]:
         """The timeline of one run in lines: when, and what happened. Strokes of one fault are one line."""

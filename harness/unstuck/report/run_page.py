@@ -24,7 +24,7 @@ SLOWEST: Final = 5  # recoveries told by name
 def run_html(line: RunLine) -> str:
     """The page of one run."""
     summary = line.summary
-    body: list[Child] = [header(line.word, line.title, line.duration_s, summary.about if summary else "")]
+    body: list[Child] = [header(line.word, line.title, line.took, summary.about if summary else "")]
     if line.error is not None:
         body.append(tag("pre", line.error))
     if summary is not None:

@@ -38,7 +38,7 @@ def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
     """The whole screen of one run."""
     sheet = Sheet(width=width)
     word = line.word
-    sheet.line(Span(word.upper(), STYLES[word]), "  ", Span(line.title, "bold"), f"  {span(line.duration_s)}")
+    sheet.line(Span(word.upper(), STYLES[word]), "  ", Span(line.title, "bold"), f"  {line.took}")
     if line.error is not None:
         sheet.paragraph(line.error, first=Span("error: ", STYLES["error"]))
     summary = line.summary
