@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(
     wanted: Sequence[tuple[Scenario, int]], side_by_side: int, until_ns: float
 ) -> dict[str, Counter[str]]:
-    """Title -> how its runs ended. Those that wait for minutes have a thread of their own beside the others."""
+    """Title -> how its runs ended. Those that wait for minutes have a thread of their own beside the rest."""
     folder = Path(tempfile.mkdtemp(prefix="unstuck-repetitions-"))
     rundir.prepare(folder)
     ends: dict[str, Counter[str]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 CONFIDENCE: Final = 0.95
 HALVINGS: Final = 60  # of an interval of length 1: far finer than any figure that is shown
@@ -24,6 +24,25 @@ def share_least(good: int, of: int, *, confidence: float = CONFIDENCE) -> float:
         share = (low + high) / 2
         low, high = (share, high) if _at_least(good, of, share) < 1 - confidence else (low, share)
     return low
+
+
+def share_most(good: int, of: int, *, confidence: float = CONFIDENCE) -> float:
+    """The largest share of good ones that so many good ones of so many do not contradict. 1 without any.
+
+    Raises `ValueError` for counts that cannot be.
+    """
+    return 1.0 - share_least(of - good, of, confidence=confidence)
+
+
+def judge(share: float, good: int, of: int) -> Literal["held", "refuted", "undecided"]:
+    """What so many jobs say of `at least this share is good`, by the bound of either side.
+
+    Held: no smaller share goes with them. Refuted: none as large does. Undecided: both do, as one failure in
+    39 goes with 99 %. Raises `ValueError` for counts that cannot be.
+    """
+    if share_least(good, of) >= share:
+        return "held"
+    return "refuted" if share_most(good, of) < share else "undecided"
 
 
 def needed(share: float, *, confidence: float = CONFIDENCE) -> int:

@@ -11,10 +11,10 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reference_service.domain import Defence, Job
+from reference_service.domain import Defence, Job, Reason
 from reference_service.open_files import OUT, in_use
 from reference_service.ports import ChildEnd, Runtime
-from reference_service.retry import pause_s
+from reference_service.retry import has_waited_enough, pause_s
 from reference_service.service import Service
 
 CRAMPED = 8  # with fewer left no connection can be relied on: one takes a socket, a poll and a look at DNS
@@ -59,8 +59,10 @@ def patiently(service: Service, job: Job, attempt: Callable[[], Mapping[str, Any
 
 def report(service: Service, job: Job, error: OSError) -> Mapping[str, Any]:
     """Handed back, uncharged, for a time that doubles: else they would all be back at once, with as little
-    room as before.
+    room as before. Who has waited as often as he may is charged.
     """
+    if has_waited_enough(service.settings, job):
+        return {"outcome": "failed", "reason": Reason.CRASHED.value, "error": str(error)}
     after_s = pause_s(service.settings, service.randomness, job.attempt)
     return {"outcome": "handed_back", "after_s": after_s, "error": str(error)}
 

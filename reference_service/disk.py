@@ -16,7 +16,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from reference_service.domain import Defence, Job, Reason
-from reference_service.retry import pause_s
+from reference_service.retry import has_waited_enough, pause_s
 from reference_service.service import Service
 from reference_service.settings import Settings
 
@@ -60,16 +60,14 @@ def free_bytes(settings: Settings, folder: Path) -> int:
 def fits(settings: Settings, root: Path, job: Job, running: Sequence[Job]) -> bool:
     """Whether there is room in `root` for all that the job will need, and those that run there.
 
-    True, too, when it would not fit if it were alone: `disk_per_source_byte` is an estimate, and nobody waits
-    for ever for its sake. Such a job is charged if it fills the disk.
+    True, too, when none runs: what lies on the disk then is others', and may never go, and
+    `disk_per_source_byte` is an estimate. Such a job is charged if it fills the disk.
     """
-    alone = settings.disk_reserve_bytes + _needed_bytes(settings, [job])
-    needed = alone + _needed_bytes(settings, running)
-    free = free_bytes(settings, root)
-    if free >= needed or free + used_bytes(root) >= needed:  # what they have written is of what they need
+    if not running:
         return True
-    total = shutil.disk_usage(_there(root)).total
-    return alone > min(total, settings.disk_budget_bytes or total)
+    needed = settings.disk_reserve_bytes + _needed_bytes(settings, [job, *running])
+    free = free_bytes(settings, root)
+    return free >= needed or free + used_bytes(root) >= needed  # what they have written is of what they need
 
 
 def _needed_bytes(settings: Settings, jobs: Iterable[Job]) -> int:
@@ -113,7 +111,8 @@ def leave(service: Service, folder: Path) -> None:
 
 
 def report(service: Service, job: Job, error: OSError, folder: Path) -> Mapping[str, Any]:
-    """Of an attempt that met a full disk: handed back, uncharged, unless the job filled it by itself.
+    """Of an attempt that met a full disk: handed back, uncharged, unless the job filled it by itself, or has
+    waited as often as it may.
 
     For a time that doubles: 1. the disk is full but for the reserve, 2. a job is taken, and meets its end,
     3. what it had written goes, 4. there is room for it again, and so on, as often as the queue can deliver.
@@ -123,7 +122,7 @@ def report(service: Service, job: Job, error: OSError, folder: Path) -> Mapping[
     except OSError:
         own = False
     text = f"{error.strerror}: {error.filename or folder}"
-    if service.defended(Defence.DISK_PATIENCE) and not own:
+    if service.defended(Defence.DISK_PATIENCE) and not own and not has_waited_enough(service.settings, job):
         after_s = pause_s(service.settings, service.randomness, job.attempt)
         return {"outcome": "handed_back", "after_s": after_s, "error": text}
     return {"outcome": "failed", "reason": Reason.DISK_EXCEEDED.value, "error": text}

@@ -108,7 +108,7 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    HANDED_BACK = "handed_back"  # a drain, a cancel, a dependency that is away: not charged
+    HANDED_BACK = "handed_back"  # a drain, a cancel, a dependency away, no room: not charged
     LOST = "lost"  # its lease expired, or its instance was found dead
 
 

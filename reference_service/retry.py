@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from reference_service.domain import Job
 from reference_service.ports import Clock, Randomness, Unavailable
 from reference_service.settings import Settings
 
@@ -22,6 +23,11 @@ def backoff_s(randomness: Randomness, failures: int, *, first_s: float, longest_
 def pause_s(settings: Settings, randomness: Randomness, failures: int) -> float:
     """Seconds before the next attempt at a job after so many."""
     return backoff_s(randomness, failures, first_s=settings.retry_first_s, longest_s=settings.retry_longest_s)
+
+
+def has_waited_enough(settings: Settings, job: Job) -> bool:
+    """From here on an attempt that is handed back for want of something is charged: nobody waits for ever."""
+    return job.attempt - job.charged >= settings.waits_max  # attempts before this one that did not count
 
 
 def pauses(

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     retry_longest_s: Seconds = 300.0
     breaker_failures: int = Field(default=5, ge=1)  # of a dependency in a row: then it is left alone
     breaker_open_s: Seconds = 30.0  # before somebody looks whether it is back
-    waits_max: int = Field(default=2880, ge=0)  # of a job for that, uncharged: a day of them
+    waits_max: int = Field(default=2880, ge=0)  # of a job for anything, uncharged: a day of them and more
     vision_answer_s: Seconds = 10.0  # for the vision API to answer one call
     job_timeout_s: Seconds = 3600.0  # of an attempt; only with `timeout_by_size` off
     stage_timeout_s: Seconds = 60.0  # of each stage, and by its weight for each MiB on top

@@ -63,7 +63,11 @@ def _move_on(service: Service, running: Running, end: ChildEnd) -> Job | None:
         return None
     if outcome == "handed_back" or (outcome is None and running.stop_asked_at is not None):
         handed_back = AttemptEnd(
-            outcome=Outcome.HANDED_BACK, peak_rss_bytes=peak, stage_peaks=stages, units=units
+            outcome=Outcome.HANDED_BACK,
+            peak_rss_bytes=peak,
+            stage_peaks=stages,
+            units=units,
+            waited_for=result.get("waited_for"),
         )
         return work.requeue(service.store, job, handed_back, after_s=float(result.get("after_s", 0.0)))
     if outcome is None and running.unrenewed:  # as the sweeper would

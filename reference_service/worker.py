@@ -141,7 +141,7 @@ class Worker:
     # -- taking jobs
 
     def _take_jobs(self) -> bool:
-        """Receives for the free slots and claims; False when the queue or the database is away."""
+        """Receives for the free slots and claims; False without room, or when queue or database is away."""
         settings, now = self._service.settings, self._service.clock.monotonic()
         free = settings.slots - len(self._running)
         if free <= 0 or (self._running and now < self._poll_at and self._address is None):
@@ -257,6 +257,7 @@ class Worker:
             if error.errno not in NO_CHILD or not service.defended(Defence.DESCRIPTOR_PATIENCE):
                 raise
             child = descriptors.Stillborn(descriptors.report(service, job, error))
+        self._room.note_begun(begun=not isinstance(child, descriptors.Stillborn))
         self._running[job.id, job.token] = Running(
             job=job,
             child=child,

@@ -19,7 +19,7 @@ from bench.campaign.journal import Journal
 from bench.campaign.kept import WATCHES, read, write
 from bench.campaign.page import PAGE, page
 from bench.campaign.running import run_campaign
-from bench.campaign.totals import as_json, sum_up
+from bench.campaign.totals import PLANNED, as_json, sum_up
 from bench.claims.runs import ROOT
 from bench.commit import measured_at, stale
 from unstuck.clock import utc_date
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench campaign", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=3000, help="valid ones (3000)")
+    parser.add_argument("--jobs", type=int, default=PLANNED, help=f"valid ones ({PLANNED})")
     parser.add_argument("--side-by-side", type=int, default=4, help="runs at a time (4)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--within-s", type=float, default=4 * 3600.0, help="no run begins after that (4 h)")

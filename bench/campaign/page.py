@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bench.campaign.drawing import JOBS_MAX, production
-from bench.campaign.totals import Campaign
+from bench.campaign.totals import PERCENTILES_FROM, PLANNED, Campaign
 from bench.claims.runs import ROOT
-from bench.shares import CONFIDENCE, needed, share_least
+from bench.shares import CONFIDENCE, judge, needed, share_least, share_most
 from unstuck.generate.whole import ANY_LENGTH_S, UNSPARING
 
 PAGE: Final = ROOT / "docs/campaign.md"
@@ -40,8 +40,10 @@ and not written. A rate of success is a figure of how one draws, too; so this is
 - **Hit** is a job once, however often: its message or its holder was struck, or it was claimed again. Its
   recovery is counted from the end of the last blow to its success, without the time in which another
   fault was still in force.
+- **Planned** are {PLANNED} valid jobs in each world. Where fewer are told of, the campaign was cut short.
 - **Bounds** are exact and one-sided, at {CONFIDENCE:.0%} (Clopper and Pearson). Without a failure, n jobs
-  support about 1 - 3/n (the rule of three).
+  support about 1 - 3/n (the rule of three). A share is *held* when the lower bound is as high, *refuted* when
+  the upper one is lower, and else *undecided*. Of fewer than {PERCENTILES_FROM} times no percentile is told.
 
 Made by `python -m bench campaign --keep` on real processes, and with `--world sim` in virtual time with the
 periods of production. Both go on where they were interrupted.
@@ -67,7 +69,8 @@ def _of(found: Campaign | None) -> Iterator[str]:
         yield "Not measured since it is drawn this way.\n"
         return
     yield from (
-        f"Seen {found.date} at commit `{found.commit or '?'}`, seed {found.seed}: {found.runs} runs.",
+        f"Seen {found.date} at commit `{found.commit or '?'}`, seed {found.seed}, in {found.runs} runs:",
+        f"{seen(found)}.",
         "",
         "| | jobs |",
         "|---|---|",
@@ -104,26 +107,38 @@ def _named(broken: Mapping[str, int]) -> str:
     return f" ({', '.join(f'{name} {count}' for name, count in broken.items())})" if broken else ""
 
 
+def seen(found: Campaign) -> str:
+    """How many valid jobs it saw of those that a whole one has, and that it is none where it is not."""
+    cut = ": cut short" if found.valid < PLANNED else ""
+    return f"{found.valid} of {PLANNED} planned valid jobs{cut}"
+
+
 def _supported(found: Campaign, share: float) -> str:
-    least = share_least(found.succeeded, found.valid)
-    seen = found.succeeded / found.valid if found.valid else 0.0
-    if least >= share:
-        word = "supported"
-    elif seen < share:
-        word = "**not true of this drawing**"
-    else:
-        word = f"**not supported**, which takes {needed(share)} jobs without a failure"
+    good, of = found.succeeded, found.valid
+    word = judge(share, good, of)
+    takes = f", and {needed(share)} without a failure support it" if good == of and word != "held" else ""
     asked = f"{share:.1%}".replace(".0%", "%")
-    return f"At least {asked} succeed: {word}. Seen {seen:.2%}; the sample supports at least {least:.2%}."
+    return (
+        f"At least {asked} succeed: **{word}**. Seen {_part(good, of)} of {of}; by the bounds at least "
+        f"{share_least(good, of):.2%} and at most {share_most(good, of):.2%}{takes}."
+    )
 
 
 def _recovery(found: Campaign) -> str:
     least = share_least(found.recovered, found.hit)
     return (
         f"Of the jobs that were hit {_part(found.recovered, found.hit)} recovered "
-        f"(at least {least:.2%} supported): median {minutes(found, found.recovery_median_s)}, "
-        f"p99 {minutes(found, found.recovery_p99_s)}, at most {minutes(found, found.recovery_max_s)}."
+        f"(at least {least:.2%} supported): {took(found)}."
     )
+
+
+def took(found: Campaign) -> str:
+    """How long those took that recovered; percentiles only of enough of them."""
+    most = f"at most {minutes(found, found.recovery_max_s)}"
+    if not found.percentiles:
+        return f"{most}, of too few for percentiles" if found.recovered else "no time to tell"
+    median, p99 = minutes(found, found.recovery_median_s), minutes(found, found.recovery_p99_s)
+    return f"median {median}, p99 {p99}, {most}"
 
 
 def minutes(found: Campaign, seconds: float) -> str:

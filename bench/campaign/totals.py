@@ -13,6 +13,12 @@ from bench.campaign.rows import JobRow, RunRow
 BAD: Final = frozenset({"lost", "doubled", "stuck", "done_not_terminal", "done_but_failed"})
 """Classes that break a promise."""
 
+PLANNED: Final = 3000
+"""Valid jobs of a whole campaign: as many as support 99.9 % when none fails, rounded up."""
+
+PERCENTILES_FROM: Final = 20
+"""Of fewer times no percentile is told: they say nothing of what one in a hundred takes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
@@ -50,6 +56,11 @@ class Campaign:
     recovery_median_s: float  # of those that recovered, in seconds of the run
     recovery_p99_s: float
     recovery_max_s: float
+
+    @property
+    def percentiles(self) -> bool:
+        """Whether enough jobs recovered for the median and p99 of their times to say something."""
+        return self.recovered >= PERCENTILES_FROM
 
 
 def read_campaign(said: Mapping[str, Any]) -> Campaign:

@@ -1,4 +1,4 @@
-"""Each claim that was made about the five systems: held, refuted, or not testable here.
+"""Each claim that was made about the five systems: held, refuted, undecided, or not testable here.
 
 A module of this folder that has `CLAIMS` belongs to the incident of its name, and is found by itself.
 """

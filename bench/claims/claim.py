@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["held", "refuted", "not testable here"]
+Verdict = Literal["held", "refuted", "undecided", "not testable here"]
+"""`undecided`: it was tried, and what was seen goes with the claim and with its contrary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +24,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`says`: the claim, in a sentence. `command`: what shows it. `measure` runs that, and says what it saw.
+    """`says`: the claim, in a sentence. `measure` tries it, in all the runs that takes, and says what it saw.
 
-    `measure` raises for what kept it from measuring: that is no finding. `watches`: files and folders that
-    the figure depends on, beside the scenarios and defences that `command` names.
+    `measure` raises for what kept it from measuring: that is no finding. `look`: a command that shows one of
+    these runs, or makes the figures that are read; empty where no single one does. `watches`: files and
+    folders that the figure depends on, beside the scenarios and defences that `look` names.
     """
 
     id: str  # small letters, digits and -, never used twice
     incident: str
     says: str
-    command: str
     measure: Callable[[], Finding]
+    look: str = ""
     watches: tuple[str, ...] = ()

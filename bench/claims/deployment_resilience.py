@@ -66,21 +66,21 @@ CLAIMS: Final = (
         incident=INCIDENT,
         says="A deploy in the midst of the work leaves 191 videos processing for ever; with the defences, "
         "none.",
-        command=f"unstuck reproduce deployment-resilience --jobs {JOBS}",
+        look=f"unstuck reproduce deployment-resilience --jobs {JOBS}",
         measure=_stranded,
     ),
     Claim(
         id="draining-alone",
         incident=INCIDENT,
         says="Draining at SIGTERM alone means zero stuck videos.",
-        command=" ".join(("unstuck run draining-alone --all-cases", *_NOBODY_ELSE)),
+        look=" ".join(("unstuck run draining-alone --all-cases", *_NOBODY_ELSE)),
         measure=_draining_alone,
     ),
     Claim(
         id="recovery-at-start-up",
         incident=INCIDENT,
         says="A worker that starts again recovers what its earlier life held, without anybody's help.",
-        command="unstuck run worker-killed --defence-off lease_recovery",
+        look="unstuck run worker-killed --defence-off lease_recovery",
         measure=_at_start_up,
     ),
 )

@@ -66,7 +66,7 @@ def _large() -> Finding:
     return Finding(
         # Any one time-out is as good as another: without the sizes of those days nobody can tell.
         verdict="held" if held else "refuted" if refuted else "not testable here",
-        figure=f"one time-out for all of {told}; by size: {least} of {of}",
+        figure=f"in the sim, one time-out for all of {told}; by size: {least} of {of}",
         note="A large job takes 5 s of work here, and each has one attempt. How many more succeed is a "
         "matter of how near the one time-out lies to that: any figure between none and all can be had.",
     )
@@ -88,8 +88,8 @@ def _load() -> Finding:
     less = 1 - calls / before
     return Finding(
         verdict="held" if less >= LOAD_LESS and failed == 0 else "refuted",
-        figure=f"5 minutes away: {before} calls and {failed_before} of 6 jobs failed without, {calls} calls "
-        f"and {failed} failed with; {less:.0%} less",
+        figure=f"5 minutes away in the sim: {before} calls and {failed_before} of 6 jobs failed without, "
+        f"{calls} calls and {failed} failed with; {less:.0%} less",
         note="Without a breaker the jobs had given up before the five minutes were over: had they not, it "
         "would have been asked more often still.",
     )
@@ -105,7 +105,7 @@ CLAIMS: Final = (
         id="rework-in-stage",
         incident=INCIDENT,
         says="Checkpoints within a stage save 60 to 80 % of the work that is done again after a crash.",
-        command="python -m bench rework",
+        look="python -m bench rework",
         measure=_rework,
         watches=("bench/rework.py", "reference_service/progress.py", *STAGES_OF_PICTURES),
     ),
@@ -113,7 +113,7 @@ CLAIMS: Final = (
         id="timeouts-by-size",
         incident=INCIDENT,
         says="With time-outs that follow a job's size 15 to 20 % more of the large jobs succeed.",
-        command="unstuck run large-cut-short --case alternative=among-small-ones --world sim "
+        look="unstuck run large-cut-short --case alternative=among-small-ones --world sim "
         "--defence-off timeout_by_size",
         measure=_large,
     ),
@@ -121,7 +121,7 @@ CLAIMS: Final = (
         id="breaker-load",
         incident=INCIDENT,
         says="A circuit breaker takes 80 % of the load off a vision API that is away; no job fails for it.",
-        command="unstuck run vision-outage --case alternative=five-minutes --world sim "
+        look="unstuck run vision-outage --case alternative=five-minutes --world sim "
         "--defence-off circuit_breaker",
         measure=_load,
     ),

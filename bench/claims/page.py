@@ -15,14 +15,15 @@ KEPT: Final = ROOT / "docs/claims.json"
 HEAD: Final = """\
 # Claims
 
-What was claimed of the five systems, and what we found when we tried it: *held*, *refuted*, or *not testable
-here*, with our figure and the command that shows it. Each figure was seen in a run of the day and at the
-commit that its row names, on real processes unless the command says `--world sim`. What happened in each
-incident is told in [incidents](incidents/README.md); where shares of jobs come from, in
-[the campaign](campaign.md).
+What was claimed of the five systems, and what we found when we tried it: *held*, *refuted*, *undecided* (what
+we saw goes with the claim and with its contrary) or *not testable here*, with our figure. Each figure was
+seen in runs of the day and at the commit that its row names, on real processes unless it says *in the sim*.
+What happened in each incident is told in [incidents](incidents/README.md); where shares of jobs come from,
+in [the campaign](campaign.md).
 
-Made by `python -m bench claims --write`; `--only ID` tries one of them again, and `--stale` lists those whose
-scenario or defence has changed since their commit.
+Made by `python -m bench claims --write`. Below each table stands the command that measures each figure again;
+below some, one for a look at a single run of them, or one that makes the figures which are read. `--stale`
+lists the claims whose scenario or defence has changed since their commit.
 """
 
 
@@ -94,9 +95,10 @@ def cell(commit: str) -> str:
 
 def _commands(claims: Sequence[Claim]) -> Iterator[str]:
     yield "```shell"
-    width = max(len(claim.command) for claim in claims)
     for claim in claims:
-        yield f"{claim.command:<{width}}  # {claim.id}"
+        yield f"python -m bench claims --only {claim.id}"
+        if claim.look:
+            yield f"  {claim.look}"
     yield "```\n"
 
 

@@ -51,7 +51,8 @@ def _last_hundred() -> Finding:
     )
     return Finding(
         verdict="refuted" if off > 1 and on == 1 else "held",
-        figure=f"after more than 100 other runs: {off} attempts of one job by that list, {on} asking per job",
+        figure=f"after more than 100 other runs in the sim: {off} attempts of one job by that list, "
+        f"{on} asking per job",
         note="True up to the hundredth run since; unit tests show both sides of it.",
     )
 
@@ -66,21 +67,21 @@ CLAIMS: Final = (
         id="recovery-missed-events",
         incident=INCIDENT,
         says="A periodic recovery finds every video whose event was missed.",
-        command=f"unstuck reproduce {INCIDENT}",
+        look=f"unstuck reproduce {INCIDENT}",
         measure=_missed_events,
     ),
     Claim(
         id="recovery-any-cause",
         incident=INCIDENT,
         says="It does so whatever the cause: handler, API or worker.",
-        command="unstuck run nobody-was-told --all-cases",
+        look="unstuck run nobody-was-told --all-cases --world sim",
         measure=_every_cause,
     ),
     Claim(
         id="recovery-last-hundred",
         incident=INCIDENT,
         says="A look at the last 100 runs keeps the recovery from running a job twice.",
-        command="unstuck run hundred-and-one-runs --defence-off recovery_asks_per_job",
+        look="unstuck run hundred-and-one-runs --defence-off recovery_asks_per_job --world sim",
         measure=_last_hundred,
     ),
 )

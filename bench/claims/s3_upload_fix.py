@@ -41,14 +41,14 @@ CLAIMS: Final = (
         incident=INCIDENT,
         says="Jobs that are queued when they are announced are claimed before their file is there, and fail; "
         "with `awaiting_upload` before `queued`, none is.",
-        command="unstuck reproduce s3-upload-fix",
+        look="unstuck reproduce s3-upload-fix",
         measure=_before_the_upload,
     ),
     Claim(
         id="alert-thresholds",
         incident=INCIDENT,
         says="The alert on uploads that do not come fires above its threshold, and only then.",
-        command="unstuck run alerts --all-cases",
+        look="unstuck run alerts --all-cases",
         measure=_thresholds,
     ),
 )

@@ -56,7 +56,7 @@ def _tell_stale(claims: Sequence[Claim], kept: Mapping[str, Kept]) -> int:
     """1 when a figure may not be true any more."""
     worst = 0
     for claim in claims:
-        files = [*files_of(claim.command), *claim.watches]
+        files = [*files_of(claim.look), *claim.watches]
         why = stale(kept[claim.id].finding.commit, files) if claim.id in kept else "not measured yet"
         if why is not None:
             print(f"{claim.id:28} {why}")

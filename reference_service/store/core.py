@@ -72,6 +72,7 @@ class AttemptEnd:
     peak_rss_bytes: int | None = None
     stage_peaks: Mapping[str, int] | None = None  # stage -> the most bytes that were resident in it
     units: int | None = None  # that it has done; None: it did not live to say so
+    waited_for: str | None = None  # handed back for that: kept where a failed attempt has its reason
 
 
 COLUMNS = tuple(column.name for column in jobs.c)
@@ -173,7 +174,7 @@ def end_attempt(connection: Connection, job: Job, end: AttemptEnd) -> None:
             "b_job": job.id,
             "b_attempt": job.attempt,
             "b_outcome": end.outcome,
-            "b_reason": end.reason,
+            "b_reason": end.reason or end.waited_for,
             "b_peak": end.peak_rss_bytes,
             "b_stage_peaks": json.dumps(dict(end.stage_peaks)) if end.stage_peaks else None,
             "b_units": end.units,

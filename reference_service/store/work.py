@@ -93,6 +93,11 @@ FIND_CLAIM = (
         attempts.c.ended_at.is_(None),
     )
 )
+TIMES_WAITED = select(func.count()).where(
+    attempts.c.job == bindparam("b_job"),
+    attempts.c.outcome == Outcome.HANDED_BACK,
+    attempts.c.reason == bindparam("b_what"),
+)
 
 _IS_JOB = jobs.c.id == bindparam("b_job")
 _IS_OURS = (_IS_JOB, jobs.c.state == State.ACTIVE, jobs.c.token == bindparam("b_token"))
@@ -226,6 +231,13 @@ def heartbeat(store: Store, job: Job, *, lease_s: float, rss_bytes: int | None) 
 def start_stage(store: Store, job: Job, stage: str) -> bool:
     """Names the stage that begins; False when the job is no longer ours."""
     return _write(store, START_STAGE, {"b_job": job.id, "b_token": job.token, "b_stage": stage})
+
+
+def times_waited(store: Store, job: Job, what: str) -> int:
+    """How many attempts at the job were handed back for that (`AttemptEnd.waited_for`)."""
+    values = {"b_job": job.id, "b_what": what}
+    found: int = store.single(lambda connection: connection.execute(TIMES_WAITED, values).scalar_one())
+    return found
 
 
 def begin_effect(store: Store, job: Job) -> bool:

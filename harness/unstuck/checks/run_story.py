@@ -169,6 +169,11 @@ class RunStory:
         return text_of(self.end, "reason")
 
     @property
+    def in_sim(self) -> bool:
+        """The run's seconds are virtual: what took them tells nothing of a machine."""
+        return data_of(self.start).get("world") == "sim"
+
+    @property
     def played_out(self) -> bool:
         """The run came to its own end, so that what is missing will not come any more."""
         return self.end_reason in ("settled", "budget")

@@ -93,7 +93,7 @@ def carry_out(order: Order) -> Group:
         run = partial(_run, order, place, stop)
         records = run(order.cases, reporter)
         lines = [reporter.line_of(record) for record in records]
-        notes = [*order.notes, *_left_out(records, order.time_budget_s)]
+        notes = [*_of_sim(order), *order.notes, *_left_out(records, order.time_budget_s)]
         if order.watch is not None and not stop.is_set():
             more, told = _watched(order.watch, records, run, place, screen)
             lines += more
@@ -272,6 +272,13 @@ def _place(order: Order) -> Iterator[Path]:
         with suppress(OSError):
             folder.path.rmdir()  # only if it is empty
         raise
+
+
+def _of_sim(order: Order) -> list[str]:
+    """Whose seconds a table of several runs shows; a single run says so itself."""
+    if order.world != "sim" or len(order.cases) == 1:
+        return []
+    return ["In the sim recovery is in virtual time; what a run took is in yours."]
 
 
 def _left_out(records: Sequence[RunRecord], time_budget_s: float | None) -> list[str]:

@@ -37,12 +37,21 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
                 title=scenario.title,
                 exit_code=verdict.exit_code,
                 summary=summary,
-                duration_s=summary.duration_s,
+                duration_s=_took_s(folder, 0.0 if summary.in_sim else summary.duration_s),
             ),
             width=screen_width(),
         )
     )
     return verdict.exit_code
+
+
+def _took_s(folder: RunFolder, otherwise: float) -> float:
+    """How long the run took by its own `verdict.json`, so that a run has one length."""
+    try:
+        took_s = json.loads(folder.verdict.read_text(encoding="utf-8"))["duration_s"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return otherwise
+    return float(took_s) if isinstance(took_s, int | float) else otherwise
 
 
 def _changed(folder: RunFolder, verdict: RunVerdict) -> list[str]:

@@ -24,7 +24,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--run",
         metavar="RUN",
         type=Path,
-        help="measured values from a run or a gate: its folder, or `latest`",
+        help="measured values from a run or a gate (not of the sim): its folder, or `latest`",
     )
     parser.add_argument("--longest-stage-s", metavar="SECONDS", type=seconds, help="instead of what RUN has")
     parser.add_argument(

@@ -46,6 +46,7 @@ def read_faults(spot: Spot, words: Vocabulary) -> tuple[Fault, ...]:
     spots = spot.items()
     faults = tuple(_read_fault(item, words) for item in spots)
     _check_chains(faults, spots)
+    _check_healed(faults, spots)
     return faults
 
 
@@ -158,3 +159,17 @@ def _check_chains(faults: Sequence[Fault], spots: Sequence[Spot]) -> None:
                 raise where.error("makes a fault wait for itself. Give one of them another trigger.")
             seen.add(following.fault)
             following = faults[following.fault].when
+
+
+def _check_healed(faults: Sequence[Fault], spots: Sequence[Spot]) -> None:
+    """Each fault that names another one in its parameters, as `heal` does, names one that exists."""
+    for index, fault in enumerate(faults):
+        healed = getattr(fault.parameters, "fault", None)
+        if not isinstance(healed, int):
+            continue
+        where = spots[index].entries()[fault.name].entries()["fault"]
+        where = Spot(where.file, f"{spots[index].way}.fault", where.node)
+        if healed >= len(faults):  # RANGES has refused what is below 0
+            raise where.error(f"is no fault: the last one here is {len(faults) - 1}. Count from 0.")
+        if healed == index:
+            raise where.error("makes a fault heal itself. Name another one.")

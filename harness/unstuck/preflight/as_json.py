@@ -24,6 +24,7 @@ def judgement_json(judgement: Judgement) -> str:
             "drain_s": measured.drain_s,
             "peaks_mib": {role or "*": round(peak, 1) for role, peak in measured.peaks_mib.items()},
             "sources": list(measured.sources),
+            "in_sim": list(measured.in_sim),
         },
         "findings": [_finding(one) for one in judgement.findings],
         "not_judged": [

@@ -20,6 +20,7 @@ class Measured:
 
     `longest_stage_s`: of all stages that ran undisturbed from their beginning to their end; `stage` is its
     name. `drain_s`: from SIGTERM to the exit, the longest that was not cut short. `peaks_mib`: by role.
+    `sources`: runs and flags that were asked; `in_sim`: runs of the sim, which measure nothing.
     """
 
     longest_stage_s: float | None = None
@@ -27,6 +28,12 @@ class Measured:
     drain_s: float | None = None
     peaks_mib: Mapping[str, float] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    in_sim: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The sources that are runs, not flags."""
+        return tuple(one for one in self.sources if not one.startswith("--"))
 
     def or_else(self, other: Measured) -> Measured:
         """These figures, and those of `other` where there are none."""
@@ -37,6 +44,7 @@ class Measured:
             drain_s=other.drain_s if self.drain_s is None else self.drain_s,
             peaks_mib=self.peaks_mib if ANY in self.peaks_mib else {**other.peaks_mib, **self.peaks_mib},
             sources=tuple(dict.fromkeys((*self.sources, *other.sources))),
+            in_sim=(*self.in_sim, *other.in_sim),
         )
 
 
@@ -55,17 +63,20 @@ def highest(many: Iterable[Measured]) -> Measured:
             drain_s=max(drains, default=None),
             peaks_mib=peaks,
             sources=(*found.sources, *one.sources),
+            in_sim=(*found.in_sim, *one.in_sim),
         )
     return found
 
 
 def measured_in(story: Story, source: str) -> Measured:
-    """What one recorded run tells.
+    """What one recorded run tells; one of the sim nothing, whose stages are fakes and take virtual time.
 
     Stages of jobs that a fault hit do not count, and neither do those of an attempt that did not go on to the
     next stage: their length is the fault's. Processes that the harness made
     allocate are left out, too, and so is its own proxy.
     """
+    if story.run.in_sim:
+        return Measured(in_sim=(source,))
     hit = {job for fault in story.faults.values() for stroke in fault.strokes for job in stroke.jobs or ()}
     stays = [stay for job in story.jobs.values() if job.id not in hit for stay in _stages(job)]
     longest_s, stage = max(stays, default=(None, None))

@@ -9,6 +9,7 @@ from typing import Final
 from unstuck.checks.port import Verdict
 from unstuck.errors import ExitCode
 from unstuck.report.model import Summary
+from unstuck.report.words import span
 
 _BEATS: Final = (
     ExitCode.INTERRUPTED,
@@ -33,12 +34,20 @@ class RunLine:
     error: str | None = None
     excluded: str | None = None
     folder: str | None = None  # relative to the group's folder
-    duration_s: float = 0.0
+    duration_s: float = 0.0  # 0: nobody knows any more
 
     @property
     def word(self) -> str:
         """`pass`, `fail`, `inconclusive`, `error`, `interrupted` or `excluded`."""
         return "excluded" if self.excluded is not None else _WORDS[self.exit_code]
+
+    @property
+    def took(self) -> str:
+        """How long it took, in the time of whoever waited; of a run in the sim its virtual time, too."""
+        if self.summary is None or not self.summary.in_sim:
+            return span(self.duration_s)
+        virtual = f"{span(self.summary.duration_s)} of virtual time"
+        return f"{span(self.duration_s)} ({virtual})" if self.duration_s else virtual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ def group_html(group: Group) -> str:
     return page(
         f"{group.word}: {group.name}",
         [
-            header(group.word, group.name, group.duration_s, about),
+            header(group.word, group.name, span(group.duration_s), about),
             *(tag("p", tag("b", "note: "), note) for note in group.notes),
             _tiles(group) if not group.defences else None,  # there most are meant to fail
             *_matrix(group),

@@ -176,6 +176,7 @@ class Summary:
     claim_budget_s: float | None = None  # to the next claim of a job that was hit; None: not demanded
     terminal_budget_s: float | None = None  # to its end
     notes: tuple[str, ...] = ()  # what a reader should know besides: a history cut short, …
+    in_sim: bool = False  # its times are virtual
 
     @property
     def replay(self) -> str | None:

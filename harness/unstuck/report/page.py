@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from unstuck.report.markup import Child, Markup, tag, trusted
-from unstuck.report.words import span
 
 _NOTHING: Final = "default-src 'none'; base-uri 'none'; form-action 'none'"
 
@@ -41,11 +40,11 @@ def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def header(word: str, title: str, duration_s: float, about: str) -> Markup:
+def header(word: str, title: str, took: str, about: str) -> Markup:
     """The verdict, what was run, how long it took, what it is about."""
     return tag(
         "header",
-        tag("p", badge(word), tag("span", f"took {span(duration_s)}", class_="soft"), class_="verdict"),
+        tag("p", badge(word), tag("span", f"took {took}", class_="soft"), class_="verdict"),
         tag("h1", title),
         tag("p", about) if about else None,
         class_=word,

@@ -9,6 +9,7 @@ from unstuck.report.markup import Child, Markup, join, tag
 from unstuck.report.page import badge, header, page
 from unstuck.report.page import table as table_of
 from unstuck.report.points import PointCell, PointRow, PointsTable
+from unstuck.report.words import span
 
 
 def points_html(table: PointsTable) -> str:
@@ -18,7 +19,7 @@ def points_html(table: PointsTable) -> str:
     return page(
         f"{table.word}: {title}",
         [
-            header(table.word, title, table.duration_s, f"{landed}."),
+            header(table.word, title, span(table.duration_s), f"{landed}."),
             tag("p", f"{reconciled}."),
             tag("p", tag("b", "why: "), table.failed) if table.failed else None,
             *(tag("p", tag("b", "note: "), note) for note in table.notes),

@@ -9,7 +9,7 @@ from typing import Final
 from unstuck.checks.port import Verdict
 from unstuck.errors import ExitCode
 from unstuck.report.group import RunLine, worst
-from unstuck.report.text import jobs_text
+from unstuck.report.text import classes_told, jobs_text
 from unstuck.report.words import plural, span
 
 ALWAYS_TOLD: Final = ("stuck", "lost", "doubled")
@@ -120,8 +120,9 @@ class Reproduction:
         if before is None or after is None:
             return
         yield Row(name="jobs", before=jobs_text(before), after=jobs_text(after))
-        others = [name for name in (*before.outcomes, *after.outcomes) if name not in ALWAYS_TOLD]
-        for name in dict.fromkeys((*ALWAYS_TOLD, *others)):
+        untold = {name for one in (before, after) for name in one.outcomes.keys() - classes_told(one).keys()}
+        names = dict.fromkeys((*ALWAYS_TOLD, *before.outcomes, *after.outcomes))
+        for name in (name for name in names if name not in untold):
             counts = before.outcomes.get(name, 0), after.outcomes.get(name, 0)
             bad = counts[0] > counts[1] and any(
                 job.outcome == name and not job.allowed for job in before.jobs
@@ -134,10 +135,10 @@ class Reproduction:
             bad=self.reproduced,
         )
         attempts = [str(max((job.attempts for job in one.jobs), default=0)) for one in (before, after)]
-        yield Row(name="attempts at most", before=attempts[0], after=attempts[1])
+        yield Row(name="attempts at most, handed-back ones included", before=attempts[0], after=attempts[1])
         ends = [_ends(self.before), _ends(self.after)]
         yield Row(name="last job ended", before=ends[0], after=ends[1])
-        yield Row(name="took", before=span(self.before.duration_s), after=span(self.after.duration_s))
+        yield Row(name="took", before=self.before.took, after=self.after.took)
 
     def moments(self, line: RunLine) -> Iterator[tuple[str, str]]:
         """The timeline of one run in lines: when, and what happened. Strokes of one fault are one line."""

@@ -20,7 +20,7 @@ def reproduction_html(told: Reproduction) -> str:
     return page(
         f"{told.word}: {told.incident}",
         [
-            header(told.style, told.incident, told.duration_s, told.happened),
+            header(told.style, told.incident, span(told.duration_s), told.happened),
             tag("p", tag("b", f"{told.word[0].upper()}{told.word[1:]}. "), told.conclusion()),
             _facts(told),
             command(told.command),
@@ -74,7 +74,7 @@ def _run(told: Reproduction, word: str, line: RunLine) -> Markup:
     ]
     return tag(
         "div",
-        tag("h3", badge(line.word), f" {word}, {span(line.duration_s)}"),
+        tag("h3", badge(line.word), f" {word}, {line.took}"),
         tag("p", line.error) if line.error else None,
         moments,
         *evidence,

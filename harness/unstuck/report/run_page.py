@@ -14,7 +14,7 @@ from unstuck.report.model import FaultLine, JobLine, ProcessLine, PropertyLine, 
 from unstuck.report.page import badge, command, header, page, table
 from unstuck.report.places import Places, window
 from unstuck.report.plots import memory_svg, recovery_svg, stage_memory_svg
-from unstuck.report.text import doubts, fault_fate, jobs_text
+from unstuck.report.text import classes_told, doubts, fault_fate, jobs_text
 from unstuck.report.timeline import ordered, timeline
 from unstuck.report.words import plural, size, span, target_text
 
@@ -24,7 +24,7 @@ SLOWEST: Final = 5  # recoveries told by name
 def run_html(line: RunLine) -> str:
     """The page of one run."""
     summary = line.summary
-    body: list[Child] = [header(line.word, line.title, line.duration_s, summary.about if summary else "")]
+    body: list[Child] = [header(line.word, line.title, line.took, summary.about if summary else "")]
     if line.error is not None:
         body.append(tag("pre", line.error))
     if summary is not None:
@@ -61,7 +61,10 @@ def _reasons(summary: Summary, *, told: bool) -> list[Markup]:
 def _figures(summary: Summary) -> Markup:
     figures = [
         (plural(len(summary.jobs), "job"), jobs_text(summary)),
-        (", ".join(f"{count} {name}" for name, count in summary.outcomes.items()), "what became of them"),
+        (
+            ", ".join(f"{count} {name}" for name, count in classes_told(summary).items()),
+            "what became of them",
+        ),
         *_recovery_figures(summary),
         (str(summary.seed), "seed"),
     ]

@@ -94,6 +94,7 @@ def summarise(
         claim_budget_s=_seconds_of(demanded.get("claim_s")),
         terminal_budget_s=_seconds_of(demanded.get("budget_s", scenario.budget_s)),
         notes=tuple(_notes(story, around)),
+        in_sim=story.run.in_sim,
     )
 
 

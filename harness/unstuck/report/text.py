@@ -38,7 +38,7 @@ def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
     """The whole screen of one run."""
     sheet = Sheet(width=width)
     word = line.word
-    sheet.line(Span(word.upper(), STYLES[word]), "  ", Span(line.title, "bold"), f"  {span(line.duration_s)}")
+    sheet.line(Span(word.upper(), STYLES[word]), "  ", Span(line.title, "bold"), f"  {line.took}")
     if line.error is not None:
         sheet.paragraph(line.error, first=Span("error: ", STYLES["error"]))
     summary = line.summary
@@ -97,6 +97,13 @@ def jobs_text(summary: Summary) -> str:
     return ", ".join(f"{count} {state}" for state, count in summary.states.items()) or "no jobs"
 
 
+def classes_told(summary: Summary) -> Mapping[str, int]:
+    """What became of the jobs, by class; `ok` only where none of it failed: the class says that nothing is
+    wrong with a job's record, and beside `7 failed` it reads as if they had not."""
+    failed = any(job.outcome == "ok" and job.state == "failed" for job in summary.jobs)
+    return {name: count for name, count in summary.outcomes.items() if not (failed and name == "ok")}
+
+
 def doubts(summary: Summary) -> list[str]:
     """Why it is not a pass, without what the table of properties says anyway.
 
@@ -138,7 +145,7 @@ def fault_fate(fault: FaultLine) -> str:
 
 def _jobs(sheet: Sheet, summary: Summary) -> None:
     _heading(sheet, "What happened to the jobs")
-    classes = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items())
+    classes = ", ".join(f"{count} {name}" for name, count in classes_told(summary).items())
     sheet.paragraph(
         f"{plural(len(summary.jobs), 'job')}: {jobs_text(summary)}" + (f" ({classes})" if classes else ""),
         first="  ",

@@ -107,11 +107,12 @@ def test_the_page_states_the_bound_and_what_it_does_not_support() -> None:
     """100 jobs without a failure support 97 %; 99.9 % would take some three thousand."""
     text = page(counted(run(*[job()] * 100)), None)
     assert (
-        "At least 99% succeed: **not supported**, which takes 299 jobs without a failure. Seen 100.00%"
-        in text
+        "- At least 99% succeed: **undecided**. Seen 100 (100.00%) of 100; by the bounds at least 97.05% and "
+        "at most 100.00%, and 299 without a failure support it.\n" in text
     )
-    assert "the sample supports at least 97.05%." in text
-    assert "At least 99.9% succeed: **not supported**, which takes 2995 jobs" in text
+    assert "At least 99.9% succeed: **undecided**." in text
+    assert "1 runs:\n100 of 3000 planned valid jobs: cut short.\n" in text
+    assert "3000 of 3000 planned valid jobs.\n" in page(counted(run(*[job()] * 3000)), None)
     assert "Not measured since it is drawn this way." in text
 
 
@@ -119,9 +120,12 @@ def test_the_page_says_when_a_share_is_not_true() -> None:
     """Too many fail in the sample itself; the times are multiplied, and say by what."""
     bad = [job("failed", reason="timed_out")] * 5
     text = page(counted(run(*[job(hit=True, took_s=4.0)] * 95, *bad)), counted(run(job()), scale=1.0))
-    assert "At least 99% succeed: **not true of this drawing**. Seen 95.00%" in text
+    assert "At least 99% succeed: **refuted**. Seen 95 (95.00%) of 100" in text
     assert "| … ended otherwise: failed: timed_out | 5 |" in text
     assert "median 4.0 s (x 30: 2.0 minutes)" in text
+    assert "recovered (at least 5.00% supported): at most 4.0 s (x 30: 2.0 minutes), of too few" in page(
+        counted(run(job(hit=True, took_s=4.0))), None
+    )
 
 
 def journal(path: Path, **facts: Any) -> Journal:

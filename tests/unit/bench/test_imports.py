@@ -53,6 +53,14 @@ def test_the_page_gets_the_table_between_its_marks(tmp_path: Path) -> None:
     assert "old" not in said
 
 
+def test_the_record_is_of_the_service_as_it_is() -> None:
+    """Modules are counted exactly: where they are a tenth off, so is the memory, and --write is due."""
+    [kept] = [
+        one for one in json.loads(RECORD.read_text())["imports"] if one["module"] == "reference_service.app"
+    ]
+    assert measure_import(kept["module"]).modules == pytest.approx(kept["modules"], rel=0.1)
+
+
 def test_the_page_shows_what_is_on_record() -> None:
     """No figure on it was typed by hand."""
     costs = [Cost(**one) for one in json.loads(RECORD.read_text())["imports"]]

@@ -113,6 +113,39 @@ def test_a_run_gives_the_figures(here: Path, capsys: pytest.CaptureFixture[str])
     assert "US005" not in [one["rule"] for one in json.loads(capsys.readouterr().out)["findings"]]
 
 
+def test_a_run_of_the_sim_makes_no_rule_pass(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What needs a figure is not judged, with the reason, as without any run; a flag still counts."""
+    run = keep(here, "before")
+    events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    events[0]["data"]["world"] = "sim"
+    (run / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in events))
+    Path("compose.yaml").write_text(
+        "services: {worker: {image: x, mem_limit: 384m, restart: always, stop_grace_period: 30s}}\n"
+    )
+    words = ["preflight", "compose.yaml", "--run", "before"]
+    main([*words, "--format", "json"])
+    data = json.loads(capsys.readouterr().out)
+    assert {"US003", "US005"} <= {one["rule"] for one in data["not_judged"]}
+    assert (data["measured"]["longest_stage_s"], data["measured"]["peaks_mib"]) == (None, {})
+    main(words)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the longest stage was not measured: the sim has virtual time" in said
+    assert "(before)" in said
+    assert "of real processes, or --longest-stage-s SECONDS." in said
+    assert "Measured" not in said
+    main([*words, "--longest-stage-s", "60"])
+    assert "US003" in capsys.readouterr().out.split("Not judged")[0]
+
+
+def test_a_run_without_a_figure_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next step is another run, not the flag that was given."""
+    keep(here, "before")
+    Path("compose.yaml").write_text("services: {sweeper: {image: x, mem_limit: 384m, restart: always}}\n")
+    main(["preflight", "compose.yaml", "--run", "before"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the peak of memory was not measured by before. Give another --run RUN or --peak-mib" in said
+
+
 def test_a_gate_gives_the_highest_figures(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of all its runs; without any history it is refused."""
     gate = here / "gate"

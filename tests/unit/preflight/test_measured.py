@@ -80,6 +80,22 @@ def test_an_empty_run_measures_nothing() -> None:
     assert measured_in(Draft().story(), "run") == Measured(sources=("run",))
 
 
+def test_a_run_of_the_sim_measures_nothing() -> None:
+    """Its stages are fakes in virtual time; beside a real run it is passed over."""
+    simulated, real = (Draft(world=world) for world in ("sim", "processes"))
+    for draft in (simulated, real):
+        draft.claimed("j-1")
+        stage(draft, "j-1", "frames", 1)
+        stage(draft, "j-1", "captions", 1.5 if draft is real else 9)
+        draft.process("worker-1", "start", role="worker", pid=1)
+        draft.process("worker-1", "signal", signal="SIGTERM", scope="process", sent_to=[1])
+        draft.process("worker-1", "exit", pid=1, code=0, signal=None, expected=True, took_s=0.5)
+    nothing = measured_in(simulated.story(), "run")
+    assert nothing == Measured(in_sim=("run",))
+    both = highest([nothing, measured_in(real.story(), "real")])
+    assert (both.longest_stage_s, both.sources, both.in_sim) == (0.5, ("real",), ("run",))
+
+
 def test_of_several_runs_the_highest_counts() -> None:
     """Each figure by itself."""
     one = Measured(

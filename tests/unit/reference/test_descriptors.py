@@ -17,6 +17,7 @@ from reference_service.execution import execute
 from reference_service.fake_runtime import FakeChild
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import Unavailable
+from reference_service.room import Room
 from reference_service.store import breakers
 from tests.unit.reference.drive import claimed, get, make, queued, rows, state_of, work_until_idle
 
@@ -181,3 +182,38 @@ def test_a_time_without_descriptors_counts_once(folder: str) -> None:
         runtime.open = (used, 33)
         one.step()
     assert "reference_descriptor_waits_total 2.0" in world.service.metrics.render().decode()
+
+
+def test_a_worker_that_cannot_fork_leaves_the_jobs_to_others(folder: str) -> None:
+    """It puts off what it has claimed, and rests: others find jobs that they can begin."""
+    world = memory_world(work_folder=folder, slots=2, retry_first_s=5)
+    jobs = [queued(world) for _ in range(20)]
+    one, runtime = make(world)
+    runtime.no_pipe, runtime.no_pipe_for = 10**6, errno.EAGAIN
+    for _ in range(10):
+        one.step()
+    assert sum(get(world, job).attempt for job in jobs) <= 4
+    runtime.no_pipe = 0
+    world.clock.sleep(60)
+    work_until_idle(world, one, steps=60)
+    assert {state_of(world, job) for job in jobs} == {State.SUCCEEDED}
+
+
+def test_a_rest_doubles_until_a_job_is_begun(folder: str) -> None:
+    """Up to a minute; the next one begins small."""
+    world = memory_world(work_folder=folder, retry_first_s=5)
+    room = Room(world.service, FakeRuntime(world.clock), Path(folder))
+
+    def rest_s() -> float:
+        room.note_begun(begun=False)
+        began_at = world.clock.monotonic()
+        while room.most(1) == 0:
+            world.clock.sleep(0.5)
+        return world.clock.monotonic() - began_at
+
+    rests = [rest_s() for _ in range(7)]
+    assert 2.5 <= rests[0] <= 5.5
+    assert 30 <= rests[-1] <= 60.5
+    room.note_begun(begun=True)
+    assert room.most(1) == 1
+    assert rest_s() <= 5.5

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from reference_service import disk, relay
+from reference_service import descriptors, disk, relay
 from reference_service.domain import Job, State
 from reference_service.examination import examine
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
-from reference_service.room import Room
+from reference_service.room import REFUSALS_MAX, Room
 from reference_service.settings import GivenSettings
 from tests.unit.reference.drive import get, make, queued, state_of, work_until_idle
 
@@ -110,6 +113,65 @@ def test_a_job_that_never_fits_is_begun_all_the_same(tmp_path: Path) -> None:
     one, _ = make(world)
     work_until_idle(world, one)
     assert state_of(world, job) is State.SUCCEEDED
+
+
+def test_space_that_others_hold_keeps_no_job_from_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may never come back: a worker that runs nothing else begins what would fit on an empty disk."""
+    world = memory_world(work_folder=str(tmp_path), disk_reserve_bytes=10 * MIB)
+    others = SimpleNamespace(total=200 * MIB, used=80 * MIB, free=120 * MIB)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: others)
+    job = sized(world, 45)
+    one, _ = make(world)
+    work_until_idle(world, one)
+    assert state_of(world, job) is State.SUCCEEDED
+
+
+def test_a_large_job_beside_a_steady_stream_of_small_ones_is_begun_at_last(tmp_path: Path) -> None:
+    """After so many refusals the estimate no longer counts; what it waited for else does not count here."""
+    world = memory_world(
+        work_folder=str(tmp_path), slots=3, retry_longest_s=5, stage_timeout_s=6000, **BUDGET
+    )
+    sized(world, 20)
+    one, runtime = make(world)
+    runtime.held = True
+    one.step()
+    large = sized(world, 15)
+    for _ in range(60):
+        relay.publish(world.service)
+        one.step()
+        world.clock.sleep(5)
+    begun = get(world, large)
+    assert (begun.state, begun.attempt, begun.charged) == (State.ACTIVE, REFUSALS_MAX + 1, 1)
+
+
+def test_a_worker_without_room_for_large_jobs_leaves_them_to_others(tmp_path: Path) -> None:
+    """It puts off what it has claimed, and rests: others find jobs that they can begin."""
+    world = memory_world(work_folder=str(tmp_path), slots=2, retry_first_s=5, **BUDGET)
+    sized(world, 20)
+    one, runtime = make(world)
+    runtime.held = True
+    one.step()
+    large = [sized(world, 15) for _ in range(20)]
+    began_at = world.clock.now()
+    while world.clock.now() < began_at + 30:
+        one.step()
+    assert 1 <= sum(get(world, job).attempt for job in large) <= 5
+
+
+@pytest.mark.parametrize("what", ["disk", "descriptors"])
+def test_who_has_waited_as_often_as_he_may_is_charged(what: str, tmp_path: Path) -> None:
+    """Whatever it is that there is too little of: nobody waits for ever."""
+    world = memory_world(waits_max=4)
+    job = replace(get(world, queued(world)), charged=1)
+    for waits, outcome in ((3, "handed_back"), (4, "failed")):
+        one = replace(job, attempt=waits + 1)
+        if what == "disk":
+            found = disk.report(world.service, one, FULL, tmp_path)
+        else:
+            found = descriptors.report(world.service, one, OSError(errno.EMFILE, "Too many open files"))
+        assert found["outcome"] == outcome
 
 
 def test_a_job_that_filled_the_disk_is_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

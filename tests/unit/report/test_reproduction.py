@@ -17,6 +17,8 @@ from unstuck.report.group import RunLine
 from unstuck.report.reproduction import Reproduction
 from unstuck.report.reproduction_page import reproduction_html
 from unstuck.report.reproduction_text import reproduction_sheet
+from unstuck.report.run_page import run_html
+from unstuck.report.text import run_sheet
 
 
 def told(reports: Path, *, stuck: int = 2, after: int = 0, lands: bool = True) -> Reproduction:
@@ -52,6 +54,22 @@ def test_it_happened_and_does_not_any_more(tmp_path: Path) -> None:
     assert rows["lost"] == ("0", "0", False)
     assert rows["jobs"][:2] == ("4 succeeded, 2 active", "6 succeeded")
     assert rows["last job ended"][0] == "never"
+    assert "attempts at most, handed-back ones included" in rows  # more of them than attempts_max is no bug
+
+
+def test_a_job_that_failed_is_never_called_ok(tmp_path: Path) -> None:
+    """Its record is as it should be, and `ok 7` beside `7 failed` reads as if the job were."""
+    both = told(tmp_path)
+    assert both.before.summary is not None
+    assert "ok" in {row.name for row in both.rows()}
+    assert "2 stuck, " in run_sheet(both.before).plain()
+    jobs = tuple(
+        replace(job, state="failed") if job.outcome == "ok" else job for job in both.before.summary.jobs
+    )
+    line = replace(both.before, summary=replace(both.before.summary, jobs=jobs))
+    assert "ok" not in {row.name for row in replace(both, before=line).rows()}
+    for text in (run_sheet(line).plain(), run_html(line)):
+        assert not re.search(r"\d ok\b", text)
 
 
 def test_an_incident_that_does_not_happen_proves_nothing(tmp_path: Path) -> None:

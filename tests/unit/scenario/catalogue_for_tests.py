@@ -57,6 +57,11 @@ class LinkDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heal:
+    fault: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nothing:
     """A fault without parameters."""
 
@@ -94,6 +99,7 @@ CATALOGUE = Catalogue(
         "duplicate_message": Nothing,
         "cut_message": Nothing,
         "link_down": LinkDown,
+        "heal": Heal,
         "exotic": Exotic,
     },
     on_message=frozenset({"swallow", "delay_message", "duplicate_message", "cut_message"}),

@@ -120,7 +120,7 @@ def test_memory_is_limited_by_the_world_or_by_the_service_itself(by_world: bool)
 
 def test_alerts_that_are_judged_have_time_to_be_evaluated_twice() -> None:
     """One that must end does so a while after the last job; elsewhere the final look waits for a moment."""
-    judged = changed(expect={"alerts": {"ends": ["dependency_away"]}})
+    judged = dataclasses.replace(scenario(), expect={"alerts": {"ends": ["dependency_away"]}})
     assert roles.quiet_within_s(changed()) == roles.QUIET_WITHIN_S
     assert roles.quiet_within_s(judged) == roles.QUIET_WITHIN_S + 2 * 15, "the service's default"
     often = dataclasses.replace(judged, settings={"alerts_every_s": 0.5})

@@ -100,7 +100,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
         if any(_within(beat, lease) for beat in beats):
             yield Kept()
         elif stage_s is None:
-            yield lacks_stage(lease.line)
+            yield lacks_stage(lease.line, context.measured)
         elif lease.value is None:
             yield unreadable(lease)
         elif lease.value <= stage_s:

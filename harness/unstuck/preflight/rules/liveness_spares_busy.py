@@ -55,7 +55,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
         return
     stage_s, patience_s = context.measured.longest_stage_s, probe.patience_s
     if stage_s is None:
-        yield lacks_stage(probe.line)
+        yield lacks_stage(probe.line, context.measured)
     elif patience_s is None:
         yield Open(
             line=probe.line, lacks=f"{probe.text} has a value that is not known here", step="Write it out."

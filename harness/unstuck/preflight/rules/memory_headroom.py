@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from unstuck.preflight.finding import Broken, Kept, Open, Outcome, Severity
+from unstuck.preflight.finding import Broken, Kept, Outcome, Severity
 from unstuck.preflight.model import Workload
-from unstuck.preflight.rules.port import Context, Example, unreadable
+from unstuck.preflight.rules.port import Context, Example, lacks_peak, unreadable
 from unstuck.preflight.units import show_mib
 
 ID: Final = "US005"
@@ -62,11 +62,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
         return
     peak = context.peak_mib(workload)
     if peak is None:
-        yield Open(
-            line=limit.line,
-            lacks="the peak of memory was not measured",
-            step="Give --run RUN or --peak-mib [ROLE=]MIB.",
-        )
+        yield lacks_peak(limit.line, context.measured)
     elif limit.value is None:
         yield unreadable(limit)
     elif limit.value < (needed := peak[0] * (1 + HEADROOM)):

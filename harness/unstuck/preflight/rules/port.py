@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Protocol
@@ -108,13 +108,30 @@ def of_service(workload: Workload) -> Severity | None:
     return Severity.WARNING if workload.kind is Kind.SERVICE else None
 
 
-def lacks_stage(line: int) -> Open:
+def lacks_stage(line: int, measured: Measured) -> Open:
     """For a rule that needs the longest stage."""
-    return Open(
-        line=line,
-        lacks="the longest stage was not measured",
-        step="Give --run RUN or --longest-stage-s SECONDS.",
-    )
+    return _lacks(line, measured, figure="the longest stage", flag="--longest-stage-s SECONDS")
+
+
+def lacks_peak(line: int, measured: Measured) -> Open:
+    """For a rule that needs the peak of memory of a workload."""
+    return _lacks(line, measured, figure="the peak of memory", flag="--peak-mib [ROLE=]MIB")
+
+
+def _lacks(line: int, measured: Measured, *, figure: str, flag: str) -> Open:
+    """Says why a run that was given has not told it, and what would."""
+    lacks, step = f"{figure} was not measured", f"Give --run RUN or {flag}."
+    if measured.runs:
+        lacks = f"{figure} was not measured by {_some(measured.runs)}"
+        step = f"Give another --run RUN or {flag}."
+    elif measured.in_sim:
+        lacks = f"{figure} was not measured: the sim has virtual time and fakes ({_some(measured.in_sim)})"
+        step = f"Give --run RUN of real processes, or {flag}."
+    return Open(line=line, lacks=lacks, step=step)
+
+
+def _some(runs: Sequence[str]) -> str:
+    return runs[0] if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more"
 
 
 def unreadable(setting: Setting[float] | Setting[str] | Setting[bool]) -> Open:

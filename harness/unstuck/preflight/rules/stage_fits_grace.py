@@ -67,7 +67,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
         return
     stage_s, grace_s = context.measured.longest_stage_s, usable_s(workload)
     if stage_s is None:
-        yield lacks_stage(workload.grace_s.line)
+        yield lacks_stage(workload.grace_s.line, context.measured)
     elif grace_s is None:
         yield unreadable(workload.grace_s)
     elif grace_s <= stage_s:

@@ -44,7 +44,7 @@ def judge(workload: Workload, context: Context) -> Iterator[Outcome]:
     stage_s = context.measured.longest_stage_s
     for timeout in (*workload.timeouts_s, *_of_server(workload)):
         if stage_s is None:
-            yield lacks_stage(timeout.line)
+            yield lacks_stage(timeout.line, context.measured)
         elif timeout.value is None:
             yield unreadable(timeout)
         elif timeout.value <= stage_s:

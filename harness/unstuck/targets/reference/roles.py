@@ -176,8 +176,8 @@ def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, st
 
 
 def quiet_within_s(scenario: Scenario) -> float:
-    """How long to wait for quiet once every job has ended: where alerts are judged, until their rules have been
-    evaluated twice, since one that must end does so a while after the last job, and not with it.
+    """How long to wait for quiet once every job has ended: where alerts are judged, until their rules have
+    been evaluated twice, since one that must end does so a while after the last job, and not with it.
     """
     if "alerts" not in scenario.expect:
         return QUIET_WITHIN_S
