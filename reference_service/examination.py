@@ -3,9 +3,9 @@
 It says whether work would get through, and so who should be sent some. It never says that this process should
 be restarted: what is wrong elsewhere is still wrong afterwards, and what was under way is lost.
 
-Readiness is of a role: what it cannot work without, and no more. For an object store that is away all processes of
-an API would be unready at once, though status, lists, cancelling and new jobs (an upload's address is signed here)
-need the database only. A request that does need more is answered with 503.
+Readiness is of a role: what it cannot work without, and no more. For an object store that is away all
+processes of an API would be unready at once, though status, lists, cancelling and new jobs (an upload's
+address is signed here) need the database only. A request that does need more is answered with 503.
 """
 
 from __future__ import annotations

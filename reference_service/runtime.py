@@ -111,8 +111,8 @@ class ForkRuntime:
             self._waiting = False
             self.waits += 1
         if self._attended is not None and self._at_once:
-            # 1. a client comes while we wait, so its signal is for the wait to answer  2. so does a job's end,
-            # and the wait is over  3. the next step lasts: nobody would be told until its end.
+            # 1. a client comes while we wait, so its signal is for the wait to answer  2. so does a job's
+            # end, and the wait is over  3. the next step lasts: nobody would be told until its end.
             self._attended.answer_at_once()
 
     def attend(self, one: Attended, clock: Clock, *, at_once: bool) -> None:

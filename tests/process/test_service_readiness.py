@@ -100,7 +100,7 @@ def await_status(url: str, status: int) -> None:
 
 @contextmanager
 def running(role: str, dependencies: Dependencies, folder: Path) -> Iterator[str]:
-    """A process of the role: where it answers, once it lives. It ends in order, and has not been restarted."""
+    """A process of the role: where it answers, once it lives. It ends in order, without a restart."""
     there, port = f"http://127.0.0.1:{dependencies.port}", free_port()
     environment = os.environ | {
         "REFERENCE_DATABASE_URL": f"sqlite:///{folder}/jobs.db",
