@@ -25,8 +25,9 @@ from reference_service.ports import (
     Rejected,
     Unavailable,
 )
+from reference_service.retry import has_waited_enough
 from reference_service.service import Service
-from reference_service.store import breakers
+from reference_service.store import breakers, work
 
 T = TypeVar("T")
 # A store that is full, or read-only, answers who reads: that must not say that it takes what is written.
@@ -132,15 +133,30 @@ class Breaker:
         spread_s = self._service.settings.breaker_open_s * SPREAD
         after_s = left_s + self._service.randomness.uniform(0.0, spread_s)
         raise DependencyAway(
-            f"{self._dependency} is left alone for {after_s:.1f} s", after_s=after_s, own=own
+            f"{self._dependency} is left alone for {after_s:.1f} s",
+            dependency=self._dependency,
+            after_s=after_s,
+            own=own,
         )
 
 
 def is_charged(service: Service, job: Job, away: DependencyAway) -> bool:
     """Whether an attempt that is handed back for a dependency counts against the job's limit all the same.
 
-    So that no job waits for ever by itself: one at which a dependency chokes, and which opens the breaker for
+    So that no job waits for ever by itself: one at which a dependency chokes, and which opens its breaker for
     everybody, from the second time on; and one that has waited `waits_max` times, for whatever reason.
+
+    Only what it did to this very dependency counts: 1. a deploy drains the job, 2. the vision API goes away,
+    3. the job is the first to meet that.
     """
-    waits = job.attempt - job.charged  # attempts before this one that did not count
-    return (away.own and waits > 0) or waits >= service.settings.waits_max
+    if has_waited_enough(service.settings, job):
+        return True
+    try:
+        return away.own and work.times_waited(service.store, job, opened(away.dependency)) > 0
+    except Unavailable:  # the database: nothing is known against the job
+        return False
+
+
+def opened(dependency: str) -> str:
+    """What the attempts log says of a job that is handed back, and has opened that breaker by itself."""
+    return f"opened:{dependency}"
