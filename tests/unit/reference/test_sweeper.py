@@ -8,7 +8,7 @@ from reference_service import relay, sweeper, uploads
 from reference_service.discards import FAILURES_MAX, OVERDUE_S
 from reference_service.domain import Outcome, Reason, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
-from reference_service.ports import ObjectFacts, Unavailable
+from reference_service.ports import ObjectFacts, Rejected, Unavailable
 from reference_service.store import events, recovery, work
 from tests.unit.reference.drive import VIDEO, get, initiate, make, moves, put, queued, rows, state_of
 
@@ -292,14 +292,19 @@ def left_behind(world: MemoryWorld, *keys: str) -> None:
     world.clock.advance(OVERDUE_S + 1)
 
 
-def locked(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch, word: str) -> list[str]:
+def locked(
+    world: MemoryWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    kind: type[Unavailable] = Unavailable,
+) -> list[str]:
     """The store will not give up keys with this word; what it was asked to delete."""
     real, asked = world.objects.delete, []
 
     def delete(key: str) -> None:
         asked.append(key)
         if word in key:
-            raise Unavailable("s3: AccessDenied")
+            raise kind("s3: AccessDenied")
         real(key)
 
     monkeypatch.setattr(world.objects, "delete", delete)
@@ -338,6 +343,15 @@ def test_more_than_a_list_of_them_do_not_keep_it_either(monkeypatch: pytest.Monk
         world.clock.advance(1)
         sweep(world)
     assert asked[101] == "other"
+
+
+def test_refusals_end_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a policy that denies it the store still answers: what is behind them goes in the same sweep."""
+    world = memory_world()
+    locked(world, monkeypatch, "locked", Rejected)
+    left_behind(world, *(f"locked-{number}" for number in range(FAILURES_MAX + 2)), "other")
+    assert sweep(world) == {"removed": 1, "unremoved": FAILURES_MAX + 2}
+    assert "other" not in world.objects.bodies
 
 
 def test_what_cannot_be_removed_does_not_keep_the_books_long(monkeypatch: pytest.MonkeyPatch) -> None:
