@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from sqlalchemy.engine import Connection
 
 from reference_service import relay, sweeper, uploads
 from reference_service.discards import FAILURES_MAX, OVERDUE_S
@@ -409,3 +413,23 @@ def test_instances_that_ended_long_ago_are_forgotten(folder: str) -> None:
     assert rows(world, "instances") == []
     one.step()
     assert [row["boot_id"] for row in rows(world, "instances")] == ["boot-1"]
+
+
+def test_events_of_weeks_are_forgotten_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement has its time: one for all of them would be cancelled in every sweep."""
+    world = memory_world()
+    for _ in range(12):
+        queued(world)
+    world.clock.advance(sweeper.KEEP_PUBLISHED_S + 1)
+    monkeypatch.setattr(events, "PURGE_BATCH", 5)
+    left: list[int] = []
+    single = world.database.single
+
+    def watched(work: Callable[[Connection], Any]) -> Any:
+        found = single(work)
+        left.append(len(rows(world, "outbox")))
+        return found
+
+    monkeypatch.setattr(world.database, "single", watched)
+    assert events.purge_published(world.service.store, age_s=sweeper.KEEP_PUBLISHED_S) == 12
+    assert left == [7, 2, 0]
