@@ -25,8 +25,9 @@ from reference_service.ports import (
     Rejected,
     Unavailable,
 )
+from reference_service.retry import has_waited_enough
 from reference_service.service import Service
-from reference_service.store import breakers
+from reference_service.store import breakers, work
 
 T = TypeVar("T")
 # A store that is full, or read-only, answers who reads: that must not say that it takes what is written.
@@ -35,6 +36,9 @@ DEPENDENCIES = (VISION, READS, WRITES, SINK)
 NEEDED_BY = {"captions": VISION, "publish": SINK}  # stage -> what it needs beside the object store
 ANSWERS = (Rejected, InvalidMedia, ObjectMissing, ObjectChanged)
 SPREAD = 0.25  # of the time open: those that wait do not all come back at one moment
+# Ten thousand that come back each `breaker_open_s` are 300 claims a second, for nothing. So after an outage
+# they are back within a quarter of how long it was, or this.
+LONGEST_S = 300.0
 
 
 class Breaker:
@@ -82,7 +86,7 @@ class Breaker:
         elif state.left_s <= 0 and breakers.probe(store, self._dependency, open_s=open_s):
             self._admitted, self._closed = True, False
         else:
-            self._give_up(state.left_s or open_s)
+            self._give_up(state.left_s or open_s, away_s=state.open_s)
 
     def look(self, state: breakers.State | None, *, soon: bool) -> None:
         """Raises `DependencyAway` while it is open, as `state` has it; `soon`: the first call comes next.
@@ -91,7 +95,7 @@ class Breaker:
         """
         if self._on and state is not None and state.open_s is not None:
             if state.left_s > 0:
-                self._give_up(state.left_s)
+                self._give_up(state.left_s, away_s=state.open_s)
         elif soon:
             self._enter(state)
 
@@ -127,20 +131,40 @@ class Breaker:
         open_s = self._service.settings.breaker_open_s
         return breakers.fail(self._service.store, self._dependency, most=most, open_s=open_s, took_s=took_s)
 
-    def _give_up(self, left_s: float, *, own: bool = False) -> None:
+    def _give_up(self, left_s: float, *, own: bool = False, away_s: float = 0.0) -> None:
+        """`away_s`: for how long it has been left alone. Who has just looked in vain comes again as soon as
+        somebody may look: that is one of all that wait.
+        """
         self._service.metrics.count("reference_breaker_refusals_total", dependency=self._dependency)
         spread_s = self._service.settings.breaker_open_s * SPREAD
-        after_s = left_s + self._service.randomness.uniform(0.0, spread_s)
+        later_s = min(LONGEST_S, away_s * SPREAD)
+        uniform = self._service.randomness.uniform
+        after_s = max(left_s + uniform(0.0, spread_s), uniform(0.0, later_s))
         raise DependencyAway(
-            f"{self._dependency} is left alone for {after_s:.1f} s", after_s=after_s, own=own
+            f"{self._dependency} is left alone for {after_s:.1f} s",
+            dependency=self._dependency,
+            after_s=after_s,
+            own=own,
         )
 
 
 def is_charged(service: Service, job: Job, away: DependencyAway) -> bool:
     """Whether an attempt that is handed back for a dependency counts against the job's limit all the same.
 
-    So that no job waits for ever by itself: one at which a dependency chokes, and which opens the breaker for
+    So that no job waits for ever by itself: one at which a dependency chokes, and which opens its breaker for
     everybody, from the second time on; and one that has waited `waits_max` times, for whatever reason.
+
+    Only what it did to this very dependency counts: 1. a deploy drains the job, 2. the vision API goes away,
+    3. the job is the first to meet that.
     """
-    waits = job.attempt - job.charged  # attempts before this one that did not count
-    return (away.own and waits > 0) or waits >= service.settings.waits_max
+    if has_waited_enough(service.settings, job):
+        return True
+    try:
+        return away.own and work.times_waited(service.store, job, opened(away.dependency)) > 0
+    except Unavailable:  # the database: nothing is known against the job
+        return False
+
+
+def opened(dependency: str) -> str:
+    """What the attempts log says of a job that is handed back, and has opened that breaker by itself."""
+    return f"opened:{dependency}"

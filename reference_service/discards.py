@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference_service.ports import Unavailable
+from reference_service.ports import Rejected, Unavailable
 from reference_service.service import Service
 from reference_service.store import events
 from reference_service.store.events import Discard
 
 OVERDUE_S = 10.0  # whoever wrote it is at it before that, or will not come back
-FAILURES_MAX = 3  # in a row: then it is the object store, and the rest of the list would only wait
+FAILURES_MAX = 3  # without an answer, in a row: then it is the object store, and the rest would only wait
 
 
 def collect(service: Service, job_id: str) -> None:
@@ -26,7 +26,8 @@ def collect_overdue(service: Service, counts: dict[str, int], stopping: Callable
     """For the sweeper: removes what others should have removed by now.
 
     Each by itself: one that the store will not give up is tried again by a later sweep, behind all others
-    that are due, and is counted as `unremoved`. Raises `Unavailable` when it is the store, or the database.
+    that are due, and is counted as `unremoved`. Raises `Unavailable` when it is the store, or the database:
+    one that refuses is there, and may give up what is behind.
     """
     failures = 0
     for discard in events.overdue_discards(service.store, age_s=OVERDUE_S):
@@ -35,7 +36,7 @@ def collect_overdue(service: Service, counts: dict[str, int], stopping: Callable
         try:
             _remove(service, discard)
         except Unavailable as error:
-            failures += 1
+            failures = 0 if isinstance(error, Rejected) else failures + 1
             counts["unremoved"] += 1
             service.log.warning("not removed", job=discard.job, key=discard.key, error=str(error))
             events.put_off_discard(service.store, discard, age_s=OVERDUE_S)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reference_service import descriptors, disk
-from reference_service.breaker import READS, SINK, WRITES, is_charged
+from reference_service.breaker import READS, SINK, WRITES, is_charged, opened
 from reference_service.domain import STAGES, Defence, Job, Reason
 from reference_service.lineage import Lineage, sha256_of
 from reference_service.patience import Patience
@@ -68,7 +68,12 @@ def _lived(service: Service, job: Job, attempt: _Attempt) -> Mapping[str, Any]:
     try:
         return {"outcome": "succeeded", "result_prefix": attempt.run()}
     except DependencyAway as away:
-        report: dict[str, Any] = {"outcome": "handed_back", "after_s": away.after_s, "error": str(away)}
+        report: dict[str, Any] = {
+            "outcome": "handed_back",
+            "after_s": away.after_s,
+            "waited_for": opened(away.dependency) if away.own else None,
+            "error": str(away),
+        }
         if is_charged(service, job, away):
             report |= {"outcome": "failed", "reason": Reason.DEPENDENCY_UNAVAILABLE.value}
         return report

@@ -347,8 +347,9 @@ class DependencyAway(HandBack):
     `own`: this attempt alone has found it away, when it was there for others.
     """
 
-    def __init__(self, what: str, *, after_s: float, own: bool = False) -> None:
+    def __init__(self, what: str, *, dependency: str, after_s: float, own: bool = False) -> None:
         super().__init__(what)
+        self.dependency = dependency
         self.after_s = after_s
         self.own = own
 

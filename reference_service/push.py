@@ -44,8 +44,7 @@ def loop(
             wait_s = pusher.step(lambda: runtime.stopping)
         except Unavailable as error:
             service.log.warning("a dependency is away", error=str(error))
-        if wait_s > 0.0:
-            runtime.wait(wait_s)
+        runtime.wait(wait_s)  # 0.0, too: whoever asks for figures, or whether it is ready, is answered here
     pusher.stop()
     presence.say_goodbye()
 

@@ -141,7 +141,7 @@ class S3Objects:
                     f"{problem.get('Key')}: {problem.get('Code')}" for problem in answer.get("Errors", ())
                 ]
             if kept:
-                raise Unavailable(f"s3: {kept[0]} ({len(kept)} were not removed)")
+                raise Rejected(f"s3: {kept[0]} ({len(kept)} were not removed)")
 
         self._call(remove)
 

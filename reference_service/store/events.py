@@ -70,7 +70,16 @@ MARK_JOB = (
     .where(jobs.c.id == bindparam("b_job"), jobs.c.state == State.QUEUED)
     .values(published_at=database_now())
 )
-PURGE = delete(outbox).where(outbox.c.published_at < database_now() - bindparam("b_age_s"))
+PURGE_BATCH = 5000  # a statement has its time: one for what weeks have left would be cancelled in each sweep
+PURGE_BATCHES_MAX = 100  # at a time: the sweeper has more to do
+PURGE = delete(outbox).where(
+    outbox.c.id.in_(
+        select(outbox.c.id)
+        .where(outbox.c.published_at < database_now() - bindparam("b_age_s"))
+        .order_by(outbox.c.published_at)
+        .limit(bindparam("b_limit"))
+    )
+)
 _DISCARDS = select(discards.c.id, discards.c.job, discards.c.kind, discards.c.key, discards.c.upload_id)
 DISCARDS_OF_JOB = _DISCARDS.where(discards.c.job == bindparam("b_job")).order_by(discards.c.id)
 DISCARDS = (
@@ -158,8 +167,18 @@ def mark_announced(store: Store, job_id: str) -> None:
 
 
 def purge_published(store: Store, *, age_s: float) -> int:
-    """Forgets events published longer than `age_s` ago; how many."""
-    return store.single(lambda connection: connection.execute(PURGE, {"b_age_s": age_s}).rowcount)
+    """Forgets events published longer than `age_s` ago, the oldest first, a batch at a time; how many.
+
+    At most 100 batches: the rest is for the next time. Raises `Unavailable`; what is gone is gone.
+    """
+    values = {"b_age_s": age_s, "b_limit": PURGE_BATCH}
+    forgotten = 0
+    for _ in range(PURGE_BATCHES_MAX):
+        gone = store.single(lambda connection: connection.execute(PURGE, values).rowcount)
+        forgotten += gone
+        if gone < PURGE_BATCH:
+            break
+    return forgotten
 
 
 def discards_of(store: Store, job_id: str) -> Sequence[Discard]:

@@ -166,6 +166,19 @@ def test_a_hand_back_is_not_charged(store: Store) -> None:
     assert (back.state, back.attempt, back.charged, back.worker) == (State.QUEUED, 1, 0, None)
 
 
+def test_what_an_attempt_waited_for_is_counted(store: Store) -> None:
+    """Of this job, and of that; a failed attempt's reason is none."""
+    job = claimed(store)
+    for what in ("no_room", "opened:vision", "no_room"):
+        assert work.requeue(store, job, AttemptEnd(outcome=Outcome.HANDED_BACK, waited_for=what)) is not None
+        again = work.claim(store, job.id, ME, lease_s=60)
+        assert again is not None
+        job = again
+    work.fail(store, job, FAILED)
+    found = [work.times_waited(store, job, what) for what in ("no_room", "opened:vision", "crashed")]
+    assert found == [2, 1, 0]
+
+
 def test_a_lease_is_expired_by_the_databases_clock(store: Store) -> None:
     """A lease that still runs is not in the list; one that was renewed since the list was read stays."""
     claimed(store)

@@ -127,3 +127,24 @@ def test_switched_off_every_call_goes_through() -> None:
         with pytest.raises(Unavailable):
             attempt(world).call(ask)
     assert len(asked) == 5
+
+
+@pytest.mark.parametrize(("away_s", "mean_s", "most_s"), [(11, 11, 13), (300, 30, 75), (3600, 120, 300)])
+def test_the_longer_it_is_away_the_less_often_they_come_back(
+    world: MemoryWorld, away_s: int, mean_s: int, most_s: int
+) -> None:
+    """Ten thousand jobs that each come as soon as somebody may look are hundreds of claims a second, in vain.
+
+    Within a quarter of the outage, and five minutes at most, all are back.
+    """
+    fail(world, 3)
+    for _ in range(away_s // 11):
+        world.clock.advance(11)
+        fail(world, 1)
+    waits = []
+    for _ in range(500):
+        with pytest.raises(DependencyAway) as away:
+            attempt(world).call(never)
+        waits.append(away.value.after_s)
+    assert sum(waits) / len(waits) >= mean_s
+    assert most_s * 0.9 <= max(waits) <= most_s

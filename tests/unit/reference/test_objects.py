@@ -9,7 +9,7 @@ import pytest
 
 from reference_service.aws import AwsAccess
 from reference_service.objects import S3Objects
-from reference_service.ports import Unavailable
+from reference_service.ports import Rejected
 
 NOWHERE = AwsAccess(endpoint="http://127.0.0.1:9", region="us-east-1", key_id="id", secret="secret")
 
@@ -42,6 +42,6 @@ def test_an_object_that_cannot_be_deleted_keeps_none_of_later_pages(monkeypatch:
     """All that can go goes; it is told all the same that something is left."""
     store, client = S3Objects("bucket", NOWHERE), Locked()
     monkeypatch.setattr(store, "_client", client)
-    with pytest.raises(Unavailable, match=r"a/locked: AccessDenied \(1 were not removed\)"):
+    with pytest.raises(Rejected, match=r"a/locked: AccessDenied \(1 were not removed\)"):
         store.delete_prefix("a/")
     assert client.left == ["a/locked"]

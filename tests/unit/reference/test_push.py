@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reference_service.fakes import MemoryWorld, memory_world
+from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
 from reference_service.ports import Unavailable
-from reference_service.push import KEEP_S, Pusher
+from reference_service.push import KEEP_S, Pusher, loop
 from reference_service.store import events
 
 A, B = "http://a", "http://b"
@@ -140,3 +140,39 @@ def test_what_is_held_at_the_end_is_given_back() -> None:
     pusher.stop()
     (again,) = world.jobs_queue.receive(wait_s=0.0, most=10)
     assert again.body == {"job": "j"}
+
+
+class Impatient(FakeRuntime):
+    """Is told to stop at its third wait."""
+
+    waits = 0
+
+    def wait(self, timeout_s: float) -> None:
+        super().wait(timeout_s)
+        self.waits += 1
+        self.stopping = self.waits == 3
+
+
+@pytest.mark.parametrize("events_there", [0, 9], ids=["idle", "busy"])
+def test_whoever_asks_for_figures_is_heard_between_two_looks_at_the_queue(events_there: int) -> None:
+    """Only `wait` answers them: it is called each time, also when the queue itself was waited on."""
+    workers = Workers(a=True)
+    world, pusher = make(workers)
+    del pusher
+    world.jobs_queue.delete(*world.jobs_queue.receive(wait_s=0.0, most=1))
+    for _ in range(events_there):
+        world.jobs_queue.send({"job": "j"})
+    looks = 0
+    receive = world.jobs_queue.receive
+
+    def look(*, wait_s: float, most: int) -> Any:
+        nonlocal looks
+        looks += 1
+        assert looks <= 3, "nobody was heard meanwhile"
+        return receive(wait_s=wait_s, most=most)
+
+    world.jobs_queue.receive = look  # type: ignore[method-assign]  # a fake of a fake
+    runtime = Impatient(world.clock)
+    loop(world.service, runtime, endpoints=workers)
+    assert (looks, runtime.waits) == (3, 3)
+    assert world.jobs_queue.bodies() == []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from sqlalchemy.engine import Connection
 
 from reference_service import relay, sweeper, uploads
 from reference_service.discards import FAILURES_MAX, OVERDUE_S
 from reference_service.domain import Outcome, Reason, State
 from reference_service.fakes import FakeRuntime, MemoryWorld, memory_world
-from reference_service.ports import ObjectFacts, Unavailable
+from reference_service.ports import ObjectFacts, Rejected, Unavailable
 from reference_service.store import events, recovery, work
 from tests.unit.reference.drive import VIDEO, get, initiate, make, moves, put, queued, rows, state_of
 
@@ -292,14 +296,19 @@ def left_behind(world: MemoryWorld, *keys: str) -> None:
     world.clock.advance(OVERDUE_S + 1)
 
 
-def locked(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch, word: str) -> list[str]:
+def locked(
+    world: MemoryWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    kind: type[Unavailable] = Unavailable,
+) -> list[str]:
     """The store will not give up keys with this word; what it was asked to delete."""
     real, asked = world.objects.delete, []
 
     def delete(key: str) -> None:
         asked.append(key)
         if word in key:
-            raise Unavailable("s3: AccessDenied")
+            raise kind("s3: AccessDenied")
         real(key)
 
     monkeypatch.setattr(world.objects, "delete", delete)
@@ -338,6 +347,15 @@ def test_more_than_a_list_of_them_do_not_keep_it_either(monkeypatch: pytest.Monk
         world.clock.advance(1)
         sweep(world)
     assert asked[101] == "other"
+
+
+def test_refusals_end_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a policy that denies it the store still answers: what is behind them goes in the same sweep."""
+    world = memory_world()
+    locked(world, monkeypatch, "locked", Rejected)
+    left_behind(world, *(f"locked-{number}" for number in range(FAILURES_MAX + 2)), "other")
+    assert sweep(world) == {"removed": 1, "unremoved": FAILURES_MAX + 2}
+    assert "other" not in world.objects.bodies
 
 
 def test_what_cannot_be_removed_does_not_keep_the_books_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -395,3 +413,23 @@ def test_instances_that_ended_long_ago_are_forgotten(folder: str) -> None:
     assert rows(world, "instances") == []
     one.step()
     assert [row["boot_id"] for row in rows(world, "instances")] == ["boot-1"]
+
+
+def test_events_of_weeks_are_forgotten_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement has its time: one for all of them would be cancelled in every sweep."""
+    world = memory_world()
+    for _ in range(12):
+        queued(world)
+    world.clock.advance(sweeper.KEEP_PUBLISHED_S + 1)
+    monkeypatch.setattr(events, "PURGE_BATCH", 5)
+    left: list[int] = []
+    single = world.database.single
+
+    def watched(work: Callable[[Connection], Any]) -> Any:
+        found = single(work)
+        left.append(len(rows(world, "outbox")))
+        return found
+
+    monkeypatch.setattr(world.database, "single", watched)
+    assert events.purge_published(world.service.store, age_s=sweeper.KEEP_PUBLISHED_S) == 12
+    assert left == [7, 2, 0]

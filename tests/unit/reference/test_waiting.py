@@ -22,7 +22,7 @@ from tests.unit.reference.drive import get, make, queued, rows
 
 AWAY_S = 600.0
 PRODUCTION: dict[str, Any] = {"retry_first_s": 5, "retry_longest_s": 300}
-BACK_S = 120.0  # within which all are done once it is back
+BACK_S = 180.0  # within which all are done once it is back: a quarter of that, and their work
 
 
 class Gate:
@@ -33,6 +33,9 @@ class Gate:
         self._until = clock.now() + away_s
         self._takes_s = takes_s
         self.calls = self.in_vain = 0
+
+    def away_again(self, away_s: float) -> None:
+        self._until = self._clock.now() + away_s
 
     def __call__(self, *_given: object, **_named: object) -> None:
         self.calls += 1
@@ -213,6 +216,36 @@ def test_a_job_at_which_an_api_chokes_ends_while_others_are_served(tmp_path: Pat
     assert (ended.state, ended.reason) == (State.FAILED, Reason.DEPENDENCY_UNAVAILABLE)
     assert ended.charged == 3
     assert {get(world, job).state for job in good} == {State.SUCCEEDED}
+
+
+@pytest.mark.parametrize("before", ["drained", "waited"])
+def test_only_what_a_job_did_to_a_dependency_counts_against_it(before: str, tmp_path: Path) -> None:
+    """A drain does not, nor a wait while others found it away: the outages behind that are not its fault."""
+    settings = {**PRODUCTION, "attempts_max": 1, "drain_grace_s": 0}
+    world = memory_world(work_folder=str(tmp_path), slots=1, **settings)
+    job = queued(world)
+    gate = Gate(world.clock, 0.0)
+    world = captioning(world, gate)
+    one, runtime = make(world)
+    if before == "drained":
+        runtime.held = True
+        one.step()
+        runtime.stopping, runtime.held = True, False
+        while not one.done:
+            one.step()
+        one, _ = make(world, "boot-2")
+    else:
+        for _ in range(5):
+            breakers.fail(world.service.store, "vision", most=5, open_s=30)
+        run_for(world, one, 5)
+    now = get(world, job)
+    assert (now.state, now.attempt, now.charged) == (State.QUEUED, 1, 0)
+    gate.away_again(45)
+    world.clock.sleep(31)
+    breakers.close(world.service.store, "vision")
+    run_for(world, one, AWAY_S, [job])
+    assert gate.in_vain >= 5, "it was the first to meet the outage"
+    assert (get(world, job).state, get(world, job).charged) == (State.SUCCEEDED, 1)
 
 
 def test_no_job_waits_more_often_than_it_may(tmp_path: Path) -> None:
