@@ -13,7 +13,7 @@ import pytest
 from bench.__main__ import PAGES
 from reference_service.__main__ import COMMANDS, ROLES
 from tests.docs.blocks import commands, of_kind
-from tests.tooling.repository import ROOT, text
+from tests.tooling.repository import ROOT, pages, text
 from unstuck.cli import main, options
 from unstuck.cli.inputs import bundled
 from unstuck.errors import ExitCode
@@ -105,6 +105,17 @@ def run_pip(words: list[str], here: Path) -> None:
     known = set(re.findall(r"^(\w+) = \[", text(Path("pyproject.toml")), flags=re.MULTILINE))
     assert words[0] == "install"
     assert {one for extra in extras for one in extra.split(",")} <= known
+
+
+def test_no_page_installs_what_no_index_has() -> None:
+    """Whoever types it gets an error, or somebody else's package of that name: a checkout is there."""
+    found = [
+        (page, line)
+        for page in pages()
+        for line in text(page).splitlines()
+        if re.search(r"pip install (\S+ )*'?unstuck\b", line)
+    ]
+    assert found == []
 
 
 def run_python(words: list[str], here: Path) -> None:

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from unstuck.checks.no_job_lost import may_be_lost
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.result import conclude, plural
-from unstuck.checks.story import JobStory, Story, seconds, text_of
+from unstuck.checks.story import Claim, JobStory, Story, data_of, seconds, text_of
+from unstuck.history import Event
 
 NAME = "every_job_terminal"
 PROMISE = "Every job reaches a terminal state within the recovery budget."
 PARAMETERS: Mapping[str, tuple[type, ...]] = {"within_s": (int, float)}
 
+
+class Mover(NamedTuple):
+    """Who moves a job on. `role`: of which some process has to be there; None: the one that holds the job.
+    `defence`: what it does it by, where that can be off."""
+
+    text: str
+    role: str | None
+    defence: str | None = None
+
+
 # Who moves a job on from each state that is not final.
-MOVED_ON_BY: Mapping[str, str] = {
-    "awaiting_upload": "the API when the upload is completed, the relay when it hears of the object, "
-    "or the sweeper at the upload's deadline",
-    "queued": "a worker that claims it, after its event or after the sweeper has published that again",
-    "active": "the worker that holds its lease, or the sweeper once the lease has expired",
+MOVED_ON_BY: Mapping[str, tuple[Mover, ...]] = {
+    "awaiting_upload": (
+        Mover("the API when the upload is completed", "api"),
+        Mover("the relay when it hears of the object", "relay"),
+        Mover("the sweeper at the upload's deadline", "sweeper", "upload_expiry"),
+    ),
+    "queued": (
+        Mover(
+            "a worker that claims it, after its event or after the sweeper has published that again", "worker"
+        ),
+    ),
+    "active": (
+        Mover("the worker that holds its lease", None),
+        Mover("the sweeper once the lease has expired", "sweeper", "lease_recovery"),
+    ),
 }
 
 
@@ -103,9 +124,10 @@ def _stuck(story: Story, job: JobStory) -> Evidence:
 
 
 def moved_on_by(story: Story, job: JobStory) -> str:
-    """What should have moved a job on from where it is; empty: nothing has to, or nobody says."""
+    """What should have moved a job on from where it is, of what was there and switched on; empty: nothing has
+    to, or nobody says."""
     if not job.sampled:
-        return MOVED_ON_BY.get(job.state or "", "")
+        return _movers(story, job)
     held = text_of(job.outcome, "held")
     period_s = story.run.recovery_period_s
     again = f", expected within {period_s:g} s" if period_s is not None else ""
@@ -119,6 +141,43 @@ def moved_on_by(story: Story, job: JobStory) -> str:
     return movers.get(held or "", "")
 
 
+def _movers(story: Story, job: JobStory) -> str:
+    left: list[str] = []
+    missing: list[str] = []
+    for mover in MOVED_ON_BY.get(job.state or "", ()):
+        why = _why_not(story, job, mover)
+        if why is None:
+            left.append(mover.text)
+        else:
+            missing.append(why)
+    if left:
+        return ", or ".join(filter(None, (", ".join(left[:-1]), left[-1])))
+    return f"nobody: {', '.join(missing)}" if missing else ""
+
+
+def _why_not(story: Story, job: JobStory, mover: Mover) -> str | None:
+    """Why it cannot move the job on: it is off, or dead; None: it can, as far as anybody saw."""
+    off = data_of(story.run.start).get("defences_off")
+    if mover.defence is not None and isinstance(off, list) and mover.defence in off:
+        return f"{mover.defence} is off"
+    if mover.role is None:
+        claim = job.claims[-1] if job.claims else None
+        return f"{claim.holder} has ended" if claim is not None and _gone(story, claim) else None
+    of_role = (process for process in story.processes.values() if process.role == mover.role)
+    ends = [process.lives[-1].exit for process in of_role if process.lives]
+    over = story.run.end
+    gone = [end is not None and (over is None or end.number < over.number) for end in ends]
+    return f"no {mover.role} is left" if gone and all(gone) else None
+
+
+def _gone(story: Story, claim: Claim) -> Event | None:
+    """The end of the life that claimed: a restarted process keeps its name, and holds nothing of before."""
+    process = story.processes.get(claim.holder or "")
+    life = None if process is None else process.life_at(claim.at_s)
+    gone, over = None if life is None else life.exit, story.run.end
+    return None if gone is None or (over is not None and gone.number > over.number) else gone
+
+
 def _held(story: Story, job: JobStory) -> str:
     if job.outcome is None:
         return "and nobody looked who holds it"
@@ -127,10 +186,9 @@ def _held(story: Story, job: JobStory) -> str:
     holder = None if claim is None else claim.holder
     if claim is None or holder is None or held not in (None, "lease"):
         return "held nowhere" if held is None else f"held by {_OF_KIND.get(held, held)}"
-    # A restarted process keeps its name: it is the life that claimed which held the job.
-    life = story.processes[holder].life_at(claim.at_s) if holder in story.processes else None
-    gone = None if life is None else life.exit
-    ended = "" if gone is None else f", which ended at {seconds(gone):.3f} s"
+    gone = _gone(story, claim)
+    role = None if gone is None else story.processes[holder].role
+    ended = "" if gone is None else f" (that {role or 'process'} ended at {seconds(gone):.3f} s)"
     by = "held by the lease of" if held == "lease" else "held nowhere; its holder was"
     return f"{by} {holder}{ended}"
 

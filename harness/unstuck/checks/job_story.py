@@ -224,22 +224,26 @@ class JobStory:
         return [op for op in self.ops if op.action in actions]
 
     def actors(self) -> list[str | None]:
-        """Who made each of `moves`, by the service's own log; None where it does not say.
+        """Who made each of `moves`, by the service's own log; None where it does not say."""
+        return [text_of(event, "actor") for event in self.log_of_moves()]
+
+    def log_of_moves(self) -> list[Event | None]:
+        """What the service's own log has of each of `moves`; None where it has nothing.
 
         The nth move between two states is the nth that the log has of them.
         """
         said: dict[tuple[str | None, str], deque[Event]] = defaultdict(deque)
         for event in self.kept_log:
             said[event.data["from"], event.data["to"]].append(event)
-        actors: list[str | None] = []
+        found: list[Event | None] = []
         kept = {move.number for move in self.kept_moves}
         for move in self.moves:
             if move.number not in kept:
-                actors.append(None)
+                found.append(None)
                 continue
             of_these = said[move.before, move.after]
-            actors.append(text_of(of_these.popleft(), "actor") if of_these else None)
-        return actors
+            found.append(of_these.popleft() if of_these else None)
+        return found
 
     def enter(self, move: Move) -> None:
         """Takes the next move of the job."""

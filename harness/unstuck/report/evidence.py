@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from unstuck.checks.every_job_terminal import moved_on_by
-from unstuck.checks.job_story import Claim, JobStory, seconds, text_of
+from unstuck.checks.job_story import Claim, JobStory, Move, seconds, text_of
 from unstuck.checks.port import Evidence, PropertyResult
 from unstuck.checks.run_story import Life
 from unstuck.checks.story import Story
-from unstuck.history import Event
+from unstuck.report.excerpt import Line, lines_around, moves_of_log, shortened
 from unstuck.report.model import BrokenPromise, Mark
 from unstuck.report.words import event_text, span
-
-EXCERPT_LINES: Final = 16
-
-_OF_A_JOB: Final = frozenset({"op", "transition", "stage", "attempt", "effect", "outcome", "message"})
-_OF_A_HOLDER: Final = frozenset({"start", "exit", "signal", "restart"})
 
 
 def explain(
@@ -25,7 +19,7 @@ def explain(
 ) -> BrokenPromise:
     """Puts one piece of evidence beside the job's own timeline. `logs`: process -> its log's path."""
     job = story.jobs.get(evidence.job) if evidence.job is not None else None
-    events = _events(evidence, job, story)
+    lines = lines_around(evidence.events, job, story)
     return BrokenPromise(
         property=result.name,
         promise=promise,
@@ -34,16 +28,17 @@ def explain(
         message=evidence.message,
         facts=evidence.facts,
         stopped=_stopped(job),
-        held_by=_held_by(job, story),
+        held_by=_held_by(evidence, job, story),
         moves_on=moved_on_by(story, job) if job is not None else "",
-        excerpt=tuple(_shorten(events, frozenset(evidence.events))),
-        marks=tuple(_mark(event) for event in events if event.number in evidence.events),
-        logs=_logs(job, events, logs),
+        excerpt=tuple(shortened(lines)),
+        marks=tuple(_mark(line) for line in lines if line.named),
+        logs=_logs(job, lines, logs),
     )
 
 
-def _mark(event: Event) -> Mark:
-    return Mark(at_s=seconds(event), text=event_text(event), job=event.job, process=event.process)
+def _mark(line: Line) -> Mark:
+    event = line.event
+    return Mark(at_s=line.at_s, text=event_text(event), job=event.job, process=event.process)
 
 
 def life_end(life: Life) -> str:
@@ -65,10 +60,40 @@ def _stopped(job: JobStory | None) -> str:
     return f"{job.state}{stage}, since {span(job.moves[-1].at_s)}"
 
 
-def _held_by(job: JobStory | None, story: Story) -> str:
+def _held_by(evidence: Evidence, job: JobStory | None, story: Story) -> str:
+    """Who held the job, and who wrote though another held it, where that is what the evidence shows."""
     if job is None or not job.claims:
         return ""
-    claim = job.claims[-1]
+    overwritten = _overwritten(evidence, job)
+    if overwritten is None:
+        return _holder(job.claims[-1], story)
+    claim, wrote = overwritten
+    return "; ".join(filter(None, (_holder(claim, story), wrote)))
+
+
+def _overwritten(evidence: Evidence, job: JobStory) -> tuple[Claim, str] | None:
+    """The claim that another's write ended, and who wrote: `worker-2 wrote with token 1`."""
+    log = moves_of_log(job)
+    actors = dict(zip((move.number for move in job.moves), job.actors(), strict=True))
+    moves: dict[int, Move] = {**{move.number: move for move in job.moves}, **log}
+    said = {event.number: event for event in job.said_moves}
+    for number in reversed(evidence.events):
+        move = moves.get(number)
+        ended = (one for one in job.claims if move and one.left and one.left.number == move.number)
+        claim = next(ended, None)
+        if move is None or claim is None:
+            continue
+        token = said[number].data["token"] if number in said else move.token
+        writer = actors[move.number]
+        foreign = move.after == "succeeded" and None not in (writer, claim.holder) and writer != claim.holder
+        if token == claim.move.token and not foreign:
+            return None
+        before = (one.holder for one in job.claims if one.move.token == token)
+        return claim, f"{writer or next(before, None) or 'somebody'} wrote with token {token}"
+    return None
+
+
+def _holder(claim: Claim, story: Story) -> str:
     if claim.holder is None:
         return ""
     let_go = "" if claim.left is None else f", until {span(claim.left.at_s)}"
@@ -86,46 +111,10 @@ def _fate(claim: Claim, story: Story) -> str:
     return f", which ended at {span(seconds(life.exit))}: {life_end(life)}"
 
 
-def _events(evidence: Evidence, job: JobStory | None, story: Story) -> list[Event]:
-    """The job's own events, those of whoever held it, the faults, and what the evidence names; in time."""
-    named = frozenset(evidence.events)
-    holders = {claim.holder for claim in job.claims} if job is not None else set()
-    chosen = [
-        event
-        for event in story.history.events
-        if event.number in named
-        or (job is not None and event.job == job.id and event.kind in _OF_A_JOB and event.phase != "invoke")
-        or (event.kind == "process" and event.process in holders and event.phase in _OF_A_HOLDER)
-        or (job is not None and event.kind == "fault" and event.phase in ("landed", "healed"))
-    ]
-    return sorted(chosen, key=lambda event: (event.at_ns, event.number))
-
-
-def _shorten(events: list[Event], named: frozenset[int]) -> Iterable[str]:
-    """At most so many lines: what the evidence names, then the newest; gaps are counted."""
-    kept = {event.number for event in events if event.number in named}
-    for event in reversed(events):
-        if len(kept) >= EXCERPT_LINES:
-            break
-        kept.add(event.number)
-    left_out = 0
-    for event in events:
-        if event.number not in kept:
-            left_out += 1
-            continue
-        if left_out:
-            yield f"          … {left_out} more"
-            left_out = 0
-        mark = "▶" if event.number in named else " "
-        yield f"{seconds(event):8.3f} {mark} {event_text(event)}"
-    if left_out:
-        yield f"          … {left_out} more"
-
-
-def _logs(job: JobStory | None, events: list[Event], logs: Mapping[str, str]) -> tuple[str, ...]:
+def _logs(job: JobStory | None, lines: Sequence[Line], logs: Mapping[str, str]) -> tuple[str, ...]:
     """The logs of whoever had to do with it, the newest holder first; of the run itself, all of them."""
     if job is None:
         return tuple(logs.values())
     names = [claim.holder for claim in reversed(job.claims)]
-    names += [event.process or text_of(event, "worker") for event in reversed(events)]
+    names += [line.event.process or text_of(line.event, "worker") for line in reversed(lines)]
     return tuple(logs[name] for name in dict.fromkeys(names) if name in logs)

@@ -10,7 +10,7 @@ from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.markup import Child, Markup, join, tag
 from unstuck.report.model import BrokenPromise
 from unstuck.report.page import badge, command, header, page, table
-from unstuck.report.text import done_text, doubts, jobs_text
+from unstuck.report.text import done_text, doubts, jobs_text, recovery_text
 from unstuck.report.text_group import ORDER, case_text, counts_text
 from unstuck.report.text_proof import alarms_text
 from unstuck.report.words import plural, span, target_text
@@ -188,7 +188,7 @@ def _runs(group: Group) -> Markup:
             _link(line),
             line.excluded or line.error or (done_text(line.summary) if line.summary else ""),
             jobs_text(line.summary) if line.summary else "",
-            _bar(line.summary.recovery_s if line.summary else None, slowest),
+            _recovery(line, slowest),
             _bar(line.duration_s if line.excluded is None else None, longest),
         )
         for line in group.lines
@@ -206,6 +206,11 @@ def _link(line: RunLine) -> Markup:
         tag("a", name, href=page_of) if page_of else name,
         tag("div", case, class_="soft") if case != name else None,
     )
+
+
+def _recovery(line: RunLine, slowest: float) -> Child:
+    known = None if line.summary is None else line.summary.recovery_s
+    return _bar(known, slowest) if known is not None or line.summary is None else recovery_text(line.summary)
 
 
 def _bar(value_s: float | None, most_s: float) -> Child:

@@ -9,7 +9,7 @@ from unstuck.checks.port import Verdict
 from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.model import Summary
 from unstuck.report.sheet import clean
-from unstuck.report.text import MARKS, done_text, evidence_sheet, fault_fate, jobs_text
+from unstuck.report.text import MARKS, done_text, evidence_sheet, fault_fate, jobs_text, recovery_text
 from unstuck.report.text_group import counts_text
 from unstuck.report.words import plural, span
 
@@ -88,7 +88,7 @@ def _row(line: RunLine) -> str:
     summary = line.summary
     if summary is None:
         return f"| {mark} | {_safe(line.title)} | {_safe(line.error or '')} | | | {span(line.duration_s)} |"
-    recovery = "" if summary.recovery_s is None else span(summary.recovery_s)
+    recovery = recovery_text(summary)
     done, jobs = _safe(done_text(summary)), _safe(jobs_text(summary))
     return f"| {mark} | {_safe(line.title)} | {done} | {jobs} | {recovery} | {span(line.duration_s)} |"
 

@@ -115,13 +115,15 @@ class Mark:
 class Recovery:
     """A job that a blow hit: how long after the blow was over it was claimed again, and ended.
 
-    None: it was not (yet), or, for the claim, it had no need to.
+    None: it was not (yet), or, for the claim, it had no need to. A claim that came while the fault lasted has
+    no such time: `meanwhile_s` is how long after the blow it came; None for every other.
     """
 
     job: str
     fault: int
     claim_s: float | None
     terminal_s: float | None
+    meanwhile_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,5 +187,12 @@ class Summary:
 
     @property
     def recovery_s(self) -> float | None:
-        """The longest time from a blow to the next claim of a job that it hit; None when none was hit."""
-        return self.recovery.get("claim_max_s")
+        """The longest time from when a blow was over to the next claim of a job that it hit; None when none
+        was hit, and when each was claimed while the fault lasted."""
+        most_s = self.recovery.get("claim_max_s")
+        return None if not most_s and self.meanwhile_s is not None else most_s
+
+    @property
+    def meanwhile_s(self) -> float | None:
+        """The longest time from a blow to a claim that came while the fault lasted; None without one."""
+        return max((one.meanwhile_s for one in self.recoveries if one.meanwhile_s is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
@@ -74,10 +75,15 @@ def _figures(summary: Summary) -> Markup:
 
 
 def _recovery_figures(summary: Summary) -> Iterator[tuple[str, str]]:
-    for name, what in (("claim", "to the next claim"), ("terminal", "to a terminal state")):
-        most, median = summary.recovery.get(f"{name}_max_s"), summary.recovery.get(f"{name}_p50_s")
-        if most is not None and median is not None:
-            yield span(most), f"from the blow {what}, at most (median {span(median)})"
+    over, found = "from when the blow was over", summary.recoveries
+    for what, times_s in (
+        (f"{over} to the next claim", [one.claim_s for one in found]),
+        ("from the blow to the next claim, while the fault lasted", [one.meanwhile_s for one in found]),
+        (f"{over} to a terminal state", [one.terminal_s for one in found]),
+    ):
+        known = [time_s for time_s in times_s if time_s is not None]
+        if known:
+            yield span(max(known)), f"{what}, at most (median {span(statistics.median(known))})"
 
 
 def _faults(summary: Summary) -> list[Markup]:
@@ -156,7 +162,14 @@ def _recovery(summary: Summary, places: Places) -> list[Markup]:
         *_distribution("To a terminal state", ends, summary.terminal_budget_s, places),
     ]
     hits = plural(len(summary.recoveries), "time")
-    about = f"{hits} a fault hit a job in flight; from when the blow was over."
+    about = (
+        f"{hits} a fault hit a job in flight; from when the blow was over (landed, or healed if it lasts)."
+    )
+    if summary.meanwhile_s is not None:
+        count = sum(1 for one in summary.recoveries if one.meanwhile_s is not None)
+        about += (
+            f" {count} claimed while the fault lasted, {span(summary.meanwhile_s)} after the blow at most."
+        )
     if not figures:
         return [tag("h2", "Recovery"), tag("p", about, " None recovered.")]
     return [tag("h2", "Recovery"), tag("p", about, class_="soft"), tag("div", *figures, class_="pictures")]

@@ -155,11 +155,13 @@ def _recovery(stroke: Stroke, victim: Victim) -> Recovery:
         return None if at_s is None else max(0.0, at_s - stroke.over_s)
 
     claim = victim.next_claim
+    meanwhile = claim is not None and claim.at_s < stroke.over_s and stroke.healed is not None
     return Recovery(
         job=victim.job.id,
         fault=stroke.fault.index,
-        claim_s=since_s(None if claim is None else claim.at_s),
+        claim_s=None if claim is None or meanwhile else since_s(claim.at_s),
         terminal_s=since_s(victim.job.terminal_at_s),
+        meanwhile_s=claim.at_s - stroke.struck_s if claim is not None and meanwhile else None,
     )
 
 

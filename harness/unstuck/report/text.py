@@ -32,6 +32,7 @@ _FIRST_EVIDENCE: Final = re.compile(r"; (broken|unclear) (\d+) x: .*")  # it is 
 _STAMP: Final = 11  # a line's time and mark
 TOLD_IN_FULL: Final = 2  # broken promises with their timeline; the report has them all
 TOLD: Final = 8
+DURING: Final = "during"  # in a column of recovery times
 
 
 def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
@@ -97,6 +98,27 @@ def jobs_text(summary: Summary) -> str:
     return ", ".join(f"{count} {state}" for state, count in summary.states.items()) or "no jobs"
 
 
+def recovery_text(summary: Summary) -> str:
+    """For a column: the longest recovery; `during` when each job was claimed while the fault lasted."""
+    if summary.recovery_s is not None:
+        return span(summary.recovery_s)
+    return "" if summary.meanwhile_s is None else DURING
+
+
+def recovery_told(summary: Summary) -> str:
+    """In a line: `2.1 s at most`, and what was claimed while the fault lasted; empty when none was hit."""
+    parts = []
+    if summary.recovery_s is not None:
+        parts.append(f"{span(summary.recovery_s)} at most")
+    if summary.meanwhile_s is not None:
+        count = sum(1 for one in summary.recoveries if one.meanwhile_s is not None)
+        most = "" if count == 1 else " at most"
+        parts.append(
+            f"{count} claimed while the fault lasted, {span(summary.meanwhile_s)} after the blow{most}"
+        )
+    return "; ".join(parts)
+
+
 def classes_told(summary: Summary) -> Mapping[str, int]:
     """What became of the jobs, by class; `ok` only where none of it failed: the class says that nothing is
     wrong with a job's record, and beside `7 failed` it reads as if they had not."""
@@ -150,8 +172,8 @@ def _jobs(sheet: Sheet, summary: Summary) -> None:
         f"{plural(len(summary.jobs), 'job')}: {jobs_text(summary)}" + (f" ({classes})" if classes else ""),
         first="  ",
     )
-    if summary.recovery_s is not None:
-        sheet.line(f"  recovery: {span(summary.recovery_s)} at most")
+    if recovery := recovery_told(summary):
+        sheet.paragraph(recovery, first="  recovery: ")
 
 
 def _properties(sheet: Sheet, summary: Summary) -> None:

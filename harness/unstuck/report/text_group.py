@@ -8,7 +8,7 @@ from typing import Final
 
 from unstuck.report.group import Group, RunLine
 from unstuck.report.sheet import WIDTH, Sheet, Span, cut
-from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text
+from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text, recovery_text
 from unstuck.report.words import plural, span, target_text
 
 _HEAD: Final = 17  # mark and verdict
@@ -55,8 +55,7 @@ def _case(sheet: Sheet, line: RunLine) -> None:
     summary = line.summary
     case = case_text(line.title)
     jobs = jobs_text(summary) if summary else ""
-    recovery = summary.recovery_s if summary else None
-    recovered = "" if recovery is None else span(recovery)
+    recovered = recovery_text(summary) if summary else ""
     if len(case) > _case_width(sheet):  # a narrow terminal: the case has a line of its own
         sheet.line(head, case)
         head, case = Span(" " * _HEAD), ""

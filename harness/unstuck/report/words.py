@@ -119,6 +119,8 @@ def _tell_move(_event: Event, data: dict[str, Any]) -> str:
         data.pop("attempt", None)
         data.pop("token", None)
     where = f" (from {before})" if before else " (new)"
+    if "worker" in data and data.get("to") != "active":  # whose claim it is: another may have written
+        data["holder"] = data.pop("worker")
     return _with(f"{data.pop('to', '?')}{where}", data)
 
 
@@ -154,8 +156,12 @@ def _tell_outcome(_event: Event, data: dict[str, Any]) -> str:
     return _with(f"final look: {data.pop('state', None)}, held by {held or 'nothing'}", data)
 
 
+_READ_AFTERWARDS: Final = frozenset({"transitions", "attempt"})  # logs of what was before they were read
+
+
 def _tell_said(event: Event, data: dict[str, Any]) -> str:
-    return _with(f"the service says ({event.phase})", data)
+    later = ", read afterwards" if event.phase in _READ_AFTERWARDS else ""
+    return _with(f"the service says ({event.phase}{later})", data)
 
 
 def _tell_alert(event: Event, data: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ def test_a_terminal_last_look_is_enough() -> None:
 def test_a_stuck_job_is_told_with_holder_and_mover() -> None:
     """The message says state, stage, since when, who held it, and what should have moved it on."""
     draft = Draft()
-    draft.process("worker-1", "start")
+    draft.process("worker-1", "start", role="worker")
     draft.queued("j-1")
     claim = draft.claimed("j-1", token=7, attempt=2)
     draft.add("stage", job="j-1", stage="scenes", attempt=2, token=7)
@@ -47,10 +47,41 @@ def test_a_stuck_job_is_told_with_holder_and_mover() -> None:
     assert result.verdict is Verdict.FAIL
     assert result.evidence[0].events == (claim,)
     assert result.evidence[0].message == (
-        "is still active (stage scenes, attempt 2, token 7) since 0.110 s, held by the lease of worker-1, "
-        "which ended at 0.130 s; to be moved on by the worker that holds its lease, or the sweeper once the "
-        "lease has expired"
+        "is still active (stage scenes, attempt 2, token 7) since 0.110 s, "
+        "held by the lease of worker-1 (that worker ended at 0.130 s); to be moved on by the sweeper "
+        "once the lease has expired"
     )
+
+
+def stuck_without(role: str | None = None, *defences_off: str, state: str = "active") -> str:
+    """What is said of a job that nobody moves on, after the process of a role has died."""
+    draft = Draft(defences_off=list(defences_off))
+    for one in ("api", "relay", "sweeper", "worker"):
+        draft.process(f"{one}-1", "start", role=one)
+    draft.queued("j-1")
+    if state == "active":
+        draft.claimed("j-1")
+    if role is not None:
+        draft.process(f"{role}-1", "exit", role=role, code=None, signal="SIGKILL", expected=True)
+    draft.outcome("j-1", state)
+    draft.end("budget")
+    for one in ("api", "relay", "sweeper", "worker"):
+        if one != role:
+            draft.process(f"{one}-1", "exit", role=one, code=None, signal="SIGKILL", expected=True)
+    return draft.check(subject).evidence[0].message.rpartition("; ")[2]
+
+
+def test_who_is_dead_or_switched_off_is_not_named_as_who_moves_a_job_on() -> None:
+    """A dead worker moves nothing; what the harness takes down after the run was there until then."""
+    holder, sweeper = "the worker that holds its lease", "the sweeper once the lease has expired"
+    assert stuck_without() == f"to be moved on by {holder}, or {sweeper}"
+    assert stuck_without("worker") == f"to be moved on by {sweeper}"
+    assert stuck_without("sweeper") == f"to be moved on by {holder}"
+    assert stuck_without(None, "lease_recovery") == f"to be moved on by {holder}"
+    assert stuck_without("worker", "lease_recovery") == (
+        "to be moved on by nobody: worker-1 has ended, lease_recovery is off"
+    )
+    assert stuck_without("worker", state="queued") == "to be moved on by nobody: no worker is left"
 
 
 def test_a_stuck_job_that_nobody_holds_says_so() -> None:
@@ -133,7 +164,7 @@ def test_the_end_of_a_restarted_holder_is_that_of_the_life_that_claimed() -> Non
     (first, _) = draft.story().processes["worker-1"].lives
     assert first.exit is not None
     assert (
-        f"worker-1, which ended at {first.exit.at_ns / 1e9:.3f} s;"
+        f"worker-1 (that process ended at {first.exit.at_ns / 1e9:.3f} s);"
         in draft.check(subject).evidence[0].message
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.tooling.repository import ROOT
 from tests.unit.report.made_up import recorded, scenario
 from tests.unit.report.test_files import EVIL
 from tests.unit.report.test_screens import gate
@@ -20,11 +21,14 @@ from unstuck.errors import ExitCode
 from unstuck.report.broken import IN_FULL
 from unstuck.report.group import Group, ProofLine, RunLine
 from unstuck.report.group_page import group_html
+from unstuck.report.markdown import group_markdown
 from unstuck.report.model import Recovery
 from unstuck.report.overview import _joined
 from unstuck.report.places import Places, place
 from unstuck.report.plots import recovery_svg
 from unstuck.report.run_page import run_html
+from unstuck.report.text import run_sheet
+from unstuck.report.text_group import group_sheet
 
 VOID = {"meta", "br", "rect", "line", "path", "circle", "input", "wbr"}
 ALL = [{}, {"stuck": 2}, {"lands": False}, {"jobs": 1, "lands": False}, {"jobs": 120, "stuck": 9}]
@@ -142,7 +146,7 @@ def test_a_failure_answers_the_four_questions_before_the_timeline(tmp_path: Path
         "who held it",
         "worker-2 (attempt 1, token 1), which ended at 1.1 s: SIGKILL",
         "what should have moved it on",
-        "the worker that holds its lease, or the sweeper once the lease has expired",
+        "the sweeper once the lease has expired",
     ]
 
 
@@ -284,7 +288,7 @@ def test_a_gate_tells_what_is_wrong_before_its_table(tmp_path: Path, monkeypatch
     before = group_html(gate(Path("reports"))).partition("<h2>Runs")[0]
     assert "every_job_terminal: j-2: " in before
     assert "is still active (stage scenes, attempt 1, token 1)" in before
-    assert "held by the lease of worker-2, which ended" in before
+    assert "held by the lease of worker-2 (that worker ended" in before
     assert "unstuck replay reports/" in before
     assert "api-1 died at once" in before
 
@@ -309,3 +313,39 @@ def test_the_matrix_has_a_cell_for_each_guard() -> None:
     assert 'href="f/report.html"' in matrix
     assert "missed" in matrix
     assert "unstuck replay x" in text.partition('class="wide matrix"')[2]
+
+
+def claimed_while_it_lasted(tmp_path: Path) -> RunLine:
+    """The made-up run with its fault healed only when every job had been claimed again."""
+    _, line = recorded(tmp_path)
+    assert line.summary is not None
+    recoveries = tuple(
+        replace(one, claim_s=None, meanwhile_s=0.5 + (one.claim_s or 0.0)) for one in line.summary.recoveries
+    )
+    recovery = {**line.summary.recovery, "claim_max_s": 0.0}
+    return replace(line, summary=replace(line.summary, recoveries=recoveries, recovery=recovery))
+
+
+def test_a_claim_while_the_fault_lasted_is_no_recovery_of_no_time(tmp_path: Path) -> None:
+    """It has no time from when the blow was over: how long after the blow it came is told instead."""
+    line = claimed_while_it_lasted(tmp_path)
+    group = Group(name="gate", lines=(line,), seed=1, version="0", date="", duration_s=1.0)
+    assert "  recovery: 3 claimed while the fault lasted, 1.47 s after the blow at most\n" in (
+        run_sheet(line).plain()
+    )
+    page = run_html(line)
+    assert "from the blow to the next claim, while the fault lasted, at most" in page
+    assert "3 claimed while the fault lasted, 1.47 s after the blow at most." in page
+    for text in (group_sheet(group).plain(), group_html(group), group_markdown(group)):
+        assert "during" in text
+    assert "recovery 0 s" not in group_sheet(group).plain()
+
+
+def test_every_place_counts_recovery_from_when_the_blow_was_over(tmp_path: Path) -> None:
+    """The tile, the section, the README and the glossary: a reader has one number to think of."""
+    _, line = recorded(tmp_path)
+    page = run_html(line)
+    assert "from when the blow was over to the next claim, at most (median" in page
+    assert "from when the blow was over (landed, or healed if it lasts)." in page
+    for name in ("README.md", "docs/glossary.md", "docs/report.md"):
+        assert "from when the blow was" in " ".join((ROOT / name).read_text(encoding="utf-8").split())
