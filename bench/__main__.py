@@ -74,10 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0] in PAGES:
         return PAGES[words[0]](words[1:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["figures", "soak"], default="figures")
+    parser.add_argument("what", nargs="?", choices=["figures", "soak", *PAGES], default="figures")
     parser.add_argument("--rounds", type=int, default=SOAK_ROUNDS, help="of the base cases, in a soak")
     parser.add_argument("--kills", type=int, default=None, help=f"of the harness (20; {KILLS} in a soak)")
     chosen = parser.parse_args(words)
+    if chosen.what in PAGES:
+        parser.error(
+            f"{chosen.what} has flags of its own: name it first. See `python -m bench {chosen.what} --help`."
+        )
     if chosen.what == "soak":
         return soak(chosen.rounds, chosen.kills or KILLS)
     figures = list(measure(chosen.kills or 20))

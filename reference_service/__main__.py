@@ -45,29 +45,43 @@ USAGE = (
 def main(argv: Sequence[str]) -> int:
     """Runs one role, or one command, to its end.
 
-    0: it stopped as told, or was done; 1: a dependency is away, or a command could not do it; 2: bad usage
-    or settings.
+    0: it stopped as told, was done, or said how it is used; 1: a dependency is away, or a command could not
+    do it; 2: bad usage or settings.
     """
     name, rest = (argv[0], argv[1:]) if argv else ("", [])
     command = _command(name, rest) if name in COMMANDS else None
     fits = name in ROLES and FLAGS.get(name, frozenset()).issuperset(rest)
     if command is None and not fits:
-        sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")
-        return 2
+        return _tell_usage(argv)
     from reference_service import app  # noqa: PLC0415  heavy: not before the usage is known to be right
     from reference_service.ports import Unavailable  # noqa: PLC0415  same
-    from reference_service.settings import BadSettings, read_settings  # noqa: PLC0415  same
+    from reference_service.settings import (  # noqa: PLC0415  same
+        BadSettings,
+        read_operator_settings,
+        read_settings,
+    )
 
     try:
         if name == "alerts" and rest:
             return app.run_rules()
-        return app.run_command(read_settings(), command) if command else app.run(read_settings(), name, rest)
+        if command is not None:
+            return app.run_command(read_operator_settings(), command)
+        return app.run(read_settings(), name, rest)
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except Unavailable as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
+
+
+def _tell_usage(argv: Sequence[str]) -> int:
+    """Help that was asked for is no mistake."""
+    if argv and argv[0] in {"-h", "--help"}:
+        sys.stdout.write(f"{USAGE}\n")
+        return 0
+    sys.stderr.write(f"{' '.join(argv)!r}: {USAGE}\n")
+    return 2
 
 
 def _command(name: str, arguments: Sequence[str]) -> Callable[[Service], int]:

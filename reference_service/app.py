@@ -17,7 +17,7 @@ from reference_service.memory import OwnMemory
 from reference_service.metrics import Metrics
 from reference_service.objects import S3Objects
 from reference_service.points import NoPoints, SocketPoints
-from reference_service.ports import Points, Queue, Runtime, StageInput, StageOutput, Stages
+from reference_service.ports import Points, Queue, Runtime, StageInput, StageOutput, Stages, Unavailable
 from reference_service.queue import SqsQueue
 from reference_service.queue.endpoints import HttpEndpoints
 from reference_service.queue.sqs import read_s
@@ -267,6 +267,12 @@ def run_init(settings: Settings, flags: Sequence[str]) -> int:
 
 
 def _require_schema(service: Service, database: SqlDatabase) -> None:
+    """Raises `Unavailable` when a migration is missing, or the file of SQLite, which would make a new one."""
+    if database.file is not None and not database.file.exists():
+        raise Unavailable(
+            f"REFERENCE_DATABASE_URL={service.settings.database_url!r}: no such file. "
+            "Check the path, or run `python -m reference_service migrate`."
+        )
     revision = database.run(schema.require)
     if revision != schema.HEAD:
         service.log.warning("the database is ahead of this version", revision=revision, known=schema.HEAD)

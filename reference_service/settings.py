@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -17,6 +19,8 @@ from reference_service.domain import Defence, Delivery
 
 Seconds = Annotated[float, Field(gt=0)]
 
+NO_SINK = "http://127.0.0.1:9"  # nobody listens on the discard port
+
 
 class BadSettings(Exception):  # noqa: N818  the text is the message
     """One line that names the variable, its value, the rule and the next step."""
@@ -28,7 +32,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REFERENCE_", frozen=True, extra="ignore")
 
     instance: str = "local"  # a name for this process that outlives restarts
-    database_url: str = Field(description="postgresql+psycopg://… or sqlite:///…")
+    database_url: str = Field(
+        description="postgresql+psycopg://… or sqlite:///…",
+        examples=["postgresql+psycopg://user:password@127.0.0.1:5432/reference"],
+    )
     database_answer_s: Seconds = 3.0  # for one answer of PostgreSQL; longer where tables are huge
     s3_endpoint: str | None = None  # None: AWS itself
     s3_public_endpoint: str | None = None  # what clients can reach, for presigned URLs
@@ -40,7 +47,9 @@ class Settings(BaseSettings):
     jobs_queue: str = "jobs"
     uploads_queue: str = "uploads"
     vision_url: str = Field(default="http://127.0.0.1:8099", description="captions are asked here")
-    sink_url: str = Field(description="downstream sink for published videos")
+    sink_url: str = Field(
+        description="downstream sink for published videos", examples=["http://127.0.0.1:8098"]
+    )
     stub_host: str | None = None  # where the stubs of both listen; None: where their URL says, on loopback
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
@@ -177,6 +186,14 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
+def read_operator_settings() -> Settings:
+    """Those of an operator's command, which never reaches the sink: where it is may be missing.
+
+    Raises `BadSettings`.
+    """
+    return read_settings(**({} if "REFERENCE_SINK_URL" in os.environ else {"sink_url": NO_SINK}))
+
+
 def read_settings(**given: str) -> Settings:
     """The settings of this process; what is `given` comes before its environment.
 
@@ -188,8 +205,22 @@ def read_settings(**given: str) -> Settings:
         name = str(error).partition('"')[2].partition('"')[0]
         raise BadSettings(f"REFERENCE_{name.upper()}: no JSON; see docs/reference-service.md") from None
     except ValidationError as error:
+        if missing := [str(one["loc"][0]) for one in error.errors() if one["type"] == "missing"]:
+            raise BadSettings(_not_set(missing)) from None
         first = error.errors()[0]
         name = "REFERENCE_" + "_".join(str(part) for part in first["loc"]).upper()
-        value = "" if first["type"] == "missing" or not first["loc"] else f"={first['input']!r}"
+        value = "" if not first["loc"] else f"={first['input']!r}"
         where = name if first["loc"] else "settings"
         raise BadSettings(f"{where}{value}: {first['msg']}") from None
+
+
+def _not_set(fields: Sequence[str]) -> str:
+    """Names all of them, with an example of each."""
+    names = {name: f"REFERENCE_{name.upper()}" for name in fields}
+    examples = [
+        f"{names[name]}={example}"
+        for name in fields
+        for example in (Settings.model_fields[name].examples or ())
+    ]
+    hint = f"; for example {' '.join(examples)}" if examples else ""
+    return f"{', '.join(names.values())}: not set{hint} (docs/reference-service.md has them all)"

@@ -20,6 +20,8 @@ from unstuck.worlds.port import ProcessEvent
 from unstuck.worlds.sim import SimWorld
 
 HISTORY = "history.jsonl"
+CAPABILITIES = SimWorld.capabilities | SimulatedTarget.capabilities
+"""What world and target have between them: a scenario that needs more is refused."""
 
 
 class SimStage:
@@ -77,8 +79,7 @@ def simulate(scenario: Scenario, seed: int, folder: Path, defences_off: tuple[st
     """
     plan = make_plan(scenario, seed, {name: module.NEEDS for name, module in FAULTS.items()})
     target = _target()
-    missing = set(plan.needs) - (SimWorld.capabilities | target.capabilities)
-    if missing:
+    if missing := set(plan.needs) - CAPABILITIES:
         raise CapabilityError(
             f"{scenario.title}: needs {', '.join(sorted(missing))}, which the sim cannot do. "
             "Run it in the process world."

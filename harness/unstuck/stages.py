@@ -9,10 +9,15 @@ from types import TracebackType
 from typing import Self, assert_never
 
 from unstuck.campaign import ProcessStage, Stage
+from unstuck.faults import FAULTS
+from unstuck.plan import make_plan
+from unstuck.scenario import Scenario
+from unstuck.simulation import CAPABILITIES as SIM_CAPABILITIES
 from unstuck.simulation import SimStage
 from unstuck.targets.port import Target
-from unstuck.targets.reference.target import ReferenceTarget
+from unstuck.targets.reference.target import ABILITIES, ReferenceTarget
 from unstuck.worlds.container.session import ContainerSession
+from unstuck.worlds.container.world import CAPABILITIES as CONTAINER_CAPABILITIES
 from unstuck.worlds.port import ProcessEvent, World, WorldName
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
@@ -40,6 +45,18 @@ def open_stage(
             return closing(SimStage(seed=seed))
         case _:
             assert_never(world)
+
+
+def lacking(case: Scenario, world: WorldName) -> tuple[str, ...]:
+    """What the case needs that no `world` has for the reference service, sorted; starts nothing.
+
+    Of `processes` nothing is said: what they lack depends on the machine.
+    """
+    if world == "processes":
+        return ()
+    able = SIM_CAPABILITIES if world == "sim" else CONTAINER_CAPABILITIES | ABILITIES
+    needs = make_plan(case, 0, {name: module.NEEDS for name, module in FAULTS.items()}).needs
+    return tuple(need for need in needs if need not in able)
 
 
 class ContainerStage(ProcessStage):

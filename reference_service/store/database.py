@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import create_engine, event
@@ -57,6 +58,14 @@ class SqlDatabase:
         self.dialect: Literal["postgresql", "sqlite"] = (
             "postgresql" if self._url.get_backend_name() == "postgresql" else "sqlite"
         )
+
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps it, and makes one if there is none; None: in memory, or PostgreSQL."""
+        name = self._url.database
+        if self.dialect == "postgresql" or not name or name == ":memory:" or name.startswith("file:"):
+            return None
+        return Path(name)
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """As `ports.Database.run`.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from unstuck import __version__, rundir
-from unstuck.cli.choosing import ChosenTarget, stage_of
+from unstuck.cli.choosing import ChosenTarget, check_world, stage_of
 from unstuck.cli.console import screen_width
 from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import reference_packages
@@ -74,6 +74,10 @@ def carry_out(order: Order) -> Group:
 
     Raises `UsageError` for what is wrong before anything starts.
     """
+    if len(order.cases) == 1:  # of several, those that do not fit are lines of their own
+        [case] = order.cases
+        instead = "Leave --world out, or name another world."
+        check_world(case, order.world, order.target, instead=instead)
     shut_out()
     if order.world != "sim":
         check_environment()  # before minutes are spent on starting what would only be taken down again

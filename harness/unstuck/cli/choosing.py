@@ -7,17 +7,18 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from unstuck.catalogue import Catalogue
-from unstuck.cli.inputs import bundled, target_catalogue
+from unstuck.cli.inputs import bundled, reference_packages, target_catalogue
 from unstuck.cli.policy import find_policy, policy_target
 from unstuck.errors import UsageError, did_you_mean
+from unstuck.worlds.port import WorldName
 
 if TYPE_CHECKING:
     from unstuck.campaign import Stage
+    from unstuck.scenario import Scenario
     from unstuck.targets.declared.file import TargetFile
-    from unstuck.worlds.port import WorldName
     from unstuck.worlds.process.dependencies.s3 import EmulatorName
 
 REFERENCE: Final = "reference"
@@ -108,6 +109,29 @@ def stage_of(
         stop=stop,
         see_messages=see_messages,
     )
+
+
+def worlds_of(case: Scenario, target: ChosenTarget) -> tuple[WorldName, ...]:
+    """Where the case can run, as far as can be told before anything starts. Raises `UsageError`."""
+    if target.file is not None:
+        return ("processes",)
+    with reference_packages():
+        from unstuck.stages import lacking  # noqa: PLC0415  heavy, and needs an extra
+
+    return tuple(world for world in get_args(WorldName) if not lacking(case, world))
+
+
+def check_world(case: Scenario, world: WorldName, target: ChosenTarget, *, instead: str) -> None:
+    """Raises `UsageError` for what the world never has and the case needs. `instead`: the next step."""
+    if target.file is not None or world == "processes":
+        return
+    with reference_packages():
+        from unstuck.stages import lacking  # noqa: PLC0415  heavy, and needs an extra
+
+    if missing := lacking(case, world):
+        raise UsageError(
+            f"{case.title}: needs {', '.join(missing)}, which the world {world!r} cannot do. {instead}"
+        )
 
 
 def _project_file(here: Path) -> str | None:

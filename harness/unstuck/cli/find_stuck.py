@@ -13,7 +13,7 @@ from unstuck.cli.choosing import ChosenTarget, choose_target
 from unstuck.cli.console import screen_width, show
 from unstuck.cli.output import say
 from unstuck.cli.stuck_flags import addresses
-from unstuck.errors import ExitCode, UsageError
+from unstuck.errors import ExitCode
 from unstuck.report.sheet import Sheet, Span, cut
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
 
 def target_of(chosen: argparse.Namespace) -> tuple[ChosenTarget, TargetFile]:
     """The target and its file; the reference service has one of its own for this. Raises `UsageError`."""
-    if chosen.age_minutes < 0:
-        raise UsageError(f"--age-minutes {chosen.age_minutes:g}: must be 0 or more.")
     target = choose_target(chosen.target, chosen.configuration, allowed_hosts=chosen.allow_host)
     if target.file is not None:
         return target, target.file

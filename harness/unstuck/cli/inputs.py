@@ -188,7 +188,8 @@ def _named_or_glob(word: str, base: Path, known: Mapping[str, Path]) -> Iterator
     matching = _glob(word, base) if any(char in word for char in "*?") else []
     if not matching:
         kind = "file" if "/" in word or word.endswith((".yaml", ".yml")) else "scenario"
-        hint = did_you_mean(Path(name).stem, known)
+        near = did_you_mean(Path(name).stem, known)
+        hint = near if "Did you mean" in near else " See `unstuck scenarios list`."  # not all of their names
         raise UsageError(f"{word}: no such {kind}.{hint}")
     yield from (Named(path=one, selection={}) for one in matching if one.is_file())
 

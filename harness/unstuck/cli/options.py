@@ -8,19 +8,10 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from unstuck.cli import flags, stuck_flags, target_flags
+from unstuck.cli.exit_codes import exit_codes
 from unstuck.cli.explore_flags import explore_flags
 from unstuck.cli.output import say
 from unstuck.errors import UsageError, did_you_mean
-
-EXIT_CODES: Final = """\
-exit codes:
-  0    pass: every fault landed, and every promise was kept
-  1    fail: the service broke a promise
-  2    usage: a flag, a file, the configuration or the target is at fault
-  3    inconclusive: something did not happen that had to, so nothing is proved
-  4    harness: Unstuck itself failed; says nothing about the service
-  130  interrupted
-Over many runs 1 beats 4 beats 2 beats 3 beats 0."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,7 +44,7 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace | None:
     parser = _Parser(
         prog=f"unstuck {name}",
         description=command.summary,
-        epilog=f"{command.more}\n\n{EXIT_CODES}".strip(),
+        epilog=f"{command.more}\n\n{exit_codes(name)}".strip(),
         formatter_class=_Format,
         allow_abbrev=False,
         add_help=False,
@@ -130,8 +121,7 @@ examples:
         more="""\
 examples:
   unstuck prove                          every defence that a bundled scenario guards
-  unstuck prove --defence lease_recovery
-Exit code 1: a defence was off and nothing noticed.""",
+  unstuck prove --defence lease_recovery""",
     ),
     "reproduce": CommandHelp(
         module="reproduce",
@@ -143,9 +133,7 @@ examples:
   unstuck reproduce deployment-resilience
   unstuck reproduce deployment-resilience --jobs 191 at the size that it had
   unstuck reproduce deployment-resilience --world sim
-  unstuck reproduce mine.yaml                        a file of yours with `before:`
-Exit code 0: it happened without the defences, and with them every promise was kept; 1: a promise
-was broken with every defence on; 3: it did not happen again, so that the green run proves nothing.""",
+  unstuck reproduce mine.yaml                        a file of yours with `before:`""",
     ),
     "verify": CommandHelp(
         module="verify",
@@ -156,8 +144,7 @@ examples:
   unstuck verify                             from what was deployed last to this checkout
   unstuck verify --from v1.2 --to v1.3
   unstuck verify --from old.whl --to new.whl --json
-  unstuck verify --database sqlite           without PostgreSQL: half a minute, not three
-Exit code 1: something broke; 3: something did not happen that had to. What cannot be done is told.""",
+  unstuck verify --database sqlite           without PostgreSQL: half a minute, not three""",
     ),
     "explore": CommandHelp(
         module="explore",
@@ -167,8 +154,7 @@ Exit code 1: something broke; 3: something did not happen that had to. What cann
 examples:
   unstuck explore --target unstuck.yaml --points
   unstuck explore --target celery-redis --points --modes kill --link 'worker.*'
-  unstuck explore --target unstuck.yaml --points --save scenarios/found
-Exit code 1: a promise was broken; 3: something was not covered, and is listed with the reason.""",
+  unstuck explore --target unstuck.yaml --points --save scenarios/found""",
     ),
     "check": CommandHelp(
         module="check",
@@ -186,8 +172,7 @@ examples:
         more="""\
 examples:
   unstuck compare reports/20260301-101500-gate latest
-  unstuck compare --json before latest     before and latest: folders, here or in reports/
-Exit code 0: nothing got worse; 1: something did; 3: they have nothing in common to compare.""",
+  unstuck compare --json before latest     before and latest: folders, here or in reports/""",
     ),
     "preflight": CommandHelp(
         module="preflight",
@@ -199,9 +184,7 @@ examples:
   unstuck preflight deploy/ --run latest          the longest stage and the peaks of a run
   unstuck preflight service.yaml --longest-stage-s 95 --peak-mib worker=480
   unstuck preflight cloudbuild.yaml --format sarif > preflight.sarif
-  unstuck preflight --explain US003
-Exit code 0: no error and no warning; 1: some; 2: a file that cannot be read. What a rule lacks is
-told as not judged, and never passes in silence.""",
+  unstuck preflight --explain US003""",
     ),
     "replay": CommandHelp(
         module="replay",
@@ -220,7 +203,7 @@ examples:
 examples:
   unstuck proxy
   unstuck proxy --api 127.0.0.1:0 --config toxiproxy.json
-Any client of Toxiproxy drives it. Ctrl-C, the only end, is exit code 130.""",
+Any client of Toxiproxy drives it.""",
     ),
     "scenarios": CommandHelp(
         module="scenarios",
@@ -303,4 +286,4 @@ examples:
 
 `unstuck COMMAND --help` says more, with examples.
 
-{EXIT_CODES}"""
+{exit_codes()}"""

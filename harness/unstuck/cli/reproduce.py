@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from unstuck import __version__, rundir
 from unstuck.cli.carry_out import Reporter, keep
-from unstuck.cli.choosing import ChosenTarget, choose_target, stage_of
+from unstuck.cli.choosing import ChosenTarget, check_world, choose_target, stage_of, worlds_of
 from unstuck.cli.console import screen_width, show
 from unstuck.cli.environment import shut_out
 from unstuck.cli.inputs import (
@@ -56,6 +56,7 @@ def execute(chosen: argparse.Namespace) -> ExitCode:
     case, before = _case(chosen.name, target)
     if chosen.jobs is not None:
         case = scaled(case, chosen.jobs)
+    check_world(case, chosen.world, target, instead=f"Run `unstuck reproduce {chosen.name}`.")
     shut_out()
     if chosen.world != "sim":
         check_environment()
@@ -219,6 +220,7 @@ def _list(target: ChosenTarget) -> Sheet:
             ("missing then  ", ", ".join(case.before.defences_off)),
             ("it broke      ", ", ".join(case.before.fails)),
             ("reproduced by ", case.summary),
+            ("worlds        ", ", ".join(worlds_of(case, target))),
             (
                 "see also      ",
                 ", ".join(one.name for one in bases if one is not case and one.incident == case.name),
@@ -230,8 +232,8 @@ def _list(target: ChosenTarget) -> Sheet:
     sheet.blank()
     sheet.paragraph(
         "Each runs twice, without the defences that were missing and with all of them, and shows both side "
-        "by side. `--jobs N` takes another number of jobs; `--world sim` takes seconds, where no connection "
-        "has to be struck. A scenario under `see also` is run by `unstuck run NAME`.",
+        "by side. `--jobs N` takes another number of jobs; `--world sim` takes seconds, for those that "
+        "name it. A scenario under `see also` is run by `unstuck run NAME`.",
         style="dim",
     )
     return sheet

@@ -6,6 +6,7 @@ import argparse
 from typing import Final
 
 from unstuck.cli.target_flags import declare_target
+from unstuck.cli.values import minutes
 from unstuck.errors import UsageError
 
 AGE_MINUTES: Final = 10.0
@@ -25,7 +26,7 @@ def declare_find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--age-minutes",
         metavar="N",
-        type=float,
+        type=minutes,
         default=AGE_MINUTES,
         help=f"without a sign of life for so long (default: {AGE_MINUTES:g}); 0: each that has not ended",
     )
@@ -61,13 +62,10 @@ FIND_MORE = """\
 examples:
   unstuck find-stuck                       of the project's unstuck.yaml, where its variables say
   unstuck find-stuck --target rq --at broker=redis://127.0.0.1:6379/0 --age-minutes 30
-  unstuck find-stuck --target reference --json
-Exit code 0: none is stuck; 1: some are; 2: the target cannot list its jobs, or cannot be reached."""
+  unstuck find-stuck --target reference --json"""
 
 RETRY_MORE = """\
 examples:
   unstuck retry-stuck                      what would be done; changes nothing
   unstuck retry-stuck --yes                each stuck job, oldest first, looked at right before
-  unstuck retry-stuck --job order-17 --yes --json
-Exit code 0: each was triggered, or skipped with a reason; 1: some failed; 2: as find-stuck,
-and a target file without `rescue`."""
+  unstuck retry-stuck --job order-17 --yes --json"""

@@ -64,8 +64,7 @@ DOCTOR_MORE = """\
 examples:
   unstuck doctor                           the project's unstuck.yaml
   unstuck doctor --target celery-redis --configuration reliable
-  unstuck doctor --json
-Exit code 0: ready for a run; 2: something has to be mended, and is named."""
+  unstuck doctor --json"""
 
 INIT_MORE = """\
 examples:

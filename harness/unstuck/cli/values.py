@@ -34,6 +34,17 @@ def seconds(text: str) -> float:
     return number
 
 
+def minutes(text: str) -> float:
+    """A parser of durations from 0 on, for a flag."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"value={text!r} must be a number of minutes, 0 or more")
+    return number
+
+
 def one_of(*known: str) -> Callable[[str], str]:
     """A parser of one of some words, for a flag; says which was meant."""
 

@@ -93,7 +93,7 @@ def summarise(
         ),
         claim_budget_s=_seconds_of(demanded.get("claim_s")),
         terminal_budget_s=_seconds_of(demanded.get("budget_s", scenario.budget_s)),
-        notes=tuple(_notes(story, around)),
+        notes=tuple(_notes(scenario, story, around)),
         in_sim=story.run.in_sim,
     )
 
@@ -265,15 +265,25 @@ def _life(life: Life, over_s: float) -> LifeLine:
     )
 
 
-def _notes(story: Story, around: Circumstances) -> list[str]:
+def _notes(scenario: Scenario, story: Story, around: Circumstances) -> list[str]:
     notes = []
     if story.history.cut is not None:
         notes.append(f"history.jsonl: {story.history.cut}")
     if around.defences_off:
-        notes.append(f"Defences off: {', '.join(around.defences_off)}. A failure is what this run is for.")
+        wanted = " A failure is what this run is for." if _is_to_fail(scenario, around.defences_off) else ""
+        notes.append(f"Defences off: {', '.join(around.defences_off)}.{wanted}")
     if story.run.end_reason == "interrupted":
         notes.append("The run was interrupted before its end.")
     return notes
+
+
+def _is_to_fail(scenario: Scenario, defences_off: Iterable[str]) -> bool:
+    """The scenario guards one of them, or is of an incident for which all that was missing is off."""
+    off = set(defences_off)
+    day = scenario.before
+    return any(guard.defence in off for guard in scenario.guards) or (
+        day is not None and off.issuperset(day.defences_off)
+    )
 
 
 def _count(words: Iterable[str]) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -51,6 +52,25 @@ def test_the_help_of_each_command_teaches(name: str, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == text
     assert "exit codes:" in text
     assert max(map(len, text.splitlines())) < 100
+
+
+@pytest.mark.parametrize("name", options.COMMANDS)
+def test_each_command_has_one_table_of_exit_codes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No code twice, in order, and nothing about codes elsewhere in its help."""
+    assert main([name, "--help"]) == 0
+    before, _, table = capsys.readouterr().out.partition("exit codes:\n")
+    codes = [int(code) for code in re.findall(r"^  (\d+) ", table, re.MULTILINE)]
+    assert codes == sorted(set(codes))
+    assert {2, 4, 130} <= set(codes) <= set(ExitCode)
+    assert "xit code" not in before + table
+
+
+def test_the_table_of_a_command_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """What 1 means of a list of jobs has nothing to do with faults or promises."""
+    main(["find-stuck", "--help"])
+    table = capsys.readouterr().out.partition("exit codes:\n")[2]
+    assert "  0    no job is stuck\n  1    some are\n" in table
+    assert "promise" not in table
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -100,6 +120,10 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "sigterm-mid-job", "--case", ""], "unstuck run: --case '' chooses nothing."),
         (["run", ""], "unstuck run: a scenario's name is empty."),
         (["run", "a\x1b[31m"], r"unstuck run: a\x1b[31m: no such scenario."),
+        (["find-stuck", "--age-minutes", "x"], "--age-minutes: value='x' must be a number of minutes"),
+        (["find-stuck", "--age-minutes", "-1"], "value='-1' must be a number of minutes, 0 or more"),
+        (["run", "nofile.yaml"], "run: nofile.yaml: no such file. See `unstuck scenarios list`."),
+        (["scenarios", "explain", "nope"], "nope: no such scenario. See `unstuck scenarios list`."),
         (["run", "a**"], "unstuck run: a**: "),
         (["run", TOO_LONG], "cannot be read (File name too long)"),
         (["gate", "--policy", TOO_LONG], "cannot be read (File name too long)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,36 @@ def test_an_incident_that_does_not_happen_again_is_no_proof(
     (here / "mine.yaml").write_text(MINE.replace("[lease_recovery]", "[outbox]"))
     assert main(["reproduce", "mine.yaml", "--world", "sim"]) == ExitCode.INCONCLUSIVE
     assert "the incident did not happen again" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_list_names_the_worlds_of_each_incident(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those in which it is not refused; where a connection is struck the sim is none of them."""
+    assert main(["reproduce", "--list"]) == ExitCode.PASS
+    worlds = re.findall(
+        r"^  worlds +(.+)\n(?:.*\n)*?  run +unstuck reproduce (.+)$", capsys.readouterr().out, re.MULTILINE
+    )
+    told = {name: said for said, name in worlds}
+    assert told["process-new-videos"] == told["critical-production-fixes"] == "processes, containers"
+    assert told["deployment-resilience"] == "processes, containers, sim"
+
+
+@pytest.mark.parametrize(
+    ("name", "need"), [("process-new-videos", "links"), ("critical-production-fixes", "memory_limit")]
+)
+@pytest.mark.parametrize("command", ["reproduce", "run"])
+def test_what_the_sim_cannot_do_is_refused_before_anything_starts(
+    command: str, name: str, need: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line with the next step, exit code 2, and no folder."""
+    assert main([command, name, "--world", "sim"]) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{name}: needs {need}, which the world 'sim' cannot do. " in said.err
+    assert ("Run `unstuck reproduce {name}`." if command == "reproduce" else "Leave --world out").format(
+        name=name
+    ) in said.err
+    assert said.err.count("\n") == 1
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize(

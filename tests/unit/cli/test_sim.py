@@ -52,3 +52,18 @@ def test_a_table_of_the_sim_says_whose_seconds_it_shows(
     assert main(["run", QUICK, "baseline", "--world", "sim"]) == ExitCode.PASS
     said = " ".join(capsys.readouterr().out.split())
     assert "In the sim recovery is in virtual time; what a run took is in yours." in said
+
+
+@pytest.mark.parametrize(
+    ("scenario", "defence", "note"),
+    [
+        (QUICK, "lease_recovery", "note: Defences off: lease_recovery."),
+        ("worker-paused", "fencing", "note: Defences off: fencing. A failure is what this run is for."),
+    ],
+)
+def test_a_failure_is_announced_where_the_scenario_guards_the_defence(
+    scenario: str, defence: str, note: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Elsewhere a defence that is off may well go unnoticed, and a pass is no surprise."""
+    main(["run", scenario, "--world", "sim", "--defence-off", defence])
+    assert note in capsys.readouterr().out.splitlines()

@@ -183,6 +183,7 @@ def test_a_queue_that_is_away_costs_its_own_line_only(capsys: pytest.CaptureFixt
 )
 def test_what_goes_wrong_is_one_line(tmp_path: Path, words: Sequence[str], code: int, line: str) -> None:
     """A bad flag is bad usage, a database without tables is a dependency that is away: never a traceback."""
+    (tmp_path / "empty.db").touch()
     environment = {
         **os.environ,
         "REFERENCE_DATABASE_URL": f"sqlite:///{tmp_path / 'empty.db'}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,58 @@ def test_a_bad_setting_is_one_line(
     error = capfd.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_every_missing_setting_is_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, all names at once, and values that could be set."""
+    for name in GOOD:
+        monkeypatch.delenv(name, raising=False)
+    assert main(["relay"]) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("REFERENCE_DATABASE_URL, REFERENCE_SINK_URL: not set; for example ")
+    assert "REFERENCE_DATABASE_URL=postgresql+psycopg://" in error
+    assert "REFERENCE_SINK_URL=http://" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["diagnose"], ["reset-stuck"], ["find-stuck"], ["recovery", "runs"]])
+def test_an_operator_needs_no_sink(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No command reaches it: only the database is asked for, and with it the command goes on."""
+    for name in GOOD:
+        monkeypatch.delenv(name, raising=False)
+    assert main(words) == 2
+    assert capfd.readouterr().err.startswith("REFERENCE_DATABASE_URL: not set; ")
+    monkeypatch.setenv("REFERENCE_DATABASE_URL", "sqlite://")
+    assert main(words) == 1
+    assert "Run `python -m reference_service migrate`" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["diagnose"], ["worker"], ["api"]])
+def test_a_database_file_that_is_not_there_is_not_made(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped path is one line with the path; nothing is left behind."""
+    for name, value in {**GOOD, "REFERENCE_DATABASE_URL": f"sqlite:///{tmp_path}/jbos.db"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REFERENCE_API_PORT", "0")
+    assert main(words) == 1
+    error = capfd.readouterr().err
+    assert f"REFERENCE_DATABASE_URL='sqlite:///{tmp_path}/jbos.db': no such file" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_is_no_mistake(word: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0, on standard output."""
+    assert main([word]) == 0
+    said = capfd.readouterr()
+    assert said.out.startswith("usage: python -m reference_service api|worker|")
+    assert said.err == ""
 
 
 def test_a_missing_setting_is_one_line(

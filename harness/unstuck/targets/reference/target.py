@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psycopg
@@ -32,6 +32,11 @@ from unstuck.worlds.port import ProcessSpec, World
 from unstuck.worlds.process.dependencies.s3 import EmulatorName
 from unstuck.worlds.process.ports import free_port
 from unstuck.worlds.process.session import Session
+
+ABILITIES: Final = frozenset(
+    {"points", "notifications", "links", "artefacts", "memory_limit", "recovery", "manual_update"}
+)
+"""What the service has in processes and in containers; `versions` only where they can be built."""
 
 
 class ReferenceTarget:
@@ -57,11 +62,7 @@ class ReferenceTarget:
         to walk through them.
         """
         self._see_messages = see_messages
-        abilities = {
-            *("points", "notifications", "links", "artefacts"),
-            *("memory_limit", "recovery", "manual_update"),
-        }
-        self.capabilities = frozenset(abilities | ({"versions"} if old_versions and can_build() else set()))
+        self.capabilities = ABILITIES | ({"versions"} if old_versions and can_build() else set())
         self._versions = versions or Versions(session.folder / "versions")
         lay = None if schema_of is None else partial(self._lay, schema_of)
         self._dependencies = Dependencies(session, emulator, videos, lay)
