@@ -22,6 +22,7 @@ from reference_service.queue import SqsQueue
 from reference_service.queue.endpoints import HttpEndpoints
 from reference_service.queue.sqs import read_s
 from reference_service.rates import Rates
+from reference_service.retry import persist
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
 from reference_service.settings import BadSettings, GivenSettings, Settings
@@ -30,6 +31,7 @@ from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
 API_POOL_SIZE = 8
+START_PATIENCE_S = 10.0  # for a database that is away while a process starts
 Loop = Callable[[Service, Runtime, Callable[[], None]], None]
 
 
@@ -125,6 +127,7 @@ def run_api(settings: Settings) -> int:
 
     service, database = build(settings, "api")
     with bind(settings) as listener:
+        _await_database(service, database)
         _require_schema(service, database)
         draining = Draining()
         budget = Budget(service, OwnMemory(settings.memory_budget_bytes))
@@ -147,6 +150,7 @@ def run_looping(settings: Settings, role: str) -> int:
     try:
         if settings.metrics_port:
             _expose(service, database, runtime, role)
+        _await_database(service, database, lambda: runtime.stopping)
         _require_schema(service, database)
         if service.jobs_queue.address is not None:
             runtime.watch(service.jobs_queue.fileno())
@@ -264,6 +268,31 @@ def run_init(settings: Settings, flags: Sequence[str]) -> int:
             notification="--no-notification" not in flags,
         )
     return 0
+
+
+def _await_database(
+    service: Service, database: SqlDatabase, stopping: Callable[[], bool] = lambda: False
+) -> None:
+    """Returns once the database answers. Raises `Unavailable` when it does not within `START_PATIENCE_S`, or
+    when told to stop.
+
+    A process that ends at each start makes its supervisor give up, or wait longer and longer: 1. a fault
+    takes a role, 2. the database is away while it starts again, 3. it comes back, and the role does not.
+    """
+
+    def give_up_when_stopping() -> None:
+        if stopping():
+            raise Unavailable("told to stop while the database was away")
+
+    if database.file is not None:
+        return  # a file is there, or it is not
+    persist(
+        service.clock,
+        service.randomness,
+        lambda: database.run(schema.revision_of),
+        within_s=START_PATIENCE_S,
+        between=give_up_when_stopping,
+    )
 
 
 def _require_schema(service: Service, database: SqlDatabase) -> None:

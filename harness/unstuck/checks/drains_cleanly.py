@@ -17,7 +17,7 @@ SLACK_S = 0.1  # between the end of the grace and the stamp of the exit
 
 
 def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
-    """Judges every process that was asked to stop before the end of the run, and was given a grace.
+    """Judges every process that was ready and asked to stop before the end of the run, and was given a grace.
 
     `exit_zero` (default false): one that was killed when its grace was over has broken the promise; else
     it is only counted. `role`: judge this role only.
@@ -50,8 +50,14 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
 
 
 def _drained(story: Story, life: Life) -> bool:
-    """It was asked to stop in the run's own time, with a grace, and nobody else ended it."""
+    """It was asked to stop in the run's own time, with a grace, once it was ready, and nobody else ended it.
+
+    1. a process is started, 2. SIGTERM comes before it has a handler for it, 3. it dies of that: it had said
+    of nothing that it would do it, and holds nothing.
+    """
     asked, left = life.asked_to_stop, life.exit
+    if asked is not None and (life.ready is None or life.ready.number > asked.number):
+        return False
     expected = left is not None and left.data.get("expected") is True and "grace_s" in left.data
     if (asked is None and not expected) or _grace_s(life) == 0:
         return False

@@ -92,6 +92,7 @@ class Life:
 
     begun: Event
     signals: list[Event] = field(default_factory=list)  # not those that only a child of it got
+    ready: Event | None = None
     exit: Event | None = None
     refused: list[Event] = field(default_factory=list)
 

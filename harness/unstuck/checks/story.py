@@ -218,6 +218,8 @@ class Story:
         life = lives[-1]
         if event.phase == "exit":
             life.exit = event
+        elif event.phase == "ready":
+            life.ready = event
         elif event.phase == "signal" and event.data.get("scope") != "child":
             life.signals.append(event)
         elif event.phase == "refused":

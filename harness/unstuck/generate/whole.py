@@ -114,7 +114,9 @@ def _assemble(
         settings["attempts_max"] = strokes + 1  # so that no sound job runs out of attempts
     limits = [deed.memory_limit_mib for deed in deeds if deed.memory_limit_mib is not None]
     workers = replace(workers, memory_limit_mib=max(limits, default=None))
-    budget_s = budget_of(clients, deeds, settings, workers) + (SETTLES_S if unsparing else 0.0)
+    budget_s = budget_of(clients, deeds, settings, workers)
+    if unsparing:  # a job that one fault hit may wait for each of the others, one after the other
+        budget_s += SETTLES_S + sum(_lasts_s(deed) for deed in deeds)
     expect = expectations(clients, deeds, settings, budget_s)
     if unsparing:
         expect.pop("outcomes", None)
@@ -138,6 +140,10 @@ def _silence_s(deeds: Sequence[Deed]) -> float:
     """For how long a client may wait for the answer to its announcement, whose deadline runs meanwhile."""
     faults = [fault for deed in deeds if "api" in deed.touches for fault in deed.faults]
     return sum(float(getattr(fault.parameters, name, 0.0)) for fault in faults for name in ("for_s", "by_s"))
+
+
+def _lasts_s(deed: Deed) -> float:
+    return sum(float(getattr(fault.parameters, "for_s", 0.0) or 0.0) for fault in deed.faults)
 
 
 def named(scenario: Scenario) -> Scenario:

@@ -36,6 +36,16 @@ def test_nothing_to_judge_is_inconclusive() -> None:
     assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
 
 
+def test_who_was_not_ready_yet_has_nothing_to_drain() -> None:
+    """SIGTERM in the first moments of a process, before it has a handler for it."""
+    draft = Draft()
+    draft.process("api-1", "start", role="api", pid=7)
+    draft.process("api-1", "signal", signal="SIGTERM", scope="main", sent_to=[7])
+    draft.process("api-1", "exit", code=None, signal="SIGTERM", expected=True, grace_s=5.0, took_s=0.03)
+    draft.end()
+    assert draft.check(subject).verdict is Verdict.INCONCLUSIVE
+
+
 def test_exit_with_zero_within_the_grace_passes() -> None:
     """The refused calls of the drain are counted."""
     draft = stopped()

@@ -123,6 +123,12 @@ def test_an_unsparing_scenario_has_no_regard_to_attempts(unsparing: list[Scenari
     assert {0.3, 40.0} <= lengths
 
 
+def test_an_unsparing_budget_outlasts_all_faults_in_a_row(unsparing: list[Scenario]) -> None:
+    """Whoever was hit by the first may have to wait for the others."""
+    for one in unsparing:
+        assert one.budget_s > sum(getattr(fault.parameters, "for_s", 0.0) or 0.0 for fault in one.faults)
+
+
 def test_an_unsparing_scenario_expects_no_end_of_any_job(unsparing: list[Scenario]) -> None:
     """What is measured is how many succeed; that each ends, and by no broken promise, is still demanded."""
     assert not any("outcomes" in one.expect for one in unsparing)
