@@ -19,7 +19,7 @@ _DONE: Final[Mapping[int, str]] = {0: "done"}
 _OWN: Final[Mapping[str, Mapping[int, str]]] = {
     "prove": {
         0: "each defence that was off was noticed as claimed, and each falsified history",
-        1: "a defence was off, or a history falsified, and nothing noticed",
+        1: "one of them went unnoticed, or a run with every defence on failed",
         3: "something did not happen that had to, so nothing is proved",
     },
     "reproduce": {
@@ -71,7 +71,7 @@ def exit_codes(command: str | None = None) -> str:
     own = _OWN.get(command or "")
     if own is None:
         return "\n".join(["exit codes:", *_rows(_OF_RUNS), _MANY])
-    codes = {code: _OF_RUNS[code] for code in _ANYWAY} | own
+    codes = {**{code: _OF_RUNS[code] for code in _ANYWAY}, **own}
     return "\n".join(["exit codes:", *_rows(dict(sorted(codes.items())))])
 
 
