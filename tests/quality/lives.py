@@ -136,6 +136,7 @@ class _Job:
         """An attempt by a worker of its own, which is hit; afterwards the job is in the queue again."""
         worker = f"worker-{self.name}-{self.attempt + 1}"
         self.add("process", "start", process=worker, role="worker", pid=7)
+        self.add("process", "ready", process=worker, role="worker")
         self.claim(worker)
         if hit == "kill_after_effect":
             self.effect()

@@ -56,7 +56,7 @@ def _drained(story: Story, life: Life) -> bool:
     of nothing that it would do it, and holds nothing.
     """
     asked, left = life.asked_to_stop, life.exit
-    if asked is not None and (life.ready is None or life.ready.number > asked.number):
+    if asked is not None and not life.asked_when_ready:
         return False
     expected = left is not None and left.data.get("expected") is True and "grace_s" in left.data
     if (asked is None and not expected) or _grace_s(life) == 0:

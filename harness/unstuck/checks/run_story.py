@@ -104,6 +104,12 @@ class Life:
         """The first SIGTERM that it got itself."""
         return next((event for event in self.signals if event.data.get("signal") == "SIGTERM"), None)
 
+    @property
+    def asked_when_ready(self) -> bool:
+        """That SIGTERM came when it had said that it was ready, so that it may be expected to drain."""
+        asked = self.asked_to_stop
+        return asked is not None and self.ready is not None and self.ready.number < asked.number
+
     def paused(self, from_s: float, until_s: float) -> bool:
         """True when it was stopped (SIGSTOP) for any part of that time."""
         stopped_s: float | None = None

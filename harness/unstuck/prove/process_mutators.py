@@ -18,7 +18,7 @@ def exit_dirtily(edit: Edit, rng: Random) -> bool:
         if role in (None, process.role)
         for life in process.lives
         if life.exit is not None
-        and life.asked_to_stop is not None
+        and life.asked_when_ready
         and life.exit.data.get("code") == 0
         and life.exit.data.get("grace_s") != 0
         and (end is None or life.exit.number < end.number)

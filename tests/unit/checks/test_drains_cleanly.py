@@ -152,6 +152,7 @@ def test_a_draining_api_answers_503_only() -> None:
     """Other failures of the server while it drains break the promise; objects do not go to the API."""
     draft = Draft()
     draft.process("api-1", "start", role="api")
+    draft.process("api-1", "ready", role="api")
     draft.answer(draft.invoke("cancel", "j-0"), "info", "j-0", status=500)  # before
     draft.process("api-1", "signal", signal="SIGTERM")
     draft.answer(draft.invoke("complete_upload", "j-1"), "fail", "j-1", status=503)
@@ -173,6 +174,7 @@ def test_an_api_that_never_stops_is_judged_to_the_end() -> None:
     """Its answers count for as long as it drains."""
     draft = Draft()
     draft.process("api-1", "start", role="api")
+    draft.process("api-1", "ready", role="api")
     draft.process("api-1", "signal", signal="SIGTERM")
     draft.answer(draft.invoke("cancel", "j-1"), "fail", "j-1", status=500)
     draft.end()
