@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# pytester forgets what is imported inside of it, and half of SQLAlchemy twice does not work: import it here.
 import unstuck.pytest_plugin.collecting
 import unstuck.pytest_plugin.fixture
-import unstuck.pytest_plugin.running  # pytester forgets what is imported inside of it: import it here
+import unstuck.pytest_plugin.running
+import unstuck.targets.reference.simulated.target
 from tests.unit.plugin.fake_runs import JOB, FakeRuns
 
 Faked = Callable[..., FakeRuns]
