@@ -225,8 +225,8 @@ def _claim_before_put(edit: Edit, rng: Random) -> bool:
 
 
 def _enqueue_twice(edit: Edit, rng: Random) -> bool:
-    """A job leaves `awaiting_upload` for the queue a second time."""
-    moves = [move for job in edit.story.jobs.values() for move in job.moves]
+    """A job leaves `awaiting_upload` for the queue a second time, by the service and not by an operator."""
+    moves = [move for job in edit.story.jobs.values() for move in job.kept_moves]
     move = _pick(rng, [m for m in moves if (m.before, m.after) == ("awaiting_upload", "queued")])
     if move is None:
         return False
