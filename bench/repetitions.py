@@ -180,8 +180,7 @@ def _run(
     folder = Path(tempfile.mkdtemp(prefix="unstuck-repetitions-"))
     rundir.prepare(folder)
     ends: dict[str, Counter[str]] = {}
-    done, lock = [0], threading.Lock()
-    stop = threading.Event()
+    lock, stop = threading.Lock(), threading.Event()
     with ProcessStage(stop=stop) as stage, runners(side_by_side, stop) as pool, runners(1, stop) as waiting:
 
         def one(case: Scenario, seed: int) -> None:
@@ -190,8 +189,7 @@ def _run(
             record = run_one(case, stage=stage, reports=folder, seed=seed, stop=stop)
             with lock:
                 ends.setdefault(case.title, Counter())[record.exit_code.name] += 1
-                done[0] += 1
-                _tell(record, done[0], len(wanted))
+                _tell(record, sum(one.total() for one in ends.values()), len(wanted))
 
         tasks = [
             (waiting if waits_s(case) >= LONG_S else pool).submit(one, case, seed) for case, seed in wanted

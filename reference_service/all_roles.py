@@ -5,10 +5,6 @@ from __future__ import annotations
 import encodings.idna
 
 import anyio._backends._asyncio
-import boto3.session
-import botocore.awsrequest
-import botocore.config
-import botocore.exceptions
 import httptools
 import prometheus_client
 import psycopg
@@ -24,11 +20,11 @@ import reference_service.api
 import reference_service.app
 import reference_service.serving
 import reference_service.stages
+from reference_service import aws
 
 __all__ = [
     "anyio",
-    "boto3",
-    "botocore",
+    "aws",
     "encodings",
     "httptools",
     "prometheus_client",
@@ -37,3 +33,5 @@ __all__ = [
     "sqlalchemy",
     "uvicorn",
 ]
+
+aws.load()

@@ -87,7 +87,7 @@ def live_as_child(parent: int, pipe: int, work: Work, memory_limit_bytes: int | 
         _write_all(pipe, json.dumps(result).encode() + b"\n")
         code = 0
     except BaseException as error:  # noqa: BLE001  the child must end here, whatever it was
-        sys.stderr.write(f'level=warning msg="a job\'s child failed" error={type(error).__name__}: {error}\n')
+        sys.stderr.write(f'level=warning msg="a child failed" error={type(error).__name__}: {error}\n')
     finally:
         try:
             sys.stdout.flush()

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     queue_depth_max: int = Field(default=10_000, ge=1)  # with so many jobs queued, announcements are refused
     queue_share: float = Field(
         default=0.9, gt=0, le=1
-    )  # of these by one tenant alone; of several, each has less
+    )  # of these, by one tenant alone; each of several: less
     retry_after_s: Seconds = 5.0  # told to whom is refused for that; up to twice as long, to spread them
     queue_window: int = Field(default=100, ge=0)  # events in the queue at a time; 0: all there are
     upload_deadline_s: Seconds = 3600.0

@@ -343,9 +343,8 @@ class Worker:
                 self._runtime.wait(TROUBLE_S)
             elif self._address is not None and not self._runtime.stopping:
                 self._runtime.wait(max(0.005, self._presence.due_at - now))
-            elif (
-                not self._runtime.stopping
-            ):  # the queue was waited on; here, whoever asks for figures is heard
+            elif not self._runtime.stopping:
+                # The queue was waited on; here, whoever asks for figures is heard.
                 rest_s = POLL_S - settings.receive_wait_s if now < self._poll_at else 0.0
                 self._runtime.wait(max(0.0, rest_s))
             return

@@ -45,7 +45,7 @@ def told_of(found: rework.Rework) -> Finding:
         f"video of {shortest:.0f} s, {REWORK_MORE:.0%} one of {longer:.0f} s; below "
         f"{rework.EVERY / FRAMES_PER_S:.0f} s nothing is saved. A matter of what a picture costs, too: the "
         "seconds have fetching, restoring and decoding from the last key frame in them, and a picture of "
-        "320x240 is made anew about as fast as it is fetched. Whole stages are kept in both; only the two "
+        "320x240 is made anew faster than it is fetched. Whole stages are kept in both; only the two "
         "that go picture by picture are struck.",
     )
 

@@ -11,9 +11,8 @@ from reference_service.http_pool import CONNECT_S, READ_S, OwnPool, is_refusal
 from reference_service.ports import InvalidMedia, Rejected, Unavailable
 
 ANSWER_BYTES_MAX = 64 * 1024
-OF_THE_PICTURE = frozenset(
-    {400, 413, 415, 422}
-)  # statuses that say: no other asker would fare better with it
+# Statuses that say: no other asker would fare better with it.
+OF_THE_PICTURE = frozenset({400, 413, 415, 422})
 
 
 class HttpVision:

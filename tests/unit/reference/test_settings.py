@@ -91,16 +91,6 @@ def test_help_is_no_mistake(word: str, capfd: pytest.CaptureFixture[str]) -> Non
     assert said.err == ""
 
 
-def test_a_missing_setting_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 2, and the variable's name."""
-    for name in GOOD:
-        monkeypatch.delenv(name, raising=False)
-    assert main(["relay"]) == 2
-    assert capfd.readouterr().err.startswith("REFERENCE_DATABASE_URL")
-
-
 @pytest.mark.parametrize("argv", [[], ["server"], ["api", "--resources"], ["init", "--nonsense"]])
 def test_a_wrong_command_line_is_one_line(argv: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, and the usage."""
