@@ -66,7 +66,7 @@ ADAPTERS: Mapping[str, tuple[str, set[str]]] = {
     # module of reference_service -> what it is, and what it may reach past the ports
     "all_roles.py": (
         "imports for whoever forks, and uses nothing",
-        {"boto3", "botocore", "psycopg", "uvicorn"},
+        {"psycopg", "uvicorn"},
     ),
     "aws.py": ("clients of S3 and SQS", {"boto3", "botocore", "urllib3"}),
     "clock.py": ("the clock and the randomness of production", {"random", "secrets", "time"}),
