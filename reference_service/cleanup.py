@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reference_service.discards import collect
 from reference_service.domain import TERMINAL, Defence, Job
-from reference_service.judgement import attempts_max
+from reference_service.judgement import take_back
 from reference_service.ports import Runtime
 from reference_service.service import Service, announce
 from reference_service.store import recovery
@@ -48,8 +48,7 @@ def give_back(service: Service, job: Job, *, only_expired: bool = False) -> Job 
     """The job as it is then; None when it was moved or claimed again meanwhile (or, `only_expired`, its lease
     was renewed). Raises `Unavailable`.
     """
-    limit = attempts_max(service)
-    moved = recovery.give_back(service.store, job, attempts_max=limit, only_expired=only_expired)
+    moved = take_back(service, job, only_expired=only_expired)
     if moved is not None:
         service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
         if moved.state in TERMINAL:

@@ -140,6 +140,7 @@ class Defence(StrEnum):
     CLAIM_ONLY_VERIFIED = "claim_only_verified"
     COMPLETE_IDEMPOTENCY = "complete_idempotency"
     ATTEMPT_LIMIT = "attempt_limit"
+    LOSSES_APART = "losses_apart"
     RETRY_BACKOFF = "retry_backoff"
     RETRY_BUDGET = "retry_budget"
     CIRCUIT_BREAKER = "circuit_breaker"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reference_service.domain import Defence, Job, Reason, used_up
 from reference_service.ports import ChildEnd
 from reference_service.service import Service
-from reference_service.store import lifecycle
+from reference_service.store import lifecycle, recovery
 
 SIGKILL = 9
 
@@ -30,6 +30,24 @@ def judge(end: ChildEnd, *, timed_out: bool, by_evidence: bool = True) -> Reason
 def attempts_max(service: Service) -> int | None:
     """None: `attempt_limit` is off, and a job is tried for ever."""
     return service.settings.attempts_max if service.defended(Defence.ATTEMPT_LIMIT) else None
+
+
+def take_back(service: Service, job: Job, *, only_expired: bool) -> Job | None:
+    """An attempt was lost with its worker: its job -> queued, or failed when its attempts are used up. None
+    when somebody holds it after all. Raises `Unavailable`.
+
+    The first `losses_spared` are not charged: a deploy or a host took them, most of the time, and a job that
+    several of those have met did nothing wrong. One that takes its worker with it looks the same, so that
+    there is an end to it. `losses_apart` off charges each, as if the job had crashed by itself.
+    """
+    spared = service.settings.losses_spared if service.defended(Defence.LOSSES_APART) else 0
+    return recovery.give_back(
+        service.store,
+        job,
+        attempts_max=attempts_max(service),
+        losses_spared=spared,
+        only_expired=only_expired,
+    )
 
 
 def is_used_up(service: Service, job: Job) -> bool:

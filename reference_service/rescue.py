@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from reference_service.discards import collect
 from reference_service.domain import TERMINAL, Job
-from reference_service.judgement import attempts_max
+from reference_service.judgement import take_back
 from reference_service.service import Service, announce, announce_id
 from reference_service.store import recovery
 
@@ -17,7 +17,7 @@ def take_from_the_dead(service: Service, job: Job) -> Job | None:
 
     None when it is held by somebody after all.
     """
-    moved = recovery.give_back(service.store, job, attempts_max=attempts_max(service), only_expired=True)
+    moved = take_back(service, job, only_expired=True)
     if moved is None:
         return None
     service.points.reach("sweeper.lease.committed", job=job.id, state=moved.state)

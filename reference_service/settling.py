@@ -5,12 +5,12 @@ from __future__ import annotations
 from reference_service import disk
 from reference_service.discards import collect
 from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome
-from reference_service.judgement import attempts_max, is_used_up, judge
+from reference_service.judgement import is_used_up, judge, take_back
 from reference_service.ports import ChildEnd
 from reference_service.retry import backoff_s
 from reference_service.running import Running
 from reference_service.service import Service, announce
-from reference_service.store import AttemptEnd, lifecycle, recovery, work
+from reference_service.store import AttemptEnd, lifecycle, work
 from reference_service.store.events import discard_stale
 
 
@@ -71,8 +71,7 @@ def _move_on(service: Service, running: Running, end: ChildEnd) -> Job | None:
         )
         return work.requeue(service.store, job, handed_back, after_s=float(result.get("after_s", 0.0)))
     if outcome is None and running.unrenewed:  # as the sweeper would
-        limit = attempts_max(service)
-        return recovery.give_back(service.store, job, attempts_max=limit, only_expired=False)
+        return take_back(service, job, only_expired=False)
     evidence = service.defended(Defence.KILL_EVIDENCE)
     reason = judge(end, timed_out=running.timed_out, by_evidence=evidence)
     failed = AttemptEnd(

@@ -7,7 +7,7 @@ sweepers, and the jobs' own workers, may act at the same time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select, update
@@ -60,6 +60,10 @@ OPEN_ATTEMPTS = (
 ATTEMPT_REASON = select(attempts.c.reason).where(
     attempts.c.job == bindparam("b_job"), attempts.c.attempt == bindparam("b_attempt")
 )
+# This one is not among them: it has not ended.
+LOST_BEFORE = select(func.count()).where(
+    attempts.c.job == bindparam("b_job"), attempts.c.outcome == Outcome.LOST, attempts.c.reason.is_(None)
+)
 _LOST = {"worker": None, "lease_expires_at": None, "published_at": None, "updated_at": database_now()}
 _HELD_BY = (
     jobs.c.id == bindparam("b_job"),
@@ -71,7 +75,7 @@ _EXPIRED = jobs.c.lease_expires_at < database_now()
 REQUEUE_LOST = {
     expired: update(jobs)
     .where(*_HELD_BY, *((_EXPIRED,) if expired else ()))
-    .values({**_LOST, "state": State.QUEUED})
+    .values({**_LOST, "state": State.QUEUED, "charged": jobs.c.charged - bindparam("b_uncharge")})
     .returning(*jobs.c)
     for expired in (True, False)
 }
@@ -176,8 +180,11 @@ def open_attempts(store: Store, *, boot_id: str) -> Sequence[Job]:
     return store.single(lambda c: [job_of(row) for row in c.execute(OPEN_ATTEMPTS, {"b_boot": boot_id})])
 
 
-def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired: bool) -> Job | None:
-    """A lost attempt's job -> queued, or failed when its attempts are used up (None: never).
+def give_back(
+    store: Store, job: Job, *, attempts_max: int | None, losses_spared: int = 0, only_expired: bool
+) -> Job | None:
+    """A lost attempt's job -> queued, or failed when its attempts are used up (None: never). The first
+    `losses_spared` of its attempts that are lost, nobody knows why, are not charged.
 
     None when it is no longer held under that token (or, `only_expired`, its lease was renewed).
     """
@@ -189,11 +196,15 @@ def give_back(store: Store, job: Job, *, attempts_max: int | None, only_expired:
         values: dict[str, Any] = {"b_job": job.id, "b_token": job.token}
         reason = connection.execute(ATTEMPT_REASON, {"b_job": job.id, "b_attempt": job.attempt}).scalar()
         known = Reason.of(reason) if reason is not None else None
-        statement = REQUEUE_LOST[only_expired]
-        if used_up(current, attempts_max):
+        lost_before = connection.execute(LOST_BEFORE, {"b_job": job.id}).scalar_one()
+        spared = int(known is None and lost_before < losses_spared)
+        if used_up(replace(current, charged=current.charged - spared), attempts_max):
             statement = FAIL_LOST[only_expired]
             known = known or Reason.CRASHED
             values["b_reason"] = known
+        else:
+            statement = REQUEUE_LOST[only_expired]
+            values["b_uncharge"] = spared
         end = AttemptEnd(outcome=Outcome.LOST, reason=known, peak_rss_bytes=job.rss_bytes)
         return move(connection, store, statement, values, source=State.ACTIVE, end=end)
 

@@ -31,6 +31,7 @@ PERIODS: Final[Mapping[str, float]] = {
 """The periods of the target's own that a recovery waits for; scenarios may change them."""
 
 ATTEMPTS_MAX: Final = 3
+LOSSES_SPARED: Final = 5  # attempts of a job that die with their worker, and are not charged
 ATTEMPT_S: Final = 4.0  # of a small video, with the machine busy
 TROUBLE_S: Final = 5.0  # the longest pause before a role tries a dependency again
 SLOTS: Final = 2
@@ -122,7 +123,7 @@ def _assemble(
         expect.pop("outcomes", None)
         # Once its effect may have been applied, a job has as many attempts again: else it would be done, and
         # yet failed.
-        expect["attempts_bounded"] = {"most": 2 * ATTEMPTS_MAX}
+        expect["attempts_bounded"] = {"most": 2 * ATTEMPTS_MAX, "losses_spared": LOSSES_SPARED}
     draft = Scenario(
         name="generated",
         summary="A generated scenario.",
@@ -194,7 +195,7 @@ def expectations(
     if outcomes:
         expect["outcomes"] = outcomes
     if "attempts_max" in settings:
-        expect["attempts_bounded"] = {"most": settings["attempts_max"]}
+        expect["attempts_bounded"] = {"most": settings["attempts_max"], "losses_spared": LOSSES_SPARED}
     return expect
 
 
@@ -219,7 +220,8 @@ def budget_of(
     slots = max(1, int(workers.settings.get("slots", SLOTS)))  # those of one worker: the others may be away
     attempts = int(settings.get("attempts_max", ATTEMPTS_MAX))
     poisoned = any(deed.poisons for deed in deeds)
-    lost = attempts if poisoned else min(attempts - 1, sum(deed.strokes for deed in deeds))
+    strokes = sum(deed.strokes for deed in deeds)
+    lost = (attempts if poisoned else 0) + min(attempts - 1 + LOSSES_SPARED, strokes)
     rounds = -(-jobs // slots) + lost
     return float(round(uploaded_s + announced_s + lost * lost_s + rounds * ATTEMPT_S))
 

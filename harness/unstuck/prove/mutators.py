@@ -258,7 +258,7 @@ def _try_for_ever(edit: Edit, rng: Random) -> bool:
     most = round(edit.expected("attempts_bounded", "most", attempts_bounded.MOST))
     for token in range(1_000_000, 1_000_001 + most):
         job = edit.events[claim.number].job
-        said = {"attempt": token, "token": token, "outcome": "lost"}
+        said = {"attempt": token, "token": token, "outcome": "failed"}
         edit.add(
             claim.number,
             edit.like(claim.number, **{"from": "active", "to": "queued"}),

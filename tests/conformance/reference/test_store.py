@@ -206,6 +206,24 @@ def test_a_lost_attempt_is_the_last_when_they_are_used_up(
     assert rows(store, "attempts")[0]["outcome"] == "lost"
 
 
+def test_the_first_lost_attempts_are_not_charged(store: Store) -> None:
+    """So many of them; one that was handed back, or whose reason is known, is none of those."""
+    claimed(store)
+    charged = []
+    for attempt in range(1, 6):
+        job = get(store)
+        if attempt == 2:
+            back = work.requeue(store, job, AttemptEnd(outcome=Outcome.HANDED_BACK), after_s=0)
+        else:
+            back = recovery.give_back(store, job, attempts_max=2, losses_spared=2, only_expired=False)
+        assert back is not None
+        charged.append((back.state, back.charged))
+        if back.state is State.QUEUED:
+            assert work.claim(store, job.id, ME, lease_s=60) is not None
+    assert charged == [("queued", 0), ("queued", 0), ("queued", 0), ("queued", 1), ("failed", 2)]
+    assert [row["outcome"] for row in rows(store, "attempts")] == ["lost", "handed_back", *3 * ["lost"]]
+
+
 def test_dead_attempts_are_those_of_dead_instances(store: Store) -> None:
     """Another boot of my name; one that said good-bye; never one that lives, nor my own."""
     events.register_instance(store, instance="w-1", role="worker", boot_id="boot-1", pid=1)

@@ -7,15 +7,19 @@ from unstuck.checks import attempts_bounded as subject
 from unstuck.checks.port import Verdict
 
 
-def claimed(times: int, *, said: int | None = None, handed_back: int = 0) -> Draft:
-    """A job that is claimed some times; the attempts log has the first `said` of them."""
+def claimed(times: int, *, said: int | None = None, handed_back: int = 0, lost: int = 0) -> Draft:
+    """A job that is claimed some times; the attempts log has the first `said` of them: the first were handed
+    back, the next were lost, the rest failed.
+    """
     draft = Draft()
     draft.queued("j-1")
     for token in range(1, times + 1):
         draft.claimed("j-1", attempt=token, token=token)
         draft.move("j-1", "active>queued", attempt=token, token=token)
     for token in range(1, (times if said is None else said) + 1):
-        outcome = "handed_back" if token <= handed_back else "lost"
+        outcome = (
+            "handed_back" if token <= handed_back else "lost" if token <= handed_back + lost else "failed"
+        )
         draft.add("said", "attempt", job="j-1", attempt=token, token=token, outcome=outcome)
     return draft
 
@@ -39,6 +43,16 @@ def test_one_more_fails() -> None:
     assert len(result.evidence[0].events) == 4
     assert "j-1 was attempted 4 times, 3 are allowed" in result.summary
     assert claimed(2).check(subject, most=1).verdict is Verdict.FAIL
+
+
+def test_what_died_with_its_worker_counts_from_the_sixth_on() -> None:
+    """Or all of it, where the scenario says how many attempts there may be, and nothing of losses."""
+    assert claimed(8, lost=5).check(subject).verdict is Verdict.PASS
+    ninth = claimed(9, lost=6).check(subject)
+    assert ninth.verdict is Verdict.FAIL
+    assert "was attempted 4 times, 3 are allowed, beside 5 that died with their worker" in ninth.summary
+    assert claimed(2, lost=2).check(subject, most=1).verdict is Verdict.FAIL
+    assert claimed(3, lost=2).check(subject, most=1, losses_spared=2).verdict is Verdict.PASS
 
 
 def test_claims_without_a_log_are_unclear() -> None:

@@ -65,16 +65,31 @@ def test_a_batch_that_others_move_ends_the_list(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_expired_lease_of_the_last_attempt_fails_the_job() -> None:
-    """Attempts used up: failed, crashed, and its checkpoints' files removed."""
-    world = memory_world(attempts_max=2)
+    """Attempts used up: failed, crashed, and its checkpoints' files removed. Of four that were lost two were
+    spared.
+    """
+    world = memory_world(attempts_max=2, losses_spared=2)
     job = queued(world)
     world.objects.put_bytes(f"artefacts/{job.id}/1/frames/x", b"x", "x")
-    for _ in range(2):
+    for charged in (0, 0, 1, 2):
+        assert state_of(world, job) is State.QUEUED
+        claim(world, job.id)
+        world.clock.advance(61)
+        sweep(world)
+        assert get(world, job).charged == charged
+    assert (state_of(world, job), get(world, job).reason) == (State.FAILED, Reason.CRASHED)
+    assert list(world.objects.bodies) == [job.upload_key]
+
+
+def test_without_losses_apart_each_is_charged() -> None:
+    """`losses_apart` off is the bug that the defence prevents: three deploys fail a sound job."""
+    world = memory_world(attempts_max=3, defences_off="losses_apart")
+    job = queued(world)
+    for _ in range(3):
         claim(world, job.id)
         world.clock.advance(61)
         sweep(world)
     assert (state_of(world, job), get(world, job).reason) == (State.FAILED, Reason.CRASHED)
-    assert list(world.objects.bodies) == [job.upload_key]
 
 
 def test_without_lease_recovery_the_job_stays() -> None:

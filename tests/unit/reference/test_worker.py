@@ -162,7 +162,7 @@ def test_a_passing_reason_is_tried_again(failure: BaseException, reason: Reason,
 
 def test_who_was_held_up_before_the_effect_and_lost_the_job_reports_none(folder: str) -> None:
     """Its outputs are stored, then its lease runs out and the job fails: the sink must not hear of it."""
-    world = memory_world(work_folder=folder, attempts_max=1)
+    world = memory_world(work_folder=folder, attempts_max=1, losses_spared=0)
     one, runtime = make(world)
     job = queued(world)
     runtime.held = True

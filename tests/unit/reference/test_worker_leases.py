@@ -69,7 +69,9 @@ def test_a_worker_that_cannot_renew_a_lease_stops_its_child(
     attempts_max: int, state: State, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the lease ends; and once the database is back it gives the job up as the sweeper would."""
-    world = memory_world(work_folder=folder, lease_s=10, heartbeat_s=2, attempts_max=attempts_max)
+    world = memory_world(
+        work_folder=folder, lease_s=10, heartbeat_s=2, attempts_max=attempts_max, losses_spared=0
+    )
     runtime = FakeRuntime(world.clock)
     one, job = claimed(world, runtime)
     runtime.held = True
