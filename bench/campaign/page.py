@@ -29,7 +29,8 @@ and not written. A rate of success is a figure of how one draws, too; so this is
 - **Unsparing.** Number and length of the faults are drawn without regard to what the service allows a job:
   in each scenario one of {counts} deeds (of one fault or two), each as likely;
   whoever is away, frozen or cut off is so for one of {lengths} s. `attempts_max` stays
-  {production("attempts_max")}, and `losses_spared` {production("losses_spared")}: a job that is struck more often fails, and counts as a failure.
+  {production("attempts_max")}, and `losses_spared` {production("losses_spared")}: a job that is
+  struck more often fails, and counts as a failure.
 - **Not drawn**: a sink that says that it has heard and has not, disks that fill, memory that runs out, and
   bugs of the service's own code and of its dependencies, which nobody knows how to draw.
 - **Valid** is a job whose client announced it, put a whole video before the deadline and did not cancel, as

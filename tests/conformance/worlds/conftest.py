@@ -14,9 +14,10 @@ from unstuck.worlds.port import ProcessEvent, ProcessSpec, Restart, World
 from unstuck.worlds.process.session import Session
 from unstuck.worlds.sim import SimProcess, SimWorld
 
-Program = Literal["careful", "stubborn", "family", "quitter", "silent", "dead"]
+Program = Literal["careful", "stubborn", "family", "quitter", "silent", "dead", "waiting"]
 """`careful` ends with 0 at SIGTERM; `stubborn` does not; `family` has a child; `quitter` ends with 3 once
-it is ready; `silent` is never ready; `dead` ends with 4 before it is."""
+it is ready; `silent` is never ready; `dead` ends with 4 before it is;
+`waiting` is ready when it gets SIGWINCH, which does nothing to others."""
 
 WITHIN_S = 20.0
 SCRIPTS = {
@@ -26,6 +27,7 @@ SCRIPTS = {
     "quitter": "echo ready; exit 3",
     "silent": "while :; do sleep 0.05; done",
     "dead": "exit 4",
+    "waiting": "trap 'echo ready' WINCH; while :; do sleep 0.05; done",
 }
 
 
@@ -77,6 +79,7 @@ class SimStage(Stage):
             "quitter": self._quitter,
             "silent": lambda _, ready: self._for_ever(),
             "dead": lambda _, ready: 4,
+            "waiting": self._waiting,
         }
 
     def spec(self, program: Program, name: str = "w-1") -> ProcessSpec:
@@ -100,6 +103,15 @@ class SimStage(Stage):
         ready()
         bell.until(lambda: bool(asked), None)
         return 0
+
+    def _waiting(self, process: SimProcess, ready: Callable[[], None]) -> int:
+        def on_signal(name: str) -> bool:
+            if name == "SIGWINCH":
+                ready()
+            return name == "SIGWINCH"
+
+        process.incarnation.on_signal = on_signal
+        return self._for_ever()
 
     def _quitter(self, process: SimProcess, ready: Callable[[], None]) -> int:
         ready()

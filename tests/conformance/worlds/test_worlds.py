@@ -8,6 +8,7 @@ import pytest
 
 from tests.conformance.worlds.conftest import Stage
 from unstuck.errors import TargetError, UsageError
+from unstuck.worlds.port import Restart
 
 
 def test_a_start_returns_when_it_is_ready(stage: Stage) -> None:
@@ -40,6 +41,42 @@ def test_a_process_that_dies_at_once_is_a_failed_start(stage: Stage) -> None:
     with pytest.raises(TargetError, match="'w-1'"):
         stage.start("dead")
     assert stage.world.running("w") == []
+
+
+def test_a_blow_of_ours_before_it_is_ready_is_followed_by_a_restart(stage: Stage) -> None:
+    """As in production; the first start is not over before the next incarnation is ready."""
+    task = stage.world.scheduler.spawn("start", lambda: stage.start("waiting"))
+    first = stage.wait("w-1", "start").data["pid"]
+    got = stage.world.signal("w-1", "SIGKILL", "tree")
+    assert stage.world.wait_gone("w-1", got, 10)
+    stage.wait("w-1", "start", 2)
+    while not stage.of("w-1", "ready"):
+        stage.world.signal("w-1", "SIGWINCH")
+        stage.world.scheduler.sleep(0.01)
+    task.join(20)
+    assert stage.world.running("w") == ["w-1"]
+    assert stage.wait("w-1", "exit").data["pid"] == first
+    assert stage.wait("w-1", "ready").data["pid"] != first
+
+
+def test_who_stops_what_was_hit_before_it_was_ready_ends_its_start(stage: Stage) -> None:
+    """Whoever waits for it hears that it failed, and nothing is started again."""
+    told: list[str] = []
+
+    def start() -> None:
+        try:
+            stage.world.start(replace(stage.spec("waiting"), restart=Restart(delay_s=10)))
+        except TargetError as error:
+            told.append(str(error))
+
+    task = stage.world.scheduler.spawn("start", start)
+    stage.wait("w-1", "start")
+    stage.world.signal("w-1", "SIGKILL", "tree")
+    stage.wait("w-1", "exit")
+    stage.world.stop("w-1", grace_s=1)
+    task.join(20)
+    assert [text.startswith("process 'w-1'") for text in told] == [True]
+    assert (stage.world.running("w"), stage.of("w-1", "restart")) == ([], [])
 
 
 def test_a_process_that_is_never_ready_is_a_failed_start(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from unstuck.worlds.port import ProcessSpec, Restart
 from unstuck.worlds.process import linux, residue, spawn, wire
 from unstuck.worlds.process.dependencies import port_was_taken
 from unstuck.worlds.process.ports import free_port, is_answered
-from unstuck.worlds.process.supervisor import exit_of
+from unstuck.worlds.process.signals import exit_of
 from unstuck.worlds.restarts import restart_after
 
 

@@ -1,7 +1,10 @@
-"""Whom of a process a signal reaches: itself, its group, its whole tree, or one executing child."""
+"""Whom of a process a signal reaches: itself, its group, its whole tree, or one executing child; and by which
+signal it ended.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable, Sequence
 
@@ -89,3 +92,14 @@ def _send_to_tree(
             if process.state not in "Tt":  # whoever was stopped before us stays so
                 proctree.send(process, signal.SIGCONT)
     return got
+
+
+def exit_of(status: int) -> tuple[int | None, str | None]:
+    """Exit code, or the signal's name, from a wait status."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code, None
+    try:
+        return None, signal.Signals(-code).name
+    except ValueError:
+        return None, f"SIG{-code}"  # a real-time signal has no name

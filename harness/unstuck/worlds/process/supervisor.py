@@ -18,6 +18,7 @@ from typing import Any, Literal
 from unstuck import clock
 from unstuck.worlds.process import cgroups, companion, liveness, logs, proctree, readiness, spawn, usage
 from unstuck.worlds.process.ports import LOOPBACK, is_answered
+from unstuck.worlds.process.signals import exit_of
 from unstuck.worlds.process.wire import Launch
 from unstuck.worlds.restarts import restart_after
 
@@ -28,12 +29,14 @@ _FATAL = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGHUP", "SIGABR
 _PORT_TAKEN = re.compile(
     r"address (is )?already in use|already in use|EADDRINUSE|could not bind", re.IGNORECASE
 )
+_STOPPED = "was stopped before it was ready"
 
 
 class Supervised:
     """State of one process of a role. The guardian calls `exited` and, when `next_at_ns` is due, `tick`.
 
-    `reply_start` and `reply_stop` are answered once, with None or with the text of an error.
+    `reply_start` and `reply_stop` are answered once, with None or with the text of an error. A first start
+    that a signal of the harness ends is repeated as any other, within the time that it has to get ready.
     """
 
     def __init__(
@@ -156,7 +159,8 @@ class Supervised:
             return
         self._pauses = readiness.Pauses()
         self._probe_at_ns = now_ns + self._pauses.next_ns()
-        self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
+        if self._starts == 1 or self.reply_start is None:  # who waits for the first one waits no longer
+            self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
 
     def _settle(self, now_ns: int) -> None:
         """It says that it is ready: it is, once it has lived for so long as was asked."""
@@ -172,9 +176,7 @@ class Supervised:
         self.state = "running"
         self._liveness = liveness.of(self.launch, clock.monotonic_ns())
         self._tell("ready", {"pid": self.pid, "after_s": self._age_s()})
-        if self.reply_start is not None:
-            self.reply_start(None)
-            self.reply_start = None
+        self._answer_start(None)
 
     def _drop_probe(self) -> None:
         if self._probe is not None:
@@ -239,6 +241,7 @@ class Supervised:
         except spawn.SpawnError as error:
             self.state = "ended"
             self._tell("exit", {"expected": False, "problem": str(error), "restart": None})
+            self._answer_start(str(error))
 
     # Ending
 
@@ -247,6 +250,7 @@ class Supervised:
         self.retired = True
         if self.state == "waiting":
             self.state = "ended"
+            self._answer_start(_STOPPED)
         if not self.alive:
             self._answer_stop()
             return
@@ -287,7 +291,8 @@ class Supervised:
             self._liveness.close()
             self._liveness = None
         data = self._exit_facts(code, number, was, now_ns)
-        asked = was == "stopping" or self.retired or self.reply_start is not None
+        failed = self.reply_start is not None and not self._signalled  # whoever asked for it hears of that
+        asked = was == "stopping" or self.retired or failed
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
         self._remove_group()  # the next incarnation is counted from nothing
         if delay_s is None:
@@ -296,9 +301,8 @@ class Supervised:
             self.state = "waiting"
             self._restart_at_ns = now_ns + int(delay_s * 1e9)
         self._tell("exit", data)
-        if self.reply_start is not None:
-            self.reply_start(problem or "was stopped before it was ready")
-            self.reply_start = None
+        if self.state == "ended":
+            self._answer_start(problem or _STOPPED)
         self._answer_stop()
 
     def _exit_facts(self, code: int | None, number: str | None, was: State, now_ns: int) -> dict[str, Any]:
@@ -334,6 +338,11 @@ class Supervised:
             if self._probe is None and launch.ready_settle_s > 0:
                 text += f" (it has to live for ready_settle_s={launch.ready_settle_s:g} after it says so)"
         return f"{text}. Its log ends: {tail}" if tail else f"{text}. Its log is empty"
+
+    def _answer_start(self, error: str | None) -> None:
+        reply, self.reply_start = self.reply_start, None
+        if reply is not None:
+            reply(error)
 
     def _answer_stop(self) -> None:
         for reply in self.reply_stop:
@@ -380,17 +389,6 @@ class Supervised:
 
     def _tell(self, phase: str, data: Mapping[str, Any]) -> None:
         self._emit(self.launch.name, self.launch.role, phase, data)
-
-
-def exit_of(status: int) -> tuple[int | None, str | None]:
-    """Exit code, or the signal's name, from a wait status."""
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return code, None
-    try:
-        return None, signal.Signals(-code).name
-    except ValueError:
-        return None, f"SIG{-code}"  # a real-time signal has no name
 
 
 def _size(path: str) -> int:

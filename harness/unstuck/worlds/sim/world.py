@@ -83,8 +83,8 @@ class SimWorld:
             raise UsageError(f"process {spec.name!r}: entry={spec.entry!r} is no program of the sim.{hint}")
         process = self._processes[spec.name] = SimProcess(spec, next(self._orders))
         self._launch(process)
-        if not self._moved.until(lambda: process.state != "starting", spec.ready_timeout_s):
-            process.retired = True
+        if not self._moved.until(lambda: process.was_ready or process.state == "ended", spec.ready_timeout_s):
+            self.retire(spec.name)
             process.incarnation.end(signal=KILLED)
             raise TargetError(f"process {spec.name!r}: not ready within {spec.ready_timeout_s:g} s")
         if self._error is not None:
@@ -226,8 +226,9 @@ class SimWorld:
             data["took_s"] = (self.scheduler.now_ns() - process.stopped_ns) / NS
         if life.problem is not None:
             data["problem"] = life.problem
-        first_start = was == "starting" and process.starts == 1
-        asked = was == "stopping" or process.retired or first_start
+        # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
+        failed = not process.was_ready and not process.signalled
+        asked = was == "stopping" or process.retired or failed
         restart = process.spec.restart
         delay_s, reason = restart_after(restart, code=life.code, starts=process.starts, asked=asked)
         if delay_s is None:
