@@ -14,13 +14,14 @@ from reference_service.ports import ObjectFacts, Runtime, Unavailable
 from reference_service.presence import Presence
 from reference_service.rescue import call_again, take_from_the_dead
 from reference_service.service import Service, announce
-from reference_service.store import events, lifecycle, recovery
+from reference_service.store import alerting, events, lifecycle, recovery
 from reference_service.store.recovery import LateUpload
 from reference_service.unverified import refuses_unverified, sort_out
 from reference_service.uploads import mismatch
 
 KEEP_PUBLISHED_S = 3600.0
 KEEP_INSTANCES_S = 24 * 3600.0  # for whoever asks what ran yesterday
+KEEP_ALERTS_S = 90 * 24 * 3600.0  # for whoever looks back a quarter
 LEASE_BATCHES_MAX = 100  # in one sweep: an orphan waits for no second one, unless there are 10,000 before it
 
 
@@ -66,6 +67,7 @@ def run_once(service: Service, *, stopping: Callable[[], bool] = lambda: False) 
     parts.append(lambda: collect_overdue(service, counts, stopping))
     parts.append(lambda: _forget_events(service))
     parts.append(lambda: _forget_instances(service))
+    parts.append(lambda: _forget_alerts(service))
     for part in parts:
         if stopping():
             break
@@ -158,3 +160,7 @@ def _forget_events(service: Service) -> None:
 def _forget_instances(service: Service) -> None:
     kept_s = max(KEEP_INSTANCES_S, 2 * service.settings.instance_dead_after_s)
     events.purge_instances(service.store, age_s=kept_s)
+
+
+def _forget_alerts(service: Service) -> None:
+    alerting.purge(service.store, age_s=KEEP_ALERTS_S)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, text, update
 from sqlalchemy.engine import Connection
 
 from reference_service.domain import State
@@ -130,14 +130,8 @@ def recovery_pause() -> ColumnElement[Any]:
 
 _PAUSED_AT = select(func.max(recovery_control.c.paused_at)).scalar_subquery()
 _OTHER = alerts.alias("other")
-NEWEST = (
-    select(*alerts.c)
-    .where(
-        alerts.c.number
-        == select(func.max(_OTHER.c.number)).where(_OTHER.c.name == alerts.c.name).scalar_subquery()
-    )
-    .order_by(alerts.c.name)
-)
+_NEWEST = select(func.max(_OTHER.c.number)).where(_OTHER.c.name == alerts.c.name).scalar_subquery()
+NEWEST = select(*alerts.c).where(alerts.c.number == _NEWEST).order_by(alerts.c.name)
 LOG = select(*alerts.c).order_by(alerts.c.since.desc(), alerts.c.name).limit(bindparam("b_limit"))
 # The same words on both databases. Of two who have seen the same change, the second changes nothing.
 BEGIN = text(
@@ -149,6 +143,9 @@ GO_ON = (
     update(alerts)
     .where(alerts.c.name == bindparam("b_name"), alerts.c.number == bindparam("b_number"))
     .values(value=bindparam("b_value"), threshold=bindparam("b_threshold"), evaluated_at=bindparam("b_now"))
+)
+PURGE = delete(alerts).where(
+    alerts.c.evaluated_at < database_now() - bindparam("b_age_s"), alerts.c.number < _NEWEST
 )
 STATES = select(
     jobs.c.state, func.count(), func.min(jobs.c.created_at), func.min(jobs.c.updated_at)
@@ -164,6 +161,11 @@ def measure(
     question = select(*(value.label(name) for name, value in values.items()))
     row = store.single(lambda connection: connection.execute(question, dict(windows)).one())
     return {name: float(value) for name, value in zip(values, row, strict=True)}
+
+
+def purge(store: Store, *, age_s: float) -> int:
+    """Forgets spells that ended so long ago; how many. Of each rule the newest stays, however old."""
+    return store.run(lambda connection: connection.execute(PURGE, {"b_age_s": age_s}).rowcount)
 
 
 def record(store: Store, known: Sequence[Spell], found: Mapping[str, tuple[float, float]]) -> Sequence[Spell]:

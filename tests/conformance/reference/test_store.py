@@ -11,7 +11,17 @@ from sqlalchemy import text
 from reference_service.clock import SystemClock
 from reference_service.domain import Job, Outcome, Reason, State
 from reference_service.ports import Unavailable
-from reference_service.store import AttemptEnd, SqlDatabase, Store, events, lifecycle, recovery, schema, work
+from reference_service.store import (
+    AttemptEnd,
+    SqlDatabase,
+    Store,
+    alerting,
+    events,
+    lifecycle,
+    recovery,
+    schema,
+    work,
+)
 from reference_service.store.lifecycle import NewJob
 from reference_service.store.work import Artefact, Checkpoint, Claimant
 
@@ -300,6 +310,19 @@ def test_instances_are_forgotten_in_the_end(store: Store) -> None:
     assert events.purge_instances(store, age_s=-1) == 1
     assert not events.beat_instance(store, instance="w-1", boot_id="b-2")
     assert events.beat_instance(store, instance="w-1", boot_id="b-1")
+
+
+def test_alerts_are_forgotten_in_the_end(store: Store) -> None:
+    """Not those in force, however old: what a rule said last is what it says."""
+    for value in (0.0, 9.0, 0.0):
+        known = alerting.newest(store)
+        alerting.record(store, known, {"orphans": (value, 5.0), "failures": (0.0, 5.0)})
+    assert alerting.purge(store, age_s=60) == 0
+    assert alerting.purge(store, age_s=-1) == 2
+    assert [(spell.name, spell.number) for spell in alerting.newest(store)] == [
+        ("failures", 1),
+        ("orphans", 3),
+    ]
 
 
 def test_an_error_rolls_everything_back(store: Store) -> None:
