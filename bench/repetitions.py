@@ -3,7 +3,8 @@
 [--base 50] [--rest 5] [--side-by-side 6] [--within-s S] [--only NAME]... [--write]. The base case of each
 scenario that is in the default gate runs `--base` times, every other case of every bundled scenario `--rest`
 times, on real processes, each round with a seed of its own. With --write, docs/repetitions.json and the page
-made of it say what came of them. Exit 1 when a run did not pass; its folder is kept, and named.
+made of it say what came of them; with --only of these scenarios, beside what was there of the others. Exit 1
+when a run did not pass; its folder is kept, and named.
 """
 
 # ruff: noqa: T201  its output is what it is for
@@ -42,7 +43,8 @@ HEAD: Final = """\
 A gate that is red once in fifty runs without a cause is a gate that people learn to press again. So with
 every defence on, the base case of each scenario of the default gate has to pass 50 times, and every other
 case that is shipped 5 times, on real processes, each time with another seed. A run that did not pass counts
-here as what it was; none is repeated until it fits.
+here as what it was; none is repeated until it fits. Where scenario or service were mended for it, all runs of
+that scenario were made anew, and its rows name the commit.
 
 Made by `python -m bench repetitions --write`.
 """
@@ -57,14 +59,8 @@ class Tally:
     cases: int
     runs: int
     ends: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repetitions:
     date: str
     version: str  # the commit that ran
-    took_s: float
-    tallies: tuple[Tally, ...]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -81,19 +77,16 @@ def main(argv: Sequence[str]) -> int:
     base, rest = parts(chosen.only)
     wanted = list(in_turn(base, chosen.base, rest, chosen.rest))
     ends = _run(wanted, chosen.side_by_side, began_ns + chosen.within_s * 1e9)
-    found = Repetitions(
-        date=f"{utc_date():%Y-%m-%d}",
-        version=measured_at(),
-        took_s=round((monotonic_ns() - began_ns) / 1e9, 1),
-        tallies=tuple(tallies({"base": base, "rest": rest}, ends)),
+    found = tuple(
+        tallies({"base": base, "rest": rest}, ends, date=f"{utc_date():%Y-%m-%d}", version=measured_at())
     )
-    print(*_summary(found), sep="\n")
-    if not found.tallies:
+    print(*_summary(found), f"- In {(monotonic_ns() - began_ns) / 60e9:.0f} minutes.", sep="\n")
+    if not found:
         print("nothing has run: there is nothing to record", file=sys.stderr)
         return ExitCode.INCONCLUSIVE
     if chosen.write:
-        _write(found)
-    return 0 if all(set(one.ends) <= {ExitCode.PASS.name} for one in found.tallies) else 1
+        _write(joined(read() if chosen.only else (), found))
+    return 0 if all(set(one.ends) <= {ExitCode.PASS.name} for one in found) else 1
 
 
 def in_turn(
@@ -121,8 +114,19 @@ def parts(only: Sequence[str] | None) -> tuple[list[Scenario], list[Scenario]]:
     return base, rest
 
 
+def joined(before: Sequence[Tally], found: Sequence[Tally]) -> tuple[Tally, ...]:
+    """What was kept of other scenarios, and all of what was found, in the order of the page."""
+    again = {one.scenario for one in found}
+    kept = [one for one in before if one.scenario not in again]
+    return tuple(sorted((*kept, *found), key=lambda one: (one.part, one.scenario)))
+
+
 def tallies(
-    cases: Mapping[str, Sequence[Scenario]], ends: Mapping[str, Mapping[str, int]]
+    cases: Mapping[str, Sequence[Scenario]],
+    ends: Mapping[str, Mapping[str, int]],
+    *,
+    date: str,
+    version: str,
 ) -> Iterator[Tally]:
     """One for each part of each scenario that ran."""
     for part, those in cases.items():
@@ -133,31 +137,40 @@ def tallies(
                 found.update(ends[title])
             if titles:
                 yield Tally(
-                    scenario=scenario, part=part, cases=len(titles), runs=found.total(), ends=dict(found)
+                    scenario=scenario,
+                    part=part,
+                    cases=len(titles),
+                    runs=found.total(),
+                    ends=dict(found),
+                    date=date,
+                    version=version,
                 )
 
 
-def page(found: Repetitions | None) -> str:
+def page(found: Sequence[Tally]) -> str:
     """The whole page."""
-    if found is None:
+    if not found:
         return HEAD
     lines = [HEAD, *_summary(found), ""]
-    lines += ["| scenario | part | cases | runs | passed | else |", "|---|---|---|---|---|---|"]
-    for one in found.tallies:
+    lines += [
+        "| scenario | part | cases | runs | passed | else | seen | at |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in found:
         passed = one.ends.get(ExitCode.PASS.name, 0)
         other = ", ".join(f"{n} {end.lower()}" for end, n in one.ends.items() if end != ExitCode.PASS.name)
         lines.append(
-            f"| `{one.scenario}` | {one.part} | {one.cases} | {one.runs} | {passed} | {other or '-'} |"
+            f"| `{one.scenario}` | {one.part} | {one.cases} | {one.runs} | {passed} | {other or '-'} "
+            f"| {one.date} | `{one.version}` |"
         )
     return "\n".join(lines) + "\n"
 
 
-def read() -> Repetitions | None:
+def read() -> tuple[Tally, ...]:
     """What was recorded last."""
     if not KEPT.exists():
-        return None
-    raw = json.loads(KEPT.read_text(encoding="utf-8"))
-    return Repetitions(**{**raw, "tallies": tuple(Tally(**one) for one in raw["tallies"])})
+        return ()
+    return tuple(Tally(**one) for one in json.loads(KEPT.read_text(encoding="utf-8")))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -217,18 +230,17 @@ def _tell(record: RunRecord, number: int, of: int) -> None:
         print(f"{number} of {of}", flush=True)
 
 
-def _summary(found: Repetitions) -> Iterator[str]:
+def _summary(found: Sequence[Tally]) -> Iterator[str]:
     for part in ("base", "rest"):
-        those = [one for one in found.tallies if one.part == part]
+        those = [one for one in found if one.part == part]
         runs = sum(one.runs for one in those)
         passed = sum(one.ends.get(ExitCode.PASS.name, 0) for one in those)
         name = "Base cases" if part == "base" else "Every other case"
         cases = sum(one.cases for one in those)
         yield f"- {name}: {cases} in all, {passed} of {runs} runs passed."
-    yield f"- On {found.date}, at {found.version}, in {found.took_s / 60:.0f} minutes."
 
 
-def _write(found: Repetitions | None) -> None:
-    if found is not None:
-        KEPT.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
+def _write(found: Sequence[Tally]) -> None:
+    if found:
+        KEPT.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(found), encoding="utf-8")

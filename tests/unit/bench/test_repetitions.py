@@ -5,9 +5,21 @@ from __future__ import annotations
 import pytest
 
 from bench import repetitions
-from bench.repetitions import Repetitions, Tally, page, parts, tallies
+from bench.repetitions import Tally, joined, page, parts, tallies
 from unstuck.cli.inputs import bundled
 from unstuck.errors import ExitCode
+
+
+def tally(scenario: str, ends: dict[str, int], version: str = "abc") -> Tally:
+    return Tally(
+        scenario=scenario,
+        part="base",
+        cases=1,
+        runs=sum(ends.values()),
+        ends=ends,
+        date="2026-01-02",
+        version=version,
+    )
 
 
 def test_base_cases_are_of_the_gate_and_the_rest_is_everything_else() -> None:
@@ -32,10 +44,8 @@ def test_runs_are_counted_by_how_they_ended() -> None:
     """For each part of a scenario; a case that did not run is not one of those."""
     base, rest = parts(["worker-killed"])
     ends = {base[0].title: {"PASS": 49, "FAIL": 1}, rest[0].title: {"PASS": 5}}
-    first, second = tallies({"base": base, "rest": rest}, ends)
-    assert first == Tally(
-        scenario="worker-killed", part="base", cases=1, runs=50, ends={"PASS": 49, "FAIL": 1}
-    )
+    first, second = tallies({"base": base, "rest": rest}, ends, date="2026-01-02", version="abc")
+    assert first == tally("worker-killed", {"PASS": 49, "FAIL": 1})
     assert (second.part, second.cases, second.runs) == ("rest", 1, 5)
 
 
@@ -50,13 +60,22 @@ def test_nothing_that_ran_is_no_success(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_page_tells_of_runs_that_did_not_pass() -> None:
     """A run is counted as what it was."""
-    one = Tally(scenario="a", part="base", cases=1, runs=50, ends={"PASS": 48, "FAIL": 1, "INCONCLUSIVE": 1})
-    told = page(Repetitions(date="2026-01-02", version="abc", took_s=120.0, tallies=(one,)))
+    told = page([tally("a", {"PASS": 48, "FAIL": 1, "INCONCLUSIVE": 1})])
     assert "Base cases: 1 in all, 48 of 50 runs passed." in told
-    assert "| `a` | base | 1 | 50 | 48 | 1 fail, 1 inconclusive |" in told
+    assert "| `a` | base | 1 | 50 | 48 | 1 fail, 1 inconclusive | 2026-01-02 | `abc` |" in told
+
+
+def test_a_scenario_that_ran_again_takes_the_place_of_what_it_was() -> None:
+    """The others stay as they were recorded, and the page keeps its order."""
+    before = [tally("a", {"PASS": 50}), tally("b", {"FAIL": 50})]
+    after = joined(before, [tally("b", {"PASS": 50}, version="def")])
+    assert [(one.scenario, one.ends, one.version) for one in after] == [
+        ("a", {"PASS": 50}, "abc"),
+        ("b", {"PASS": 50}, "def"),
+    ]
 
 
 def test_the_page_is_made_of_what_was_kept() -> None:
     """It says what docs/repetitions.json says."""
     found = repetitions.read()
-    assert found is None or repetitions.PAGE.read_text(encoding="utf-8") == page(found)
+    assert not found or repetitions.PAGE.read_text(encoding="utf-8") == page(found)
