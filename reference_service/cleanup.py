@@ -50,7 +50,9 @@ def give_back(service: Service, job: Job, *, only_expired: bool = False) -> Job 
     """
     moved = take_back(service, job, only_expired=only_expired)
     if moved is not None:
-        service.log.info("recovered from a dead instance", job=job.id, attempt=job.attempt)
+        service.log.info(
+            "recovered from a dead instance", job=job.id, attempt=job.attempt, charged=moved.charged
+        )
         if moved.state in TERMINAL:
             collect(service, job.id)
         else:

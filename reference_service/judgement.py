@@ -33,12 +33,12 @@ def attempts_max(service: Service) -> int | None:
 
 
 def take_back(service: Service, job: Job, *, only_expired: bool) -> Job | None:
-    """An attempt was lost with its worker: its job -> queued, or failed when its attempts are used up. None
-    when somebody holds it after all. Raises `Unavailable`.
+    """An attempt was lost, with its worker or to whoever held that up: its job -> queued, or failed when its
+    attempts are used up. None when somebody holds it after all. Raises `Unavailable`.
 
-    The first `losses_spared` are not charged: a deploy or a host took them, most of the time, and a job that
-    several of those have met did nothing wrong. One that takes its worker with it looks the same, so that
-    there is an end to it. `losses_apart` off charges each, as if the job had crashed by itself.
+    The first `losses_spared` are not charged: a deploy, a host or a network took them, most of the time, and
+    a job that several of those have met did nothing wrong. One that takes its worker with it looks the same,
+    so that there is an end to it. `losses_apart` off charges each, as if the job had crashed by itself.
     """
     spared = service.settings.losses_spared if service.defended(Defence.LOSSES_APART) else 0
     return recovery.give_back(

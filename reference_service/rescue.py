@@ -21,7 +21,14 @@ def take_from_the_dead(service: Service, job: Job) -> Job | None:
     if moved is None:
         return None
     service.points.reach("sweeper.lease.committed", job=job.id, state=moved.state)
-    service.log.info("lease expired", job=job.id, trace=job.trace, attempt=job.attempt, state=moved.state)
+    service.log.info(
+        "lease expired",
+        job=job.id,
+        trace=job.trace,
+        attempt=job.attempt,
+        charged=moved.charged,
+        state=moved.state,
+    )
     if moved.state in TERMINAL:
         collect(service, job.id)
     else:

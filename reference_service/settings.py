@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     heartbeat_s: Seconds = 15.0
     drain_grace_s: float = Field(default=20.0, ge=0)  # for the job to finish, before it is handed back
     attempts_max: int = Field(default=3, ge=1)
-    losses_spared: int = Field(default=5, ge=0)  # attempts of a job that died with their worker, uncharged
+    losses_spared: int = Field(default=5, ge=0)  # attempts of a job whose lease was lost, uncharged
     patience_s: Seconds = 20.0  # how long one call tries to reach a dependency before the attempt fails
     retry_tokens: int = Field(default=20, ge=1)  # retries that an attempt may spend; ten successes earn one
     retry_first_s: Seconds = 5.0  # before the second attempt at most; doubles with each

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 TOGETHER: Mapping[str, str] = {
     # folder or module -> what its tests share. The first to fit counts, and the first begin first: campaigns
@@ -29,7 +30,12 @@ TOGETHER: Mapping[str, str] = {
 
 def pytest_configure() -> None:
     """Lets Ctrl-C reach what tests start: a shell starts a job in the background with SIGINT ignored, and
-    whoever that job starts inherits it, so that tests which interrupt would wait for ever."""
+    whoever that job starts inherits it, so that tests which interrupt would wait for ever.
+
+    How long it takes to draw an example says how busy the machine is, and nothing of what is tested.
+    """
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -57,12 +57,9 @@ OPEN_ATTEMPTS = (
     )
     .limit(BATCH)
 )
-ATTEMPT_REASON = select(attempts.c.reason).where(
-    attempts.c.job == bindparam("b_job"), attempts.c.attempt == bindparam("b_attempt")
-)
 # This one is not among them: it has not ended.
 LOST_BEFORE = select(func.count()).where(
-    attempts.c.job == bindparam("b_job"), attempts.c.outcome == Outcome.LOST, attempts.c.reason.is_(None)
+    attempts.c.job == bindparam("b_job"), attempts.c.outcome == Outcome.LOST
 )
 _LOST = {"worker": None, "lease_expires_at": None, "published_at": None, "updated_at": database_now()}
 _HELD_BY = (
@@ -181,10 +178,10 @@ def open_attempts(store: Store, *, boot_id: str) -> Sequence[Job]:
 
 
 def give_back(
-    store: Store, job: Job, *, attempts_max: int | None, losses_spared: int = 0, only_expired: bool
+    store: Store, job: Job, *, attempts_max: int | None, losses_spared: int, only_expired: bool
 ) -> Job | None:
-    """A lost attempt's job -> queued, or failed when its attempts are used up (None: never). The first
-    `losses_spared` of its attempts that are lost, nobody knows why, are not charged.
+    """A lost attempt's job -> queued, or failed when its attempts are used up (None: never). Of its attempts
+    that are lost the first `losses_spared` are not charged.
 
     None when it is no longer held under that token (or, `only_expired`, its lease was renewed).
     """
@@ -193,19 +190,17 @@ def give_back(
         # As it is now: 1. the list of late jobs is read, 2. the late attempt begins the job's effect,
         # 3. the job, with its attempts used up in 1, would be failed.
         current = locked_job(connection, job.id) or job
-        values: dict[str, Any] = {"b_job": job.id, "b_token": job.token}
-        reason = connection.execute(ATTEMPT_REASON, {"b_job": job.id, "b_attempt": job.attempt}).scalar()
-        known = Reason.of(reason) if reason is not None else None
         lost_before = connection.execute(LOST_BEFORE, {"b_job": job.id}).scalar_one()
-        spared = int(known is None and lost_before < losses_spared)
+        spared = int(lost_before < losses_spared)
+        values: dict[str, Any] = {"b_job": job.id, "b_token": job.token}
+        reason = None
         if used_up(replace(current, charged=current.charged - spared), attempts_max):
             statement = FAIL_LOST[only_expired]
-            known = known or Reason.CRASHED
-            values["b_reason"] = known
+            values["b_reason"] = reason = Reason.CRASHED
         else:
             statement = REQUEUE_LOST[only_expired]
             values["b_uncharge"] = spared
-        end = AttemptEnd(outcome=Outcome.LOST, reason=known, peak_rss_bytes=job.rss_bytes)
+        end = AttemptEnd(outcome=Outcome.LOST, reason=reason, peak_rss_bytes=job.rss_bytes)
         return move(connection, store, statement, values, source=State.ACTIVE, end=end)
 
     return store.run(work)

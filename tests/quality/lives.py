@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unstuck.history import Event, History
 
 Ending = Literal["succeeded", "invalid", "used_up", "cancelled_early", "cancelled_active", "expired"]
-Hit = Literal["kill", "kill_after_effect", "pause", "drain"]
+Hit = Literal["crash", "kill", "kill_after_effect", "pause", "drain"]
 
 MS = 1_000_000
 LEFT: dict[str, Any] = {"left": {"rows": 0, "objects": 0}}
@@ -147,25 +147,26 @@ class _Job:
         condition = {"wanted": "active_jobs >= 1", "seen": 1, "held": True}
         self.add("fault", "fired", **fault, condition=condition)
         signal = {"pause": "SIGSTOP", "drain": "SIGTERM"}.get(hit, "SIGKILL")
-        self.add("process", "signal", process=worker, signal=signal, scope="main", sent_to=[7])
+        scope, pid = ("child", 8) if hit == "crash" else ("main", 7)
+        self.add("process", "signal", process=worker, signal=signal, scope=scope, sent_to=[pid])
         if hit == "drain":
             self.move("queued", worker)
             facts: dict[str, Any] = {"grace_s": 5.0, "took_s": 0.1}
             self.add("process", "exit", process=worker, code=0, signal=None, expected=True, **facts)
-        elif hit != "pause":
+        elif hit not in ("pause", "crash"):
             self.add("process", "exit", process=worker, code=None, signal="SIGKILL", expected=True)
         landed: dict[str, Any] = {"in_flight": 1, "jobs": [self.name], "processes": [worker], "how": "seen"}
         self.add("fault", "landed", **fault, **landed, struck_at_ns=(self.now_ms - 1) * MS)
         if hit != "drain":
             self.now_ms += 50
             used_up = self.life.ending == "used_up" and self.attempt == 3
-            self.move(
-                "failed" if used_up else "queued", "sweeper-1", **({"reason": "crashed"} if used_up else {})
-            )
+            mover = worker if hit == "crash" else "sweeper-1"
+            self.move("failed" if used_up else "queued", mover, **({"reason": "crashed"} if used_up else {}))
         if hit == "pause":
             self.add("process", "signal", process=worker, signal="SIGCONT", scope="main", sent_to=[7])
             self.add("fault", "healed", **fault)
-        self.attempts.append((self.attempt, "handed_back" if hit == "drain" else "lost"))
+        outcome = {"drain": "handed_back", "crash": "failed"}.get(hit, "lost")
+        self.attempts.append((self.attempt, outcome))
         self.player.last_fault_ms = max(self.player.last_fault_ms, self.now_ms)
 
     def end(self) -> None:
@@ -276,12 +277,12 @@ def _most_waiting(events: list[Event]) -> int:
 
 
 def _legal(ending: Ending, hits: list[Hit], **rest: Any) -> Life:
-    # Attempts are used up by three that count; else two may be lost, and the last one counts, too.
+    # Attempts are used up by three crashes; else two may be crashes, and the last one counts, too. What is
+    # lost is spared.
     if ending == "used_up":
-        hits = [
-            "kill" if hit in ("drain", "kill_after_effect") else hit
-            for hit in [*hits, "kill", "kill", "kill"]
-        ][:3]
+        hits = ["crash", "crash", "crash"]
+    elif hits.count("crash") > 2:
+        hits = ["kill" if hit == "crash" else hit for hit in hits]
     if ending not in ("succeeded", "used_up"):  # its effect would be one of a job that did not succeed
         hits = ["kill" if hit == "kill_after_effect" else hit for hit in hits]
     return Life(ending=ending, hits=tuple(hits), **rest)
@@ -290,12 +291,12 @@ def _legal(ending: Ending, hits: list[Hit], **rest: Any) -> Life:
 ENDINGS: tuple[Ending, ...] = (
     "succeeded", "invalid", "used_up", "cancelled_early", "cancelled_active", "expired",
 )  # fmt: skip
-HITS: tuple[Hit, ...] = ("kill", "kill_after_effect", "pause", "drain")
+HITS: tuple[Hit, ...] = ("crash", "kill", "kill_after_effect", "pause", "drain")
 
 a_life = st.builds(
     _legal,
     ending=st.sampled_from(ENDINGS),
-    hits=st.lists(st.sampled_from(HITS), max_size=2),
+    hits=st.lists(st.sampled_from(HITS), max_size=4),
     parts=st.integers(0, 3),
     completions=st.integers(1, 3),
     together=st.booleans(),
@@ -310,7 +311,7 @@ RICH = [
     Life(hits=("drain",), start_ms=20, repeats=1),
     Life(parts=2, start_ms=30),
     Life(ending="invalid"),
-    Life(ending="used_up", hits=("kill", "kill", "kill")),
+    Life(ending="used_up", hits=("crash", "crash", "crash")),
     Life(ending="cancelled_active", hits=("drain",)),
     Life(ending="cancelled_early"),
     Life(ending="expired"),

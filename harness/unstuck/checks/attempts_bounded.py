@@ -12,7 +12,7 @@ from unstuck.checks.story import JobStory, Story, text_of
 NAME = "attempts_bounded"
 PROMISE = (
     "No job is attempted more often than allowed; attempts that were handed back do not count, nor do the "
-    "first that were lost with their worker, where those are spared."
+    "first whose lease was lost, where those are spared."
 )
 PARAMETERS: Mapping[str, tuple[type, ...]] = {"most": (int,), "losses_spared": (int,), "claims_most": (int,)}
 
@@ -37,14 +37,14 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
         if job.sampled and "most" not in params:
             continue  # a declared target has made no promise, unless the scenario names the bound
         judged += 1
-        charged, unknown = _attempts(job, spared)
+        charged, forgiven, unknown = _attempts(job, spared)
         highest = max(highest, charged)
         events = tuple(claim.move.number for claim in job.claims)
         if "claims_most" in params and len(job.claims) > int(params["claims_most"]):
             message = f"was claimed {len(job.claims)} times, {params['claims_most']} are allowed"
             broken.append(Evidence(job=job.id, message=message, events=events))
         elif charged > most:
-            beside = f", beside {spared} that died with their worker" if spared else ""
+            beside = f", beside {forgiven} that were lost and spared" if forgiven else ""
             message = f"was attempted {charged} times, {most} are allowed{beside}"
             broken.append(Evidence(job=job.id, message=message, events=events))
         elif charged + unknown > most:
@@ -60,13 +60,14 @@ def check(story: Story, params: Mapping[str, Any]) -> PropertyResult:
     )
 
 
-def _attempts(job: JobStory, spared: int) -> tuple[int, int]:
-    """How many claims are charged for certain, and of how many nothing is said. What jobs report themselves
-    is certain: an attempt that has begun counts."""
+def _attempts(job: JobStory, spared: int) -> tuple[int, int, int]:
+    """How many claims are charged for certain, how many were lost and spared, and of how many nothing is
+    said. What jobs report themselves is certain: an attempt that has begun counts.
+    """
     if job.begins:
-        return len(job.begins), 0
+        return len(job.begins), 0, 0
     said = [job.said_attempts.get(claim.move.token) for claim in job.claims]
     outcomes = [text_of(one, "outcome") for one in said if one is not None]
-    lost = outcomes.count("lost")
-    charged = len(outcomes) - outcomes.count("handed_back") - min(lost, spared)
-    return charged, len(said) - len(outcomes)
+    forgiven = min(outcomes.count("lost"), spared)
+    charged = len(outcomes) - outcomes.count("handed_back") - forgiven
+    return charged, forgiven, len(said) - len(outcomes)

@@ -195,7 +195,9 @@ def expectations(
     if outcomes:
         expect["outcomes"] = outcomes
     if "attempts_max" in settings:
-        expect["attempts_bounded"] = {"most": settings["attempts_max"], "losses_spared": LOSSES_SPARED}
+        # A poisoned job crashes that often, and may be struck besides.
+        spared = LOSSES_SPARED if any(poisoned) else 0
+        expect["attempts_bounded"] = {"most": settings["attempts_max"], "losses_spared": spared}
     return expect
 
 
@@ -220,8 +222,7 @@ def budget_of(
     slots = max(1, int(workers.settings.get("slots", SLOTS)))  # those of one worker: the others may be away
     attempts = int(settings.get("attempts_max", ATTEMPTS_MAX))
     poisoned = any(deed.poisons for deed in deeds)
-    strokes = sum(deed.strokes for deed in deeds)
-    lost = (attempts if poisoned else 0) + min(attempts - 1 + LOSSES_SPARED, strokes)
+    lost = (attempts if poisoned else 0) + sum(deed.strokes for deed in deeds)
     rounds = -(-jobs // slots) + lost
     return float(round(uploaded_s + announced_s + lost * lost_s + rounds * ATTEMPT_S))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import text
 
@@ -38,9 +39,17 @@ def retry(number: int) -> Move:
     return again
 
 
+def sweep(store: Store, job: Job, *, only_expired: bool = True) -> Job | None:
+    return recovery.give_back(store, job, attempts_max=3, losses_spared=5, only_expired=only_expired)
+
+
+def sweep_the_last(store: Store, job: Job, *, only_expired: bool = True) -> Job | None:
+    return recovery.give_back(store, job, attempts_max=1, losses_spared=0, only_expired=only_expired)
+
+
 def take_over(store: Store, job: Job) -> object:
     """A sweep, and the claim of another worker, which is late, too."""
-    swept = recovery.give_back(store, job, attempts_max=None, only_expired=False)
+    swept = sweep(store, job, only_expired=False)
     return swept and claim("w-2", -1.0)(store, job)
 
 
@@ -80,13 +89,11 @@ MOVES: Mapping[str, Move] = {
     "succeed": lambda store, job: work.succeed(store, job, result_prefix="p", peak_rss_bytes=None),
     "fail": lambda store, job: work.fail(store, job, CRASHED),
     "hand back": lambda store, job: work.requeue(store, job, HANDED_BACK),
-    "sweep": lambda store, job: recovery.give_back(store, job, attempts_max=3, only_expired=True),
-    "sweep twice": lambda store, job: recovery.give_back(store, job, attempts_max=3, only_expired=True),
-    "sweep the last": lambda store, job: recovery.give_back(store, job, attempts_max=1, only_expired=True),
-    "clean up": lambda store, job: recovery.give_back(store, job, attempts_max=3, only_expired=False),
-    "clean up the last": lambda store, job: recovery.give_back(
-        store, job, attempts_max=1, only_expired=False
-    ),
+    "sweep": sweep,
+    "sweep twice": sweep,
+    "sweep the last": sweep_the_last,
+    "clean up": partial(sweep, only_expired=False),
+    "clean up the last": partial(sweep_the_last, only_expired=False),
     "retry": retry(1),
     "retry twice": retry(2),
 }

@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BooleanClauseList
 
 from reference_service.clock import SystemClock
-from reference_service.domain import State
+from reference_service.domain import Outcome, State
 from reference_service.ports import Unavailable
 from reference_service.store import SqlDatabase, Store, core, events, lifecycle, recovery, work
 from reference_service.store.migrations import migrate
@@ -63,6 +63,11 @@ def every_way(postgres: SqlDatabase, pair: Pair) -> Iterator[tuple[str, ...]]:
                 yield changed
 
 
+def counts(outcome: str | None, state: str) -> bool:
+    """Whether such an attempt is charged to a job in that state; a lost one is, if it was the end."""
+    return outcome != Outcome.HANDED_BACK and (outcome != Outcome.LOST or state == State.FAILED)
+
+
 class Trial:
     """A job, a bystander in the same state, and two that do something to the job."""
 
@@ -106,6 +111,7 @@ class Trial:
             [row["attempt"]] if row["state"] == State.ACTIVE else []
         )
         assert row["token"] == row["attempt"] == len(attempts)
+        assert row["charged"] == sum(counts(one["outcome"], row["state"]) for one in attempts)
         announced = sum(name.startswith("announce") for name in changed)
         assert len(self._read(EVENTS)) == announced + sum(one["to_state"] == "queued" for one in moves)
         assert lifecycle.get_job(self._before, self._bystander.id) == self._bystander

@@ -196,12 +196,12 @@ def test_a_lease_is_expired_by_the_databases_clock(store: Store) -> None:
     set_back(store, "lease_expires_at", 100)
     (expired,) = recovery.expired_leases(store)
     assert work.heartbeat(store, expired, lease_s=60, rss_bytes=None)
-    assert recovery.give_back(store, expired, attempts_max=3, only_expired=True) is None
+    assert recovery.give_back(store, expired, attempts_max=3, losses_spared=0, only_expired=True) is None
     set_back(store, "lease_expires_at", 100)
-    moved = recovery.give_back(store, expired, attempts_max=3, only_expired=True)
+    moved = recovery.give_back(store, expired, attempts_max=3, losses_spared=0, only_expired=True)
     assert moved is not None
     assert moved.state is State.QUEUED
-    assert recovery.give_back(store, expired, attempts_max=3, only_expired=True) is None
+    assert recovery.give_back(store, expired, attempts_max=3, losses_spared=0, only_expired=True) is None
 
 
 @pytest.mark.parametrize(("attempts_max", "state"), [(1, "failed"), (2, "queued"), (None, "queued")])
@@ -210,14 +210,14 @@ def test_a_lost_attempt_is_the_last_when_they_are_used_up(
 ) -> None:
     """Failed as crashed, else queued; the attempt is lost either way."""
     job = claimed(store)
-    moved = recovery.give_back(store, job, attempts_max=attempts_max, only_expired=False)
+    moved = recovery.give_back(store, job, attempts_max=attempts_max, losses_spared=0, only_expired=False)
     assert moved is not None
     assert (moved.state, moved.reason) == (state, Reason.CRASHED if state == "failed" else None)
     assert rows(store, "attempts")[0]["outcome"] == "lost"
 
 
 def test_the_first_lost_attempts_are_not_charged(store: Store) -> None:
-    """So many of them; one that was handed back, or whose reason is known, is none of those."""
+    """So many of them; one that was handed back is none of those."""
     claimed(store)
     charged = []
     for attempt in range(1, 6):

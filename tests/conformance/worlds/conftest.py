@@ -16,8 +16,8 @@ from unstuck.worlds.sim import SimProcess, SimWorld
 
 Program = Literal["careful", "stubborn", "family", "quitter", "silent", "dead", "waiting"]
 """`careful` ends with 0 at SIGTERM; `stubborn` does not; `family` has a child; `quitter` ends with 3 once
-it is ready; `silent` is never ready; `dead` ends with 4 before it is;
-`waiting` is ready when it gets SIGWINCH, which does nothing to others."""
+it is ready; `silent` is never ready; `dead` ends with 4 before it is; `waiting` gets ready at SIGWINCH and
+ends with 3 at SIGURG, which do nothing to who does not listen yet."""
 
 WITHIN_S = 20.0
 SCRIPTS = {
@@ -27,7 +27,7 @@ SCRIPTS = {
     "quitter": "echo ready; exit 3",
     "silent": "while :; do sleep 0.05; done",
     "dead": "exit 4",
-    "waiting": "trap 'echo ready' WINCH; while :; do sleep 0.05; done",
+    "waiting": "trap 'echo ready' WINCH; trap 'exit 3' URG; while :; do sleep 0.05; done",
 }
 
 
@@ -108,7 +108,9 @@ class SimStage(Stage):
         def on_signal(name: str) -> bool:
             if name == "SIGWINCH":
                 ready()
-            return name == "SIGWINCH"
+            if name == "SIGURG":
+                process.incarnation.end(code=3)
+            return name in {"SIGWINCH", "SIGURG"}
 
         process.incarnation.on_signal = on_signal
         return self._for_ever()

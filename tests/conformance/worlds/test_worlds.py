@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conformance.worlds.conftest import Stage
+from tests.conformance.worlds.conftest import WITHIN_S, Stage
 from unstuck.errors import TargetError, UsageError
 from unstuck.worlds.port import Restart
 
@@ -43,6 +43,15 @@ def test_a_process_that_dies_at_once_is_a_failed_start(stage: Stage) -> None:
     assert stage.world.running("w") == []
 
 
+def ask(stage: Stage, signal: str, phase: str, number: int = 1) -> None:
+    """Sends `waiting` the signal until it has heard, and the `number`-th such event is there."""
+    deadline_ns = stage.world.scheduler.now_ns() + int(WITHIN_S * 1e9)
+    while len(stage.of("w-1", phase)) < number:
+        assert stage.world.scheduler.now_ns() < deadline_ns, stage.events
+        stage.world.signal("w-1", signal)
+        stage.world.scheduler.sleep(0.01)
+
+
 def test_a_blow_of_ours_before_it_is_ready_is_followed_by_a_restart(stage: Stage) -> None:
     """As in production; the first start is not over before the next incarnation is ready."""
     task = stage.world.scheduler.spawn("start", lambda: stage.start("waiting"))
@@ -50,13 +59,24 @@ def test_a_blow_of_ours_before_it_is_ready_is_followed_by_a_restart(stage: Stage
     got = stage.world.signal("w-1", "SIGKILL", "tree")
     assert stage.world.wait_gone("w-1", got, 10)
     stage.wait("w-1", "start", 2)
-    while not stage.of("w-1", "ready"):
-        stage.world.signal("w-1", "SIGWINCH")
-        stage.world.scheduler.sleep(0.01)
+    ask(stage, "SIGWINCH", "ready")
     task.join(20)
     assert stage.world.running("w") == ["w-1"]
     assert stage.wait("w-1", "exit").data["pid"] == first
     assert stage.wait("w-1", "ready").data["pid"] != first
+
+
+def test_what_follows_such_a_blow_is_no_failed_start_either(stage: Stage) -> None:
+    """It ends by itself before it is ready, and is started again, as one that was ready once would be."""
+    task = stage.world.scheduler.spawn("start", lambda: stage.start("waiting"))
+    stage.wait("w-1", "start")
+    stage.world.signal("w-1", "SIGKILL", "tree")
+    stage.wait("w-1", "start", 2)
+    ask(stage, "SIGURG", "exit", 2)
+    ask(stage, "SIGWINCH", "ready")
+    task.join(20)
+    assert [event.data["code"] for event in stage.of("w-1", "exit")] == [None, 3]
+    assert stage.world.running("w") == ["w-1"]
 
 
 def test_who_stops_what_was_hit_before_it_was_ready_ends_its_start(stage: Stage) -> None:
@@ -73,8 +93,11 @@ def test_who_stops_what_was_hit_before_it_was_ready_ends_its_start(stage: Stage)
     stage.wait("w-1", "start")
     stage.world.signal("w-1", "SIGKILL", "tree")
     stage.wait("w-1", "exit")
+    stage.world.scheduler.sleep(0.3)
+    asked_ns = stage.world.scheduler.now_ns()
     stage.world.stop("w-1", grace_s=1)
     task.join(20)
+    assert stage.world.scheduler.now_ns() - asked_ns < 5e9  # it may take 20 s to get ready
     assert [text.startswith("process 'w-1'") for text in told] == [True]
     assert (stage.world.running("w"), stage.of("w-1", "restart")) == ([], [])
 

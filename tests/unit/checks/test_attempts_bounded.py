@@ -50,7 +50,7 @@ def test_what_died_with_its_worker_counts_from_the_sixth_on() -> None:
     assert claimed(8, lost=5).check(subject).verdict is Verdict.PASS
     ninth = claimed(9, lost=6).check(subject)
     assert ninth.verdict is Verdict.FAIL
-    assert "was attempted 4 times, 3 are allowed, beside 5 that died with their worker" in ninth.summary
+    assert "was attempted 4 times, 3 are allowed, beside 5 that were lost and spared" in ninth.summary
     assert claimed(2, lost=2).check(subject, most=1).verdict is Verdict.FAIL
     assert claimed(3, lost=2).check(subject, most=1, losses_spared=2).verdict is Verdict.PASS
 

@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from reference_service.settings import Settings
+from unstuck.checks import attempts_bounded
 from unstuck.faults import FAULTS
+from unstuck.generate.deeds import Deed
 from unstuck.generate.strategies import MEMORY, PROCESS, SIM, drawn, scenarios
+from unstuck.generate.whole import ATTEMPT_S, ATTEMPTS_MAX, LOSSES_SPARED, PERIODS, budget_of
 from unstuck.plan import make_plan
-from unstuck.scenario import Scenario
+from unstuck.scenario import RoleOptions, Scenario
 from unstuck.targets.reference import catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -108,6 +112,26 @@ def test_a_budget_outlasts_every_period_that_a_recovery_waits_for(many: list[Sce
     for one in many:
         attempts = 1 + sum(fault.name != "heal" for fault in one.faults)
         assert one.budget_s >= float(one.settings["upload_deadline_s"]) + 4.0 * min(attempts, 3)
+
+
+def test_a_budget_has_a_lease_for_each_attempt_that_may_be_lost() -> None:
+    """However many: five losses are spared, and behind an effect more are. A poisoned job crashes besides."""
+
+    def budget_s(strokes: int, *, poisons: str | None = None) -> float:
+        deeds = [Deed(faults=(), strokes=1) for _ in range(strokes)]
+        poison = Deed(faults=(), poisons=poisons)
+        return budget_of((), [*deeds, poison], {"upload_deadline_s": 3.0}, RoleOptions())
+
+    steps = [budget_s(strokes + 1) - budget_s(strokes) for strokes in range(12)]
+    assert min(steps) >= PERIODS["lease_s"] + ATTEMPT_S
+    assert budget_s(1, poisons="job") >= budget_s(1 + ATTEMPTS_MAX)
+
+
+def test_the_limits_are_those_of_the_service() -> None:
+    """Generator and property know them without importing it."""
+    limits = (Settings.model_fields["attempts_max"].default, Settings.model_fields["losses_spared"].default)
+    assert limits == (ATTEMPTS_MAX, LOSSES_SPARED)
+    assert limits == (attempts_bounded.MOST, attempts_bounded.LOSSES_SPARED)
 
 
 @pytest.fixture(scope="module")

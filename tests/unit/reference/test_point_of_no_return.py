@@ -87,7 +87,9 @@ def test_a_sweep_that_read_its_list_before_the_effect_does_not_fail_the_job(worl
     world.clock.advance(world.service.settings.lease_s + 1)
     (listed,) = recovery.expired_leases(world.service.store)
     assert work.begin_effect(world.service.store, job)
-    moved = recovery.give_back(world.service.store, listed, attempts_max=1, only_expired=True)
+    moved = recovery.give_back(
+        world.service.store, listed, attempts_max=1, losses_spared=0, only_expired=True
+    )
     assert moved is not None
     assert moved.state is State.QUEUED
 
@@ -110,4 +112,7 @@ def died_after_its_effect(world: MemoryWorld, job: Job) -> None:
     assert work.start_stage(world.service.store, job, STAGES[-1])
     assert work.begin_effect(world.service.store, job)
     world.clock.advance(world.service.settings.lease_s + 1)
-    assert recovery.give_back(world.service.store, job, attempts_max=3, only_expired=True) is not None
+    assert (
+        recovery.give_back(world.service.store, job, attempts_max=3, losses_spared=0, only_expired=True)
+        is not None
+    )

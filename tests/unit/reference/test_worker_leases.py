@@ -59,7 +59,10 @@ def steal(world: MemoryWorld, job_id: str) -> None:
     """Another worker has the job now: its lease ran out, and it was claimed again."""
     world.clock.advance(world.service.settings.lease_s + 1)
     (expired,) = recovery.expired_leases(world.service.store)
-    assert recovery.give_back(world.service.store, expired, attempts_max=3, only_expired=True) is not None
+    assert (
+        recovery.give_back(world.service.store, expired, attempts_max=3, losses_spared=0, only_expired=True)
+        is not None
+    )
     other = work.Claimant(instance="other", boot_id="other", pid=2)
     assert work.claim(world.service.store, job_id, other, lease_s=60) is not None
 
@@ -219,7 +222,10 @@ def test_a_job_that_comes_back_while_its_first_child_lives_runs_once(folder: str
     one, job = claimed(world, runtime)
     world.clock.advance(61)
     (expired,) = recovery.expired_leases(world.service.store)
-    assert recovery.give_back(world.service.store, expired, attempts_max=3, only_expired=True) is not None
+    assert (
+        recovery.give_back(world.service.store, expired, attempts_max=3, losses_spared=0, only_expired=True)
+        is not None
+    )
     relay.publish(world.service)
     runtime.held = True
     one._take(*world.jobs_queue.receive(wait_s=0, most=1))

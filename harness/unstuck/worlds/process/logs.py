@@ -7,6 +7,7 @@ it went on lately, with a line in between that says so. What is written next goe
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -60,3 +61,10 @@ def cut_down(path: str, dropped: int = 0) -> Cut | None:
         tail_from=size - len(tail),
         tail_at=HEAD_BYTES + len(note),
     )
+
+
+def size_of(path: str) -> int:
+    """In bytes; 0 when it is not there."""
+    with contextlib.suppress(OSError):
+        return os.path.getsize(path)
+    return 0

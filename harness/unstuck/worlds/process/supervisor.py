@@ -35,8 +35,9 @@ _STOPPED = "was stopped before it was ready"
 class Supervised:
     """State of one process of a role. The guardian calls `exited` and, when `next_at_ns` is due, `tick`.
 
-    `reply_start` and `reply_stop` are answered once, with None or with the text of an error. A first start
-    that a signal of the harness ends is repeated as any other, within the time that it has to get ready.
+    `reply_start` and `reply_stop` are answered once, with None or with the text of an error. Once a signal of
+    the harness has ended a first start, it is restarted until it is ready, as one that was ready before would
+    be; `reply_start` waits for it until the time to get ready is over.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Supervised:
         self._group: usage.Group | None = None
         self._starts = 0
         self._signalled = False  # by the harness, fatally, in the present incarnation
+        self._struck = False  # so, in any incarnation that was not ready
         self._late = False  # not ready in time
         self._meter: usage.Meter | None = None  # of the present incarnation
         self._probe: readiness.Probe | None = None
         self._pauses = readiness.Pauses()
         self._log_offset = 0
         self._started_ns = self._stopped_ns = 0
+        self._give_up_at_ns = 0  # of who waits for the first start
         self._probe_at_ns = self._ready_by_ns = self._kill_at_ns = self._restart_at_ns = 0
         self._sample_at_ns = 0
         self._log_at_ns = 0
@@ -86,7 +89,7 @@ class Supervised:
         """Starts the first or the next incarnation. Raises `SpawnError`: then nothing runs."""
         launch = self.launch
         self._check_port()
-        self._log_offset = _size(self._log)
+        self._log_offset = logs.size_of(self._log)
         how = self._spawn()
         now_ns = clock.monotonic_ns()
         self._starts += 1
@@ -159,8 +162,11 @@ class Supervised:
             return
         self._pauses = readiness.Pauses()
         self._probe_at_ns = now_ns + self._pauses.next_ns()
-        if self._starts == 1 or self.reply_start is None:  # who waits for the first one waits no longer
-            self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
+        self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
+        if self._starts == 1:
+            self._give_up_at_ns = self._ready_by_ns
+        elif self.reply_start is not None:
+            self._ready_by_ns = self._give_up_at_ns  # whoever waits for the first start waits no longer
 
     def _settle(self, now_ns: int) -> None:
         """It says that it is ready: it is, once it has lived for so long as was asked."""
@@ -291,7 +297,9 @@ class Supervised:
             self._liveness.close()
             self._liveness = None
         data = self._exit_facts(code, number, was, now_ns)
-        failed = self.reply_start is not None and not self._signalled  # whoever asked for it hears of that
+        self._struck = self._struck or (self._signalled and was == "starting")
+        # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
+        failed = self.reply_start is not None and (self._late or not self._struck)
         asked = was == "stopping" or self.retired or failed
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
         self._remove_group()  # the next incarnation is counted from nothing
@@ -389,9 +397,3 @@ class Supervised:
 
     def _tell(self, phase: str, data: Mapping[str, Any]) -> None:
         self._emit(self.launch.name, self.launch.role, phase, data)
-
-
-def _size(path: str) -> int:
-    with contextlib.suppress(OSError):
-        return os.path.getsize(path)
-    return 0

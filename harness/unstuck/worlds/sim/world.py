@@ -36,6 +36,7 @@ class SimProcess:
         self.retired = False
         self.was_ready = False  # ever
         self.signalled = False  # by the harness, fatally, in the present incarnation
+        self.struck = False  # so, in any incarnation that was not ready
         self.grace_s = 0.0
         self.stopped_ns = self.started_ns = 0
         self.incarnation: Incarnation
@@ -97,9 +98,7 @@ class SimWorld:
         process = self._processes.get(name)
         if process is None:
             return
-        process.retired = True
-        if process.state == "waiting":
-            process.state = "ended"
+        self.retire(name)
         if not process.alive:
             return
         life = process.incarnation
@@ -136,6 +135,7 @@ class SimWorld:
             process.retired = True
             if process.state == "waiting":
                 process.state = "ended"
+                self._moved.ring()  # somebody may wait for its start
 
     def wait_gone(self, name: str, pids: Sequence[int], timeout_s: float) -> bool:  # noqa: ARG002  the port's
         lives = [self._incarnations[pid] for pid in pids if pid in self._incarnations]
@@ -226,8 +226,9 @@ class SimWorld:
             data["took_s"] = (self.scheduler.now_ns() - process.stopped_ns) / NS
         if life.problem is not None:
             data["problem"] = life.problem
+        process.struck = process.struck or (process.signalled and was == "starting")
         # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
-        failed = not process.was_ready and not process.signalled
+        failed = not process.was_ready and not process.struck
         asked = was == "stopping" or process.retired or failed
         restart = process.spec.restart
         delay_s, reason = restart_after(restart, code=life.code, starts=process.starts, asked=asked)
