@@ -43,8 +43,8 @@ HEAD: Final = """\
 A gate that is red once in fifty runs without a cause is a gate that people learn to press again. So with
 every defence on, the base case of each scenario of the default gate has to pass 50 times, and every other
 case that is shipped 5 times, on real processes, each time with another seed. A run that did not pass counts
-here as what it was; none is repeated until it fits. Where scenario or service were mended for it, all runs of
-that scenario were made anew, and its rows name the commit.
+here as what it was; none is repeated until it fits. Where a scenario was mended for it, all its runs were
+made anew, and its rows name a later commit; what has changed since a row's commit is not run again by itself.
 
 Made by `python -m bench repetitions --write`.
 """
@@ -76,10 +76,9 @@ def main(argv: Sequence[str]) -> int:
             return ExitCode.USAGE
     base, rest = parts(chosen.only)
     wanted = list(in_turn(base, chosen.base, rest, chosen.rest))
+    version = measured_at()  # before: whoever commits meanwhile has not run
     ends = _run(wanted, chosen.side_by_side, began_ns + chosen.within_s * 1e9)
-    found = tuple(
-        tallies({"base": base, "rest": rest}, ends, date=f"{utc_date():%Y-%m-%d}", version=measured_at())
-    )
+    found = tuple(tallies({"base": base, "rest": rest}, ends, date=f"{utc_date():%Y-%m-%d}", version=version))
     print(*_summary(found), f"- In {(monotonic_ns() - began_ns) / 60e9:.0f} minutes.", sep="\n")
     if not found:
         print("nothing has run: there is nothing to record", file=sys.stderr)
@@ -115,9 +114,9 @@ def parts(only: Sequence[str] | None) -> tuple[list[Scenario], list[Scenario]]:
 
 
 def joined(before: Sequence[Tally], found: Sequence[Tally]) -> tuple[Tally, ...]:
-    """What was kept of other scenarios, and all of what was found, in the order of the page."""
-    again = {one.scenario for one in found}
-    kept = [one for one in before if one.scenario not in again]
+    """What was kept of others that are still there, and all of what was found, in the order of the page."""
+    again = {(one.scenario, one.part) for one in found}
+    kept = [one for one in before if (one.scenario, one.part) not in again and one.scenario in bundled()]
     return tuple(sorted((*kept, *found), key=lambda one: (one.part, one.scenario)))
 
 

@@ -277,12 +277,13 @@ def _most_waiting(events: list[Event]) -> int:
 
 
 def _legal(ending: Ending, hits: list[Hit], **rest: Any) -> Life:
-    # Attempts are used up by three crashes; else two may be crashes, and the last one counts, too. What is
-    # lost is spared.
+    # Attempts are used up by three crashes; else two may be crashes, and the last one counts, too. Of what is
+    # lost five are spared.
     if ending == "used_up":
         hits = ["crash", "crash", "crash"]
-    elif hits.count("crash") > 2:
-        hits = ["kill" if hit == "crash" else hit for hit in hits]
+    else:
+        while hits.count("crash") + max(0, len(hits) - hits.count("crash") - hits.count("drain") - 5) > 2:
+            hits = hits[:-1]
     if ending not in ("succeeded", "used_up"):  # its effect would be one of a job that did not succeed
         hits = ["kill" if hit == "kill_after_effect" else hit for hit in hits]
     return Life(ending=ending, hits=tuple(hits), **rest)
@@ -296,7 +297,7 @@ HITS: tuple[Hit, ...] = ("crash", "kill", "kill_after_effect", "pause", "drain")
 a_life = st.builds(
     _legal,
     ending=st.sampled_from(ENDINGS),
-    hits=st.lists(st.sampled_from(HITS), max_size=4),
+    hits=st.lists(st.sampled_from(HITS), max_size=8),
     parts=st.integers(0, 3),
     completions=st.integers(1, 3),
     together=st.booleans(),

@@ -34,13 +34,15 @@ ROLLED: Final = ("worker", "api", "sweeper", "relay")
 class Deed:
     """Faults as they come into a scenario, and what they may cost.
 
-    `touches`: roles that are hit. `strokes`: how often a job may lose an attempt to it, at most.
+    `touches`: roles that are hit. `strokes`: how often a job may lose an attempt to it, at most; of those
+    `losses` take its worker or its lease for certain, so that they are no crashes of the job's own.
     `poisons`: the tag whose jobs cannot be processed any more. `memory_limit_mib`: of workers.
     """
 
     faults: tuple[Fault, ...]
     touches: frozenset[str] = frozenset()
     strokes: int = 0
+    losses: int = 0
     poisons: str | None = None
     silences: bool = False  # the object store tells of nothing any more
     memory_limit_mib: int | None = None
@@ -98,10 +100,10 @@ def _possible(stage: Stage, needs: Sequence[str], wants: str) -> bool:
 def _terminate(shop: Workshop) -> Deed:
     moment = draw_moment(shop.choices, shop.stage)
     role, which = _victim(shop, moment)
-    shop.add("terminate", moment.when, moment=moment, role=role, which=which,
-             scope=shop.choices.pick(("main", "group", "tree")),
+    scope = shop.choices.pick(("main", "group", "tree"))
+    shop.add("terminate", moment.when, moment=moment, role=role, which=which, scope=scope,
              grace_s=shop.choices.pick((0.0, 0.5, 5.0)))  # fmt: skip
-    return _touching(shop, role)
+    return _touching(shop, role, losses=int(scope == "main"))  # else its child may end of it by itself
 
 
 def _kill(shop: Workshop) -> Deed:
@@ -111,9 +113,9 @@ def _kill(shop: Workshop) -> Deed:
     if moment.child and role == "worker" and which in ("here", "holder"):
         scopes.append("child")
     signal = shop.choices.pick(("SIGKILL", "SIGKILL", "SIGTERM"))
-    shop.add("kill", moment.when, moment=moment, role=role, which=which, signal=signal,
-             scope=shop.choices.pick(scopes))  # fmt: skip
-    return _touching(shop, role)
+    scope = shop.choices.pick(scopes)
+    shop.add("kill", moment.when, moment=moment, role=role, which=which, signal=signal, scope=scope)
+    return _touching(shop, role, losses=int(signal == "SIGKILL" and scope != "child"))
 
 
 def _pause(shop: Workshop) -> Deed:
@@ -122,7 +124,7 @@ def _pause(shop: Workshop) -> Deed:
     shop.add("pause", moment.when, moment=moment, role=role, which=which,
              for_s=shop.choices.pick((*shop.stage.lengths_s[:2], shop.stage.lease_s + 1.5,
                                       *shop.stage.lengths_s[3:])))  # fmt: skip
-    return _touching(shop, role)
+    return _touching(shop, role, losses=1)
 
 
 def _victim(shop: Workshop, moment: Moment) -> tuple[str, str]:
@@ -144,8 +146,10 @@ def _crash(shop: Workshop) -> Deed:
     return _touching(shop, moment.stands)
 
 
-def _touching(shop: Workshop, role: str, strokes: int = 1) -> Deed:
-    return shop.deed(role, strokes=strokes if role == "worker" else 0)
+def _touching(shop: Workshop, role: str, strokes: int = 1, losses: int = 0) -> Deed:
+    if role != "worker":
+        return shop.deed(role)
+    return shop.deed(role, strokes=strokes, losses=losses)
 
 
 # At a role
@@ -156,7 +160,7 @@ def _down(shop: Workshop) -> Deed:
     role = shop.choices.pick(sorted(shop.stage.catalogue.roles))
     shop.add("down", moment.when, moment=moment, role=role, for_s=shop.choices.pick(shop.stage.lengths_s),
              grace_s=shop.choices.pick((1.0, 0.0)))  # fmt: skip
-    return _touching(shop, role)
+    return _touching(shop, role, losses=1)
 
 
 def _replace(shop: Workshop) -> Deed:
@@ -165,7 +169,7 @@ def _replace(shop: Workshop) -> Deed:
     grace_s, overlap = shop.choices.pick((5.0, 0.5, 0.0)), shop.choices.pick((False, True))
     shop.add("rolling_replace", moment.when, moment=moment, role=role, grace_s=grace_s, overlap=overlap)
     # 1. the first worker is killed, 2. another claims its job, 3. that one is killed, too.
-    return _touching(shop, role, shop.stage.replicas)
+    return _touching(shop, role, shop.stage.replicas, losses=shop.stage.replicas)
 
 
 def _link_down(shop: Workshop) -> Deed:
@@ -260,7 +264,7 @@ def _starts_without(shop: Workshop) -> Deed:
         return _touching(shop, link.partition(".")[0])
     role = choices.pick(sorted(stage.catalogue.roles - {"api"}))
     shop.add("down", OnStart(), role=role, for_s=for_s)
-    return _touching(shop, role)
+    return _touching(shop, role, losses=1)
 
 
 # To a job at its place
@@ -283,7 +287,7 @@ def _rot(shop: Workshop) -> Deed:
     moment = Moment(when=at, job=True, held=True)
     number = shop.add("corrupt_artefacts", at, moment=moment, stage=rotten)
     shop.add("kill", OnFault(fault=number, phase="landed"), role="worker", which="all")
-    return _touching(shop, "worker")
+    return _touching(shop, "worker", losses=1)
 
 
 def _hit_again(shop: Workshop) -> Deed:
@@ -300,7 +304,7 @@ def _hit_again(shop: Workshop) -> Deed:
         shop.add("kill", second, moment=moment, role="worker", which="here", scope="tree")
     else:
         shop.add("rolling_replace", second, moment=moment, role="worker", grace_s=0.0)
-    return _touching(shop, "worker", 1 + shop.stage.replicas)
+    return _touching(shop, "worker", 1 + shop.stage.replicas, losses=shop.stage.replicas)
 
 
 def _sleeper(shop: Workshop) -> Deed:
@@ -308,7 +312,7 @@ def _sleeper(shop: Workshop) -> Deed:
     moment = draw_stage_place(shop.choices, shop.stage)
     long_s = shop.stage.lease_s + shop.choices.pick((2.0, 3.0))
     shop.add("pause", moment.when, moment=moment, role="worker", which="here", for_s=long_s)
-    return _touching(shop, "worker")
+    return _touching(shop, "worker", losses=1)
 
 
 def _recovery_dies(shop: Workshop) -> Deed:
@@ -316,7 +320,7 @@ def _recovery_dies(shop: Workshop) -> Deed:
     moment = draw_stage_place(shop.choices, shop.stage)
     shop.add("down", moment.when, moment=moment, role="worker", for_s=shop.stage.lease_s + 1.5, grace_s=0.0)
     shop.add("crash_here", OnPoint(point="sweeper.lease.committed"))
-    return shop.deed("worker", "sweeper", strokes=1)
+    return shop.deed("worker", "sweeper", strokes=1, losses=1)
 
 
 def _event_dies_twice(shop: Workshop) -> Deed:

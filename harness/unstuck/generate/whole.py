@@ -31,7 +31,7 @@ PERIODS: Final[Mapping[str, float]] = {
 """The periods of the target's own that a recovery waits for; scenarios may change them."""
 
 ATTEMPTS_MAX: Final = 3
-LOSSES_SPARED: Final = 5  # attempts of a job that die with their worker, and are not charged
+LOSSES_SPARED: Final = 5  # attempts of a job whose lease is lost, and that are not charged
 ATTEMPT_S: Final = 4.0  # of a small video, with the machine busy
 TROUBLE_S: Final = 5.0  # the longest pause before a role tries a dependency again
 SLOTS: Final = 2
@@ -109,10 +109,10 @@ def _assemble(
 ) -> Scenario:
     settings = dict(settings)
     settings["upload_deadline_s"] = DEADLINE_S + _silence_s(deeds)
-    strokes = sum(deed.strokes for deed in deeds)
+    charged = _charged(deeds)
     processed = any(client.behaviour.works or client.behaviour.reason for client in clients)
-    if strokes >= ATTEMPTS_MAX and processed and not unsparing:
-        settings["attempts_max"] = strokes + 1  # so that no sound job runs out of attempts
+    if charged >= ATTEMPTS_MAX and processed and not unsparing:
+        settings["attempts_max"] = charged + 1  # so that no sound job runs out of attempts
     limits = [deed.memory_limit_mib for deed in deeds if deed.memory_limit_mib is not None]
     workers = replace(workers, memory_limit_mib=max(limits, default=None))
     budget_s = budget_of(clients, deeds, settings, workers)
@@ -135,6 +135,14 @@ def _assemble(
         roles={"worker": workers} if workers != RoleOptions() else {},
     )
     return loaded(named(draft), catalogue)
+
+
+def _charged(deeds: Sequence[Deed]) -> int:
+    """How many attempts of a sound job may count against its limit, at most: those that may be crashes of its
+    own, and the losses that are not spared.
+    """
+    losses = sum(deed.losses for deed in deeds)
+    return sum(deed.strokes for deed in deeds) - min(losses, LOSSES_SPARED)
 
 
 def _silence_s(deeds: Sequence[Deed]) -> float:
@@ -195,9 +203,7 @@ def expectations(
     if outcomes:
         expect["outcomes"] = outcomes
     if "attempts_max" in settings:
-        # A poisoned job crashes that often, and may be struck besides.
-        spared = LOSSES_SPARED if any(poisoned) else 0
-        expect["attempts_bounded"] = {"most": settings["attempts_max"], "losses_spared": spared}
+        expect["attempts_bounded"] = {"most": settings["attempts_max"], "losses_spared": LOSSES_SPARED}
     return expect
 
 

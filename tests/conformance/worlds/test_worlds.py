@@ -68,14 +68,38 @@ def test_a_blow_of_ours_before_it_is_ready_is_followed_by_a_restart(stage: Stage
 
 def test_what_follows_such_a_blow_is_no_failed_start_either(stage: Stage) -> None:
     """It ends by itself before it is ready, and is started again, as one that was ready once would be."""
-    task = stage.world.scheduler.spawn("start", lambda: stage.start("waiting"))
+    # A signal that was sent after a look may come to the incarnation after that: one exit more, and no end.
+    spec = replace(stage.spec("waiting"), restart=Restart(delay_s=0.05))
+    task = stage.world.scheduler.spawn("start", lambda: stage.world.start(spec))
     stage.wait("w-1", "start")
     stage.world.signal("w-1", "SIGKILL", "tree")
     stage.wait("w-1", "start", 2)
     ask(stage, "SIGURG", "exit", 2)
     ask(stage, "SIGWINCH", "ready")
     task.join(20)
-    assert [event.data["code"] for event in stage.of("w-1", "exit")] == [None, 3]
+    assert [event.data["code"] for event in stage.of("w-1", "exit")][:2] == [None, 3]
+    assert stage.world.running("w") == ["w-1"]
+
+
+def test_who_waits_for_what_was_hit_waits_no_longer_than_else(stage: Stage) -> None:
+    """And hears why; its supervisor goes on all the same, as it does with one that was ready once."""
+    told: list[str] = []
+
+    def start() -> None:
+        spec = stage.spec("waiting")
+        try:
+            stage.world.start(replace(spec, ready_timeout_s=1.0, restart=Restart(delay_s=3)))
+        except TargetError as error:
+            told.append(str(error))
+
+    task = stage.world.scheduler.spawn("start", start)
+    stage.wait("w-1", "start")
+    stage.world.signal("w-1", "SIGKILL", "tree")
+    task.join(20)
+    assert [text.startswith("process 'w-1'") for text in told] == [True]
+    assert not stage.of("w-1", "restart")
+    stage.wait("w-1", "start", 2)
+    ask(stage, "SIGWINCH", "ready")
     assert stage.world.running("w") == ["w-1"]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from bench import repetitions
@@ -66,13 +69,26 @@ def test_the_page_tells_of_runs_that_did_not_pass() -> None:
 
 
 def test_a_scenario_that_ran_again_takes_the_place_of_what_it_was() -> None:
-    """The others stay as they were recorded, and the page keeps its order."""
-    before = [tally("a", {"PASS": 50}), tally("b", {"FAIL": 50})]
-    after = joined(before, [tally("b", {"PASS": 50}, version="def")])
-    assert [(one.scenario, one.ends, one.version) for one in after] == [
-        ("a", {"PASS": 50}, "abc"),
-        ("b", {"PASS": 50}, "def"),
+    """The others stay as they were recorded, unless there is no such scenario any more."""
+    before = [
+        tally("baseline", {"PASS": 50}),
+        tally("gone", {"PASS": 50}),
+        tally("worker-killed", {"FAIL": 50}),
     ]
+    after = joined(before, [tally("worker-killed", {"PASS": 50}, version="def")])
+    assert [(one.scenario, one.ends, one.version) for one in after] == [
+        ("baseline", {"PASS": 50}, "abc"),
+        ("worker-killed", {"PASS": 50}, "def"),
+    ]
+    rest = replace(before[2], part="rest")
+    assert joined([before[2], rest], [tally("worker-killed", {"PASS": 50})])[1] == rest
+
+
+def test_the_record_has_every_case() -> None:
+    """Of each scenario that is shipped, so many as there are: a new one is run before it is told of."""
+    base, rest = parts(None)
+    cases = Counter((part, case.name) for part, those in (("base", base), ("rest", rest)) for case in those)
+    assert {(one.part, one.scenario): one.cases for one in repetitions.read()} == cases
 
 
 def test_the_page_is_made_of_what_was_kept() -> None:

@@ -45,7 +45,7 @@ def test_one_more_fails() -> None:
     assert claimed(2).check(subject, most=1).verdict is Verdict.FAIL
 
 
-def test_what_died_with_its_worker_counts_from_the_sixth_on() -> None:
+def test_what_was_lost_counts_from_the_sixth_on() -> None:
     """Or all of it, where the scenario says how many attempts there may be, and nothing of losses."""
     assert claimed(8, lost=5).check(subject).verdict is Verdict.PASS
     ninth = claimed(9, lost=6).check(subject)

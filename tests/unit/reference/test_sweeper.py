@@ -82,7 +82,7 @@ def test_an_expired_lease_of_the_last_attempt_fails_the_job() -> None:
 
 
 def test_without_losses_apart_each_is_charged() -> None:
-    """`losses_apart` off is the bug that the defence prevents: three deploys fail a sound job."""
+    """`losses_apart` off is the bug that the defence prevents: three kills of its worker fail a sound job."""
     world = memory_world(attempts_max=3, defences_off="losses_apart")
     job = queued(world)
     for _ in range(3):

@@ -250,9 +250,9 @@ class Guardian:
         if one is not None and one.alive:
             at_ns = clock.monotonic_ns()  # before it acts: what it causes must not seem to come earlier
             main = proctree.read(one.pid)
-            if scope != "child":
-                one.signalled(name)
             if main is not None and main.alive:
+                if scope != "child":
+                    one.signalled(name)
                 got = self._send_to(one, main, getattr(signal, name), scope)
             data = {"signal": name, "scope": scope, "sent_to": [process.pid for process in got]}
             self._emit(one.launch.name, one.launch.role, "signal", data, at_ns)

@@ -36,8 +36,8 @@ class Supervised:
     """State of one process of a role. The guardian calls `exited` and, when `next_at_ns` is due, `tick`.
 
     `reply_start` and `reply_stop` are answered once, with None or with the text of an error. Once a signal of
-    the harness has ended a first start, it is restarted until it is ready, as one that was ready before would
-    be; `reply_start` waits for it until the time to get ready is over.
+    the harness has ended a first start, it is restarted as one that was ready before would be; `reply_start`
+    waits for it until the time of the first start is over.
     """
 
     def __init__(
@@ -93,6 +93,8 @@ class Supervised:
         how = self._spawn()
         now_ns = clock.monotonic_ns()
         self._starts += 1
+        if self._starts == 1:
+            self._give_up_at_ns = now_ns + int((launch.ready_timeout_s + launch.ready_settle_s) * 1e9)
         self._signalled = self._late = self._unlive = False
         self._meter = usage.Meter(
             self.pid,
@@ -163,10 +165,6 @@ class Supervised:
         self._pauses = readiness.Pauses()
         self._probe_at_ns = now_ns + self._pauses.next_ns()
         self._ready_by_ns = now_ns + int(launch.ready_timeout_s * 1e9)
-        if self._starts == 1:
-            self._give_up_at_ns = self._ready_by_ns
-        elif self.reply_start is not None:
-            self._ready_by_ns = self._give_up_at_ns  # whoever waits for the first start waits no longer
 
     def _settle(self, now_ns: int) -> None:
         """It says that it is ready: it is, once it has lived for so long as was asked."""
@@ -197,11 +195,12 @@ class Supervised:
 
     def next_at_ns(self) -> int | None:
         """When `tick` has something to do; None: not before something happens."""
+        due = [self._give_up_at_ns] if self._struck and self.reply_start is not None else []
         if self.state == "waiting":
-            return self._restart_at_ns
+            return min([*due, self._restart_at_ns])
         if not self.alive:
             return None
-        due = [self._sample_at_ns, self._log_at_ns]
+        due += [self._sample_at_ns, self._log_at_ns]
         if self.state == "starting":
             due += [self._probe_at_ns, self._ready_by_ns]
         if self.state == "running" and self._liveness is not None:
@@ -211,6 +210,7 @@ class Supervised:
         return min(due)
 
     def tick(self, now_ns: int) -> None:
+        self._give_up_waiting(now_ns)
         if self.state == "waiting":
             if now_ns >= self._restart_at_ns:
                 self._start_again()
@@ -234,6 +234,10 @@ class Supervised:
         if self.state == "stopping" and now_ns >= self._kill_at_ns:
             self.kill()
             self._kill_at_ns = now_ns + 1_000_000_000
+
+    def _give_up_waiting(self, now_ns: int) -> None:
+        if self._struck and now_ns >= self._give_up_at_ns:
+            self._answer_start("was hit by a signal of ours, and was not ready again in time")
 
     def _look_whether_it_lives(self, now_ns: int) -> None:
         if self.state == "running" and self._liveness is not None and not self._liveness.look(now_ns):
@@ -299,7 +303,7 @@ class Supervised:
         data = self._exit_facts(code, number, was, now_ns)
         self._struck = self._struck or (self._signalled and was == "starting")
         # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
-        failed = self.reply_start is not None and (self._late or not self._struck)
+        failed = self.reply_start is not None and not self._struck
         asked = was == "stopping" or self.retired or failed
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
         self._remove_group()  # the next incarnation is counted from nothing

@@ -85,8 +85,9 @@ class SimWorld:
         process = self._processes[spec.name] = SimProcess(spec, next(self._orders))
         self._launch(process)
         if not self._moved.until(lambda: process.was_ready or process.state == "ended", spec.ready_timeout_s):
-            self.retire(spec.name)
-            process.incarnation.end(signal=KILLED)
+            if not process.struck:
+                self.retire(spec.name)
+                process.incarnation.end(signal=KILLED)
             raise TargetError(f"process {spec.name!r}: not ready within {spec.ready_timeout_s:g} s")
         if self._error is not None:
             raise self._error
