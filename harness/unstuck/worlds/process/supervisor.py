@@ -195,12 +195,10 @@ class Supervised:
 
     def next_at_ns(self) -> int | None:
         """When `tick` has something to do; None: not before something happens."""
-        due = [self._give_up_at_ns] if self._struck and self.reply_start is not None else []
-        if self.state == "waiting":
-            return min([*due, self._restart_at_ns])
-        if not self.alive:
+        if not self.alive and self.state != "waiting":
             return None
-        due += [self._sample_at_ns, self._log_at_ns]
+        due = [self._give_up_at_ns] if self._struck and self.reply_start is not None else []
+        due += [self._restart_at_ns] if self.state == "waiting" else [self._sample_at_ns, self._log_at_ns]
         if self.state == "starting":
             due += [self._probe_at_ns, self._ready_by_ns]
         if self.state == "running" and self._liveness is not None:
@@ -303,8 +301,7 @@ class Supervised:
         data = self._exit_facts(code, number, was, now_ns)
         self._struck = self._struck or (self._signalled and was == "starting")
         # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
-        failed = self.reply_start is not None and not self._struck
-        asked = was == "stopping" or self.retired or failed
+        asked = was == "stopping" or self.retired or (self.reply_start is not None and not self._struck)
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)
         self._remove_group()  # the next incarnation is counted from nothing
         if delay_s is None:
