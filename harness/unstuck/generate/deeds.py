@@ -74,6 +74,9 @@ class Workshop:
         return Deed(faults=tuple(self.made), touches=frozenset(touches), **rest)
 
 
+ONCE: Final = frozenset({"corrupt_artefacts"})
+"""Of two at the same place the first ends the attempt that the second would need."""
+
 Maker = Callable[[Workshop], Deed]
 
 
@@ -86,8 +89,8 @@ def draw_deed(choices: Choices, stage: Stage, first: int) -> Deed:
 
 def _possible(stage: Stage, needs: Sequence[str], wants: str) -> bool:
     """`needs`: faults and capabilities; `wants`: `working` jobs, with `one event` each, or nothing."""
-    named = {need for need in needs if need in stage.catalogue.faults or need in stage.capabilities}
-    if named != set(needs) or (wants and not stage.working):
+    offered = (stage.catalogue.faults.keys() | stage.capabilities) - stage.spent
+    if not offered.issuperset(needs) or (wants and not stage.working):
         return False
     return wants != "one event" or not any(
         isinstance(step, PublishEvent) for client in stage.clients for step in client.upload.steps

@@ -52,6 +52,7 @@ class Stage:
     lengths_s: Sequence[float] = SHORT_S  # of what lasts
     notifies: bool = True  # the object store tells of what was put
     poisoned: frozenset[str] = field(default_factory=frozenset)  # tags whose jobs another fault kills
+    spent: frozenset[str] = field(default_factory=frozenset)  # faults that may come once, and have
 
     def count(self, that: Callable[[Client], bool]) -> int:
         """Jobs of the clients for which `that` holds."""

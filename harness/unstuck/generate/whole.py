@@ -12,7 +12,7 @@ from unstuck.catalogue import Catalogue
 from unstuck.describe import describe
 from unstuck.generate.choices import Choices, chance
 from unstuck.generate.clients import Client, draw_clients
-from unstuck.generate.deeds import Deed, draw_deed
+from unstuck.generate.deeds import ONCE, Deed, draw_deed
 from unstuck.generate.moments import SHORT_S, Stage
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.scenario_file import loads
@@ -82,6 +82,8 @@ def draw_scenario(
     for _ in range(min(bounds.deeds_max, choices.pick(UNSPARING if bounds.unsparing else SPARING))):
         deed = draw_deed(choices, stage, sum(len(one.faults) for one in deeds))
         deeds.append(deed)
+        spent = ONCE.intersection(fault.name for fault in deed.faults)
+        stage = replace(stage, spent=stage.spent | spent)
         if deed.poisons is not None:
             stage = replace(stage, poisoned=stage.poisoned | {deed.poisons})
     return _assemble(clients, deeds, settings, workers, catalogue, unsparing=bounds.unsparing)

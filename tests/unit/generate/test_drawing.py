@@ -153,6 +153,12 @@ def test_an_unsparing_budget_outlasts_all_faults_in_a_row(unsparing: list[Scenar
         assert one.budget_s > sum(getattr(fault.parameters, "for_s", 0.0) or 0.0 for fault in one.faults)
 
 
+def test_what_can_land_once_is_drawn_once(unsparing: list[Scenario]) -> None:
+    """The first to rot an artefact ends the attempt that the second would need."""
+    rotten = [sum(fault.name == "corrupt_artefacts" for fault in one.faults) for one in unsparing]
+    assert set(rotten) == {0, 1}
+
+
 def test_an_unsparing_scenario_expects_no_end_of_any_job(unsparing: list[Scenario]) -> None:
     """What is measured is how many succeed; that each ends, and by no broken promise, is still demanded."""
     assert not any("outcomes" in one.expect for one in unsparing)
