@@ -33,6 +33,12 @@ class Process(NamedTuple):
         return self.state not in _DEAD_STATES
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    found = read(pid)
+    return found is not None and found.alive
+
+
 def read(pid: int) -> Process | None:
     """The process with this pid, zombies included; None when there is none."""
     if not _HAS_PROC:

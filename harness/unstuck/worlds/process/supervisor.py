@@ -26,9 +26,7 @@ Emit = Callable[[str, str, str, Mapping[str, Any]], None]  # name, role, phase, 
 State = Literal["starting", "running", "stopping", "waiting", "ended"]
 
 _FATAL = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGHUP", "SIGABRT"})
-_PORT_TAKEN = re.compile(
-    r"address (is )?already in use|already in use|EADDRINUSE|could not bind", re.IGNORECASE
-)
+_PORT_TAKEN = re.compile(r"already in use|EADDRINUSE|could not bind", re.IGNORECASE)
 _STOPPED = "was stopped before it was ready"
 
 
@@ -220,7 +218,7 @@ class Supervised:
         if self.state == "starting" and now_ns >= self._probe_at_ns:
             if self._probe is None:  # it has settled
                 self._become_ready()
-            elif self._probe.ready():
+            elif self._probe.ready() and proctree.lives(self.pid):  # not what it left in the background
                 self._settle(now_ns)
             else:
                 self._probe_at_ns = now_ns + self._pauses.next_ns()
@@ -287,8 +285,9 @@ class Supervised:
         """It has been reaped with this wait status: kills what it left, tells, restarts or ends."""
         now_ns = clock.monotonic_ns()
         code, number = exit_of(status)
-        if self.state == "starting" and isinstance(self._probe, readiness.LineProbe) and self._probe.ready():
-            self._settle(now_ns)  # it said so, and ended before we looked
+        said = isinstance(self._probe, readiness.LineProbe) and self._probe.ready()
+        if self.state == "starting" and said and code != 0:  # with 0 it goes into the background
+            self._settle(now_ns)  # it said so, and died before we looked
         was, self.state = self.state, "ended"
         problem = self._start_problem(code, number) if was == "starting" else None
         if self.launch.companion is not None:
