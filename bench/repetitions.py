@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +44,7 @@ A gate that is red once in fifty runs without a cause is a gate that people lear
 every defence on, the base case of each scenario of the default gate has to pass 50 times, and every other
 case that is shipped 5 times, on real processes, each time with another seed. A run that did not pass counts
 here as what it was; none is repeated until it fits. Where a scenario was mended for it, all its runs were
-made anew, and its rows name a later commit; what has changed since a row's commit is not run again by itself.
+made anew, and the row says what had not passed before. A row's figures are of its commit.
 
 Made by `python -m bench repetitions --write`.
 """
@@ -61,6 +61,7 @@ class Tally:
     ends: dict[str, int]
     date: str
     version: str  # the commit that ran
+    before: str = ""  # what runs did not pass at earlier commits, before the scenario was mended
 
 
 def main(argv: Sequence[str]) -> int:
@@ -115,9 +116,20 @@ def parts(only: Sequence[str] | None) -> tuple[list[Scenario], list[Scenario]]:
 
 def joined(before: Sequence[Tally], found: Sequence[Tally]) -> tuple[Tally, ...]:
     """What was kept of others that are still there, and all of what was found, in the order of the page."""
-    again = {(one.scenario, one.part) for one in found}
-    kept = [one for one in before if (one.scenario, one.part) not in again and one.scenario in bundled()]
-    return tuple(sorted((*kept, *found), key=lambda one: (one.part, one.scenario)))
+    there = {
+        (case.name, part) for part, cases in zip(("base", "rest"), parts(None), strict=True) for case in cases
+    }
+    known = {(one.scenario, one.part): one for one in before if (one.scenario, one.part) in there}
+    for one in found:
+        last = known.get((one.scenario, one.part))
+        known[one.scenario, one.part] = one if last is None else replace(one, before=_not_passed(last))
+    return tuple(sorted(known.values(), key=lambda one: (one.part, one.scenario)))
+
+
+def _not_passed(last: Tally) -> str:
+    failed = last.runs - last.ends.get(ExitCode.PASS.name, 0)
+    told = [last.before] if last.before else []
+    return "; ".join([*told, *([f"{failed} of {last.runs} at `{last.version}`"] if failed else [])])
 
 
 def tallies(
@@ -152,15 +164,15 @@ def page(found: Sequence[Tally]) -> str:
         return HEAD
     lines = [HEAD, *_summary(found), ""]
     lines += [
-        "| scenario | part | cases | runs | passed | else | seen | at |",
-        "|---|---|---|---|---|---|---|---|",
+        "| scenario | part | cases | runs | passed | else | seen | at | not passed before |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in found:
         passed = one.ends.get(ExitCode.PASS.name, 0)
         other = ", ".join(f"{n} {end.lower()}" for end, n in one.ends.items() if end != ExitCode.PASS.name)
         lines.append(
             f"| `{one.scenario}` | {one.part} | {one.cases} | {one.runs} | {passed} | {other or '-'} "
-            f"| {one.date} | `{one.version}` |"
+            f"| {one.date} | `{one.version}` | {one.before or '-'} |"
         )
     return "\n".join(lines) + "\n"
 

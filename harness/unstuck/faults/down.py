@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,4 +41,5 @@ def inject(hand: Hand, parameters: Parameters) -> Mapping[str, Any]:
 def heal(hand: Hand, parameters: Parameters) -> None:
     # Whoever still runs (the fault missed then) was told to stop, and is not restarted when it goes.
     for name in hand.memory.pop("down", ()):
-        hand.replace(name)
+        with suppress(Missed):  # another fault met what came back: its business, and its supervisor's
+            hand.replace(name)

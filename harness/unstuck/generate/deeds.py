@@ -35,7 +35,7 @@ class Deed:
     """Faults as they come into a scenario, and what they may cost.
 
     `touches`: roles that are hit. `strokes`: how often a job may lose an attempt to it, at most; of those
-    `losses` take its worker or its lease for certain, so that they are no crashes of the job's own.
+    `losses` take its worker or its lease, if they cost an attempt, and are no crashes of the job's own.
     `poisons`: the tag whose jobs cannot be processed any more. `memory_limit_mib`: of workers.
     """
 

@@ -82,9 +82,7 @@ class ProcessSpec:
     ready_line: str | None = None  # or: the log has a line that contains this
     ready_port: int | None = None  # or: connections to it are accepted; the first that is given counts
     ready_settle_s: float = 0.0  # then it must live on for so long: some say "ready" before they are
-    ready_timeout_s: float = (
-        20.0  # the only one that counts in the sim, where a program says itself when it is
-    )
+    ready_timeout_s: float = 20.0  # only this counts in the sim: there a program says itself that it is ready
     memory_limit_bytes: int | None = None  # of the process and its descendants together
     memory_limited_by: Literal["world", "service"] = "world"  # `service`: only watched here
     live_url: str | None = None  # GET has to answer 200, else the supervisor kills and restarts it
@@ -122,8 +120,8 @@ class World(Protocol):
         """Starts and waits until ready.
 
         Raises `TargetError` with the end of its log when it cannot start, dies, is never ready, or is stopped
-        before it is; `Interrupted` when the run was asked to stop meanwhile. When a signal of ours ends it
-        before it was ready, it is restarted by its policy, also after the wait for it is over.
+        before it is; `Interrupted` when the run was asked to stop meanwhile. When a signal of ours ends or
+        freezes it before it was ready, it is restarted by its policy, also after the wait for it is over.
         """
         ...
 

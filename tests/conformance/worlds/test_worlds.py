@@ -88,7 +88,7 @@ def test_who_waits_for_what_was_hit_waits_no_longer_than_else(stage: Stage) -> N
     def start() -> None:
         spec = stage.spec("waiting")
         try:
-            stage.world.start(replace(spec, ready_timeout_s=1.0, restart=Restart(delay_s=3)))
+            stage.world.start(replace(spec, ready_timeout_s=2.0, restart=Restart(delay_s=3)))
         except TargetError as error:
             told.append(str(error))
 
@@ -98,6 +98,26 @@ def test_who_waits_for_what_was_hit_waits_no_longer_than_else(stage: Stage) -> N
     task.join(20)
     assert [text.startswith("process 'w-1'") for text in told] == [True]
     assert not stage.of("w-1", "restart")
+    stage.wait("w-1", "start", 2)
+    ask(stage, "SIGWINCH", "ready")
+    assert stage.world.running("w") == ["w-1"]
+
+
+def test_who_was_frozen_before_it_was_ready_is_restarted_when_its_time_is_over(stage: Stage) -> None:
+    """Whoever waits for it hears that it was not ready, and its role is not left without it."""
+    told: list[str] = []
+
+    def start() -> None:
+        try:
+            stage.world.start(replace(stage.spec("waiting"), ready_timeout_s=2.0))
+        except TargetError as error:
+            told.append(str(error))
+
+    task = stage.world.scheduler.spawn("start", start)
+    stage.wait("w-1", "start")
+    stage.world.signal("w-1", "SIGSTOP")
+    task.join(20)
+    assert [text.startswith("process 'w-1'") for text in told] == [True]
     stage.wait("w-1", "start", 2)
     ask(stage, "SIGWINCH", "ready")
     assert stage.world.running("w") == ["w-1"]

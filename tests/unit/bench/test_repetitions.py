@@ -65,7 +65,7 @@ def test_the_page_tells_of_runs_that_did_not_pass() -> None:
     """A run is counted as what it was."""
     told = page([tally("a", {"PASS": 48, "FAIL": 1, "INCONCLUSIVE": 1})])
     assert "Base cases: 1 in all, 48 of 50 runs passed." in told
-    assert "| `a` | base | 1 | 50 | 48 | 1 fail, 1 inconclusive | 2026-01-02 | `abc` |" in told
+    assert "| `a` | base | 1 | 50 | 48 | 1 fail, 1 inconclusive | 2026-01-02 | `abc` | - |" in told
 
 
 def test_a_scenario_that_ran_again_takes_the_place_of_what_it_was() -> None:
@@ -76,10 +76,11 @@ def test_a_scenario_that_ran_again_takes_the_place_of_what_it_was() -> None:
         tally("worker-killed", {"FAIL": 50}),
     ]
     after = joined(before, [tally("worker-killed", {"PASS": 50}, version="def")])
-    assert [(one.scenario, one.ends, one.version) for one in after] == [
-        ("baseline", {"PASS": 50}, "abc"),
-        ("worker-killed", {"PASS": 50}, "def"),
+    assert [(one.scenario, one.ends, one.version, one.before) for one in after] == [
+        ("baseline", {"PASS": 50}, "abc", ""),
+        ("worker-killed", {"PASS": 50}, "def", "50 of 50 at `abc`"),
     ]
+    assert joined(after, [tally("worker-killed", {"PASS": 50})])[1].before == "50 of 50 at `abc`"
     rest = replace(before[2], part="rest")
     assert joined([before[2], rest], [tally("worker-killed", {"PASS": 50})])[1] == rest
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from reference_service.settings import Settings
 from unstuck.checks import attempts_bounded
 from unstuck.faults import FAULTS
+from unstuck.generate import deeds
 from unstuck.generate.deeds import Deed
 from unstuck.generate.strategies import MEMORY, PROCESS, SIM, drawn, scenarios
 from unstuck.generate.whole import ATTEMPT_S, ATTEMPTS_MAX, LOSSES_SPARED, PERIODS, budget_of
@@ -153,10 +154,15 @@ def test_an_unsparing_budget_outlasts_all_faults_in_a_row(unsparing: list[Scenar
         assert one.budget_s > sum(getattr(fault.parameters, "for_s", 0.0) or 0.0 for fault in one.faults)
 
 
-def test_what_can_land_once_is_drawn_once(unsparing: list[Scenario]) -> None:
+def test_what_can_land_once_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first to rot an artefact ends the attempt that the second would need."""
-    rotten = [sum(fault.name == "corrupt_artefacts" for fault in one.faults) for one in unsparing]
+    monkeypatch.setattr(deeds, "MAKERS", [maker for maker in deeds.MAKERS if "artefacts" in maker[1]] * 2)
+    wanted = [*deeds.MAKERS, (deeds._mended, ("pause", "heal"), "", 1)]
+    monkeypatch.setattr(deeds, "MAKERS", wanted)
+    found = drawn(scenarios(CATALOGUE, deeds_max=6, unsparing=True), 20, seed=1)
+    rotten = [sum(fault.name == "corrupt_artefacts" for fault in one.faults) for one in found]
     assert set(rotten) == {0, 1}
+    assert max(len(one.faults) for one in found) > 4  # others came after it
 
 
 def test_an_unsparing_scenario_expects_no_end_of_any_job(unsparing: list[Scenario]) -> None:

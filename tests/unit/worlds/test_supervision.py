@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unstuck import clock
 from unstuck.worlds.port import ProcessSpec, Restart
 from unstuck.worlds.process import linux, residue, spawn, wire
 from unstuck.worlds.process.dependencies import port_was_taken
 from unstuck.worlds.process.ports import free_port, is_answered
 from unstuck.worlds.process.signals import exit_of
+from unstuck.worlds.process.supervisor import Supervised
 from unstuck.worlds.restarts import restart_after
 
 
@@ -161,3 +163,31 @@ def test_a_free_port_is_answered_by_nobody() -> None:
     port = free_port()
     assert not is_answered("127.0.0.1", port)
     assert port > 1023 or os.geteuid() == 0
+
+
+@pytest.mark.parametrize(("script", "ready"), [("echo ready; exit 3", True), ("echo ready; exit 0", False)])
+def test_a_line_that_is_found_when_its_process_has_ended_is_not_lost(
+    script: str, ready: bool, tmp_path: Path
+) -> None:
+    """1. it says that it is ready, and ends, 2. we look, and find it dead, 3. its end is told. With 0 it went
+    into the background, and what is there is nobody's.
+    """
+    told: list[str] = []
+    spec = ProcessSpec(name="x", role="x", command=["sh", "-c", script], ready_line="ready")
+    one = Supervised(
+        wire.launch_of(spec),
+        log=str(tmp_path / "log"),
+        emit=lambda _name, _role, phase, _data: told.append(phase),
+        kill_left_over=lambda: None,
+        packages=frozenset(),
+        groups=None,
+        group_prefix="",
+    )
+    answers: list[str | None] = []
+    one.reply_start = answers.append
+    one.start()
+    os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+    one.tick(clock.monotonic_ns() + 10**9)
+    one.exited(os.waitpid(one.pid, 0)[1])
+    assert ("ready" in told) is ready
+    assert (answers == [None]) is ready

@@ -65,7 +65,7 @@ class Supervised:
         self._group: usage.Group | None = None
         self._starts = 0
         self._signalled = False  # by the harness, fatally, in the present incarnation
-        self._struck = False  # so, in any incarnation that was not ready
+        self._struck = False  # so, or frozen, in any incarnation that was not ready
         self._late = False  # not ready in time
         self._meter: usage.Meter | None = None  # of the present incarnation
         self._probe: readiness.Probe | None = None
@@ -218,7 +218,7 @@ class Supervised:
         if self.state == "starting" and now_ns >= self._probe_at_ns:
             if self._probe is None:  # it has settled
                 self._become_ready()
-            elif self._probe.ready() and proctree.lives(self.pid):  # not what it left in the background
+            elif proctree.lives(self.pid) and self._probe.ready():  # not what it left in the background
                 self._settle(now_ns)
             else:
                 self._probe_at_ns = now_ns + self._pauses.next_ns()
@@ -277,8 +277,8 @@ class Supervised:
 
     def signalled(self, name: str) -> None:
         """The harness sent a signal to the process itself: an exit that follows was expected."""
-        if name in _FATAL:
-            self._signalled = True
+        self._signalled = self._signalled or name in _FATAL
+        self._struck = self._struck or (self.state == "starting" and name in {*_FATAL, "SIGSTOP"})
         self._peak()
 
     def exited(self, status: int) -> None:
@@ -286,8 +286,8 @@ class Supervised:
         now_ns = clock.monotonic_ns()
         code, number = exit_of(status)
         said = isinstance(self._probe, readiness.LineProbe) and self._probe.ready()
-        if self.state == "starting" and said and code != 0:  # with 0 it goes into the background
-            self._settle(now_ns)  # it said so, and died before we looked
+        if self.state == "starting" and said and (code != 0 or self._signalled):
+            self._settle(now_ns)  # it said so, and ended before we looked; unasked, with 0: in the background
         was, self.state = self.state, "ended"
         problem = self._start_problem(code, number) if was == "starting" else None
         if self.launch.companion is not None:
@@ -298,7 +298,6 @@ class Supervised:
             self._liveness.close()
             self._liveness = None
         data = self._exit_facts(code, number, was, now_ns)
-        self._struck = self._struck or (self._signalled and was == "starting")
         # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
         asked = was == "stopping" or self.retired or (self.reply_start is not None and not self._struck)
         delay_s, reason = restart_after(self.launch.restart, code=code, starts=self._starts, asked=asked)

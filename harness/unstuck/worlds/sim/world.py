@@ -17,7 +17,7 @@ from unstuck.rng import split
 from unstuck.worlds.port import ProcessEvent, ProcessSpec, Scheduler, Scope
 from unstuck.worlds.restarts import restart_after
 from unstuck.worlds.sim import scratch
-from unstuck.worlds.sim.incarnation import FATAL, KILLED, Incarnation
+from unstuck.worlds.sim.incarnation import FATAL, KILLED, STOPPED, Incarnation
 from unstuck.worlds.sim.scheduler import NS, GreenScheduler
 
 State = Literal["starting", "running", "stopping", "waiting", "ended"]
@@ -36,7 +36,7 @@ class SimProcess:
         self.retired = False
         self.was_ready = False  # ever
         self.signalled = False  # by the harness, fatally, in the present incarnation
-        self.struck = False  # so, in any incarnation that was not ready
+        self.struck = False  # so, or frozen, in any incarnation that was not ready
         self.grace_s = 0.0
         self.stopped_ns = self.started_ns = 0
         self.incarnation: Incarnation
@@ -87,6 +87,7 @@ class SimWorld:
         if not self._moved.until(lambda: process.was_ready or process.state == "ended", spec.ready_timeout_s):
             if not process.struck:
                 self.retire(spec.name)
+            if not process.struck or self._is_late(process):
                 process.incarnation.end(signal=KILLED)
             raise TargetError(f"process {spec.name!r}: not ready within {spec.ready_timeout_s:g} s")
         if self._error is not None:
@@ -124,6 +125,8 @@ class SimWorld:
             life.tree if scope in {"group", "tree"} else life.children[-1:] if scope == "child" else [life]
         )
         process.signalled = process.signalled or (scope != "child" and signal in FATAL | {KILLED})
+        blow = scope != "child" and signal in FATAL | {KILLED, STOPPED}
+        process.struck = process.struck or (blow and process.state == "starting")
         pids = [one.pid for one in chosen]
         self._tell_signal(process, signal, scope, pids)
         for one in chosen:
@@ -211,6 +214,11 @@ class SimWorld:
 
         scheduler.spawn(spec.name, run, owner=life)
 
+    def _is_late(self, process: SimProcess) -> bool:
+        """Whether its present incarnation had all the time that it has to get ready."""
+        age_s = (self.scheduler.now_ns() - process.started_ns) / NS
+        return process.state == "starting" and age_s >= process.spec.ready_timeout_s
+
     def _become_ready(self, process: SimProcess) -> None:
         if process.state == "starting":
             process.state, process.was_ready = "running", True
@@ -227,7 +235,6 @@ class SimWorld:
             data["took_s"] = (self.scheduler.now_ns() - process.stopped_ns) / NS
         if life.problem is not None:
             data["problem"] = life.problem
-        process.struck = process.struck or (process.signalled and was == "starting")
         # Whoever asked for the first start hears that it failed, unless that was a blow of ours.
         failed = not process.was_ready and not process.struck
         asked = was == "stopping" or process.retired or failed
