@@ -135,7 +135,7 @@ class Reproduction:
             bad=self.reproduced,
         )
         attempts = [str(max((job.attempts for job in one.jobs), default=0)) for one in (before, after)]
-        yield Row(name="attempts at most, handed-back ones included", before=attempts[0], after=attempts[1])
+        yield Row(name="claims of one job at most", before=attempts[0], after=attempts[1])
         ends = [_ends(self.before), _ends(self.after)]
         yield Row(name="last job ended", before=ends[0], after=ends[1])
         yield Row(name="took", before=self.before.took, after=self.after.took)

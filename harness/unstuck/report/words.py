@@ -82,9 +82,10 @@ def when(trigger: Trigger) -> str:
         case OnState(state=state, job=job, stage=stage, nth=nth):
             place = f"{state}, stage {stage}" if stage else state
             text = f"when {_job(job)} enters {place}{_nth(nth)}"
-        case OnPoint(point=point, job=job, stage=stage, nth=nth):
+        case OnPoint(point=point, job=job, stage=stage, attempt=attempt, nth=nth):
             place = f" in stage {stage}" if stage else ""
-            text = f"when {_job(job)} is at {point}{place}{_nth(nth)}"
+            turn = f" of attempt {attempt}" if attempt is not None else ""
+            text = f"when {_job(job)} is at {point}{place}{turn}{_nth(nth)}"
         case OnMessage(message=message, link=link, nth=nth, on=on, first=first):
             side = "the reply to " if on == "reply" else ""
             which = _nth(nth) if first is None else f", the first {first} times"

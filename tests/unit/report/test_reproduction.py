@@ -54,7 +54,7 @@ def test_it_happened_and_does_not_any_more(tmp_path: Path) -> None:
     assert rows["lost"] == ("0", "0", False)
     assert rows["jobs"][:2] == ("4 succeeded, 2 active", "6 succeeded")
     assert rows["last job ended"][0] == "never"
-    assert "attempts at most, handed-back ones included" in rows  # more of them than attempts_max is no bug
+    assert "claims of one job at most" in rows  # more of them than attempts_max is no bug
 
 
 def test_a_job_that_failed_is_never_called_ok(tmp_path: Path) -> None:
