@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reference_service.discards import collect
-from reference_service.domain import TERMINAL, Defence, Job
+from reference_service.discards import follow_up
+from reference_service.domain import Defence, Job
 from reference_service.judgement import take_back
 from reference_service.ports import Runtime
-from reference_service.service import Service, announce
+from reference_service.service import Service
 from reference_service.store import recovery
 
 
@@ -53,8 +53,5 @@ def give_back(service: Service, job: Job, *, only_expired: bool = False) -> Job 
         service.log.info(
             "recovered from a dead instance", job=job.id, attempt=job.attempt, charged=moved.charged
         )
-        if moved.state in TERMINAL:
-            collect(service, job.id)
-        else:
-            announce(service, moved)
+        follow_up(service, moved)
     return moved

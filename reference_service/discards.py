@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reference_service.domain import TERMINAL, Job
 from reference_service.ports import Rejected, Unavailable
-from reference_service.service import Service
+from reference_service.service import Service, announce
 from reference_service.store import events
 from reference_service.store.events import Discard
 
@@ -20,6 +21,14 @@ def collect(service: Service, job_id: str) -> None:
             _remove(service, discard)
     except Unavailable as error:
         service.log.warning("left for the sweeper to remove", job=job_id, error=str(error))
+
+
+def follow_up(service: Service, moved: Job) -> None:
+    """After the commit of a move: what has ended leaves nothing behind, and what waits is announced."""
+    if moved.state in TERMINAL:
+        collect(service, moved.id)
+    else:
+        announce(service, moved)
 
 
 def collect_overdue(service: Service, counts: dict[str, int], stopping: Callable[[], bool]) -> None:

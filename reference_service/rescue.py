@@ -5,10 +5,10 @@ Each is one conditional statement in the end, so that any number may try at the 
 
 from __future__ import annotations
 
-from reference_service.discards import collect
-from reference_service.domain import TERMINAL, Job
+from reference_service.discards import follow_up
+from reference_service.domain import Job
 from reference_service.judgement import take_back
-from reference_service.service import Service, announce, announce_id
+from reference_service.service import Service, announce_id
 from reference_service.store import recovery
 
 
@@ -29,10 +29,7 @@ def take_from_the_dead(service: Service, job: Job) -> Job | None:
         charged=moved.charged,
         state=moved.state,
     )
-    if moved.state in TERMINAL:
-        collect(service, job.id)
-    else:
-        announce(service, moved)
+    follow_up(service, moved)
     return moved
 
 

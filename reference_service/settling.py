@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from reference_service import disk
-from reference_service.discards import collect
-from reference_service.domain import PERMANENT, TERMINAL, Defence, Job, Outcome
+from reference_service.discards import collect, follow_up
+from reference_service.domain import PERMANENT, Defence, Job, Outcome
 from reference_service.judgement import is_used_up, judge, take_back
 from reference_service.ports import ChildEnd
 from reference_service.retry import backoff_s
 from reference_service.running import Running
-from reference_service.service import Service, announce
+from reference_service.service import Service
 from reference_service.store import AttemptEnd, lifecycle, work
 from reference_service.store.events import discard_stale
 
@@ -42,10 +42,7 @@ def settle(service: Service, running: Running, end: ChildEnd) -> Job | None:
         peak_rss_bytes=end.peak_rss_bytes,
         error=(end.result or {}).get("error"),
     )
-    if moved.state in TERMINAL:
-        collect(service, job.id)
-    else:
-        announce(service, moved)
+    follow_up(service, moved)
     return moved
 
 

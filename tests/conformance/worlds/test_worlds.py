@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.conformance.worlds.conftest import WITHIN_S, Stage
 from unstuck.errors import TargetError, UsageError
-from unstuck.worlds.port import Restart
+from unstuck.worlds.port import Restart, Task
 
 
 def test_a_start_returns_when_it_is_ready(stage: Stage) -> None:
@@ -52,6 +53,19 @@ def ask(stage: Stage, signal: str, phase: str, number: int = 1) -> None:
         stage.world.scheduler.sleep(0.01)
 
 
+def begin(stage: Stage, **given: Any) -> tuple[Task, list[str]]:
+    """Starts `waiting` in a task of its own; whoever waits for it is told there why it failed."""
+    told: list[str] = []
+
+    def start() -> None:
+        try:
+            stage.world.start(replace(stage.spec("waiting"), **given))
+        except TargetError as error:
+            told.append(str(error))
+
+    return stage.world.scheduler.spawn("start", start), told
+
+
 def test_a_blow_of_ours_before_it_is_ready_is_followed_by_a_restart(stage: Stage) -> None:
     """As in production; the first start is not over before the next incarnation is ready."""
     task = stage.world.scheduler.spawn("start", lambda: stage.start("waiting"))
@@ -83,16 +97,7 @@ def test_what_follows_such_a_blow_is_no_failed_start_either(stage: Stage) -> Non
 
 def test_who_waits_for_what_was_hit_waits_no_longer_than_else(stage: Stage) -> None:
     """And hears why; its supervisor goes on all the same, as it does with one that was ready once."""
-    told: list[str] = []
-
-    def start() -> None:
-        spec = stage.spec("waiting")
-        try:
-            stage.world.start(replace(spec, ready_timeout_s=2.0, restart=Restart(delay_s=3)))
-        except TargetError as error:
-            told.append(str(error))
-
-    task = stage.world.scheduler.spawn("start", start)
+    task, told = begin(stage, ready_timeout_s=2.0, restart=Restart(delay_s=3))
     stage.wait("w-1", "start")
     stage.world.signal("w-1", "SIGKILL", "tree")
     task.join(20)
@@ -105,15 +110,7 @@ def test_who_waits_for_what_was_hit_waits_no_longer_than_else(stage: Stage) -> N
 
 def test_who_was_frozen_before_it_was_ready_is_restarted_when_its_time_is_over(stage: Stage) -> None:
     """Whoever waits for it hears that it was not ready, and its role is not left without it."""
-    told: list[str] = []
-
-    def start() -> None:
-        try:
-            stage.world.start(replace(stage.spec("waiting"), ready_timeout_s=2.0))
-        except TargetError as error:
-            told.append(str(error))
-
-    task = stage.world.scheduler.spawn("start", start)
+    task, told = begin(stage, ready_timeout_s=2.0)
     stage.wait("w-1", "start")
     stage.world.signal("w-1", "SIGSTOP")
     task.join(20)
@@ -125,15 +122,7 @@ def test_who_was_frozen_before_it_was_ready_is_restarted_when_its_time_is_over(s
 
 def test_who_stops_what_was_hit_before_it_was_ready_ends_its_start(stage: Stage) -> None:
     """Whoever waits for it hears that it failed, and nothing is started again."""
-    told: list[str] = []
-
-    def start() -> None:
-        try:
-            stage.world.start(replace(stage.spec("waiting"), restart=Restart(delay_s=10)))
-        except TargetError as error:
-            told.append(str(error))
-
-    task = stage.world.scheduler.spawn("start", start)
+    task, told = begin(stage, restart=Restart(delay_s=10))
     stage.wait("w-1", "start")
     stage.world.signal("w-1", "SIGKILL", "tree")
     stage.wait("w-1", "exit")

@@ -156,9 +156,8 @@ def test_an_unsparing_budget_outlasts_all_faults_in_a_row(unsparing: list[Scenar
 
 def test_what_can_land_once_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first to rot an artefact ends the attempt that the second would need."""
-    monkeypatch.setattr(deeds, "MAKERS", [maker for maker in deeds.MAKERS if "artefacts" in maker[1]] * 2)
-    wanted = [*deeds.MAKERS, (deeds._mended, ("pause", "heal"), "", 1)]
-    monkeypatch.setattr(deeds, "MAKERS", wanted)
+    rot = [maker for maker in deeds.MAKERS if "corrupt_artefacts" in maker[1]]
+    monkeypatch.setattr(deeds, "MAKERS", [*rot, (deeds._mended, ("pause", "heal"), "", 1)])
     found = drawn(scenarios(CATALOGUE, deeds_max=6, unsparing=True), 20, seed=1)
     rotten = [sum(fault.name == "corrupt_artefacts" for fault in one.faults) for one in found]
     assert set(rotten) == {0, 1}
