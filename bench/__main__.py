@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import findings, imports, proof, repetitions, rework
+from bench import findings, imports, proof, repetitions, rework, starts
 from bench.campaign import command as campaign
 from bench.claims import trying as claims
 
@@ -94,6 +94,7 @@ def measure(kills: int) -> Iterator[Figure]:
         help_figures(),
         check_figures(),
         gate_figures(),
+        start_figures(),
         link_figures(),
         explore_figures(),
         kill_figures(kills),
@@ -137,8 +138,29 @@ def gate_figures() -> Iterator[Figure]:
         histories = histories_in(folder)
     overheads = [overhead_s(events) for events in histories]
     yield Figure(name="… overhead a run, p50", value=statistics.median(overheads), unit="s", most=0.5)
-    ready = [s for events in histories for s in ready_s(events)]
-    yield Figure(name="… a role from start to ready, p50", value=statistics.median(ready), unit="s")
+
+
+def start_figures(rounds: int = 3) -> Iterator[Figure]:
+    """A role alone; all of a run at once; and a worker under the name of one that was killed a moment ago."""
+    found: list[tuple[str, starts.How, float]] = []
+    with tempfile.TemporaryDirectory(prefix="unstuck-bench-") as folder:
+        files = []
+        for name, text in starts.scenarios().items():
+            files.append(str(Path(folder, name)))
+            Path(folder, name).write_text(text)
+        for number in range(rounds):
+            reports = str(Path(folder, str(number)))
+            run([sys.executable, "-m", "unstuck", "run", *files, "--jobs", "1", "--reports", reports])
+            found += [one for events in histories_in(reports) for one in starts.starts(events)]
+    for role in starts.KILLED:
+        alone = [s for one, how, s in found if (one, how) == (role, "alone")]
+        name = f"{role}, alone, start to ready, p50"
+        yield Figure(name=name, value=statistics.median(alone) * 1000, unit="ms", most=60)
+        yield Figure(name="… the slowest", value=max(alone) * 1000, unit="ms", most=60)
+    at_once = [s for role, how, s in found if how == "at once" and role != "links"]
+    yield Figure(name="all roles at once, p50", value=statistics.median(at_once) * 1000, unit="ms")
+    again = [s for _, how, s in found if how == "again"]
+    yield Figure(name="worker, again under its name, p50", value=statistics.median(again) * 1000, unit="ms")
 
 
 def explore_figures() -> Iterator[Figure]:
@@ -171,15 +193,6 @@ def overhead_s(events: Sequence[dict[str, Any]]) -> float:
     first = min(at_s(event) for event in events if is_process(event, "start") and event["process"] != "links")
     look = min(at_s(event) for event in events if event["kind"] == "evidence")
     return first + (max(map(at_s, events)) - look)
-
-
-def ready_s(events: Sequence[dict[str, Any]]) -> list[float]:
-    started = {event["process"]: at_s(event) for event in events if is_process(event, "start")}
-    return [
-        at_s(event) - started[event["process"]]
-        for event in events
-        if is_process(event, "ready") and event["process"] != "links"
-    ]
 
 
 def is_process(event: dict[str, Any], phase: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,12 +26,14 @@ from reference_service.rates import Rates
 from reference_service.retry import persist
 from reference_service.runtime import ForkRuntime
 from reference_service.service import Service
-from reference_service.settings import BadSettings, GivenSettings, Settings
+from reference_service.settings import NO_SINK, BadSettings, GivenSettings, Settings, read_settings
 from reference_service.sink import HttpSink
 from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
+POOL_SIZE = 1
 API_POOL_SIZE = 8
+REHEARSALS = 10  # the interpreter adapts code by its eighth run (PEP 659)
 START_PATIENCE_S = 10.0  # for a database that is away while a process starts
 Loop = Callable[[Service, Runtime, Callable[[], None]], None]
 
@@ -62,7 +65,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         database = SqlDatabase(
             settings.database_url,
             clock,
-            pool_size=API_POOL_SIZE if role == "api" else 1,
+            pool_size=API_POOL_SIZE if role == "api" else POOL_SIZE,
             answer_s=_answer_s(settings, role),
         )
         points = _points(settings)
@@ -99,10 +102,16 @@ def warm_up() -> None:
     from reference_service import api  # noqa: PLC0415  a process that needs one role only needs no FastAPI
     from reference_service.store import warming  # noqa: PLC0415  the same for the other statements
 
-    settings = GivenSettings(database_url="postgresql://", sink_url="http://127.0.0.1:9")
+    given = {"database_url": "postgresql://", "sink_url": NO_SINK}
+    settings = GivenSettings.model_validate(given)
     aws.warm_up(_access(settings, None), {"sqs": read_s(settings.receive_wait_s)})
-    warming.warm_up()
+    warming.warm_up(SystemClock(), (POOL_SIZE, API_POOL_SIZE), rehearsals=REHEARSALS)
     api.warm_up()
+    for _ in range(REHEARSALS):
+        with contextlib.suppress(BadSettings):  # of this process's environment: it is not the roles'
+            read_settings(**given)
+        for role in (*LOOPS, "api"):
+            build(settings, role)
 
 
 def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
@@ -127,8 +136,7 @@ def run_api(settings: Settings) -> int:
 
     service, database = build(settings, "api")
     with bind(settings) as listener:
-        _await_database(service, database)
-        _require_schema(service, database)
+        _await_schema(service, database)
         draining = Draining()
         budget = Budget(service, OwnMemory(settings.memory_budget_bytes))
         serve(make_app(service, draining), draining, listener, service.clock, settings, budget)
@@ -150,8 +158,7 @@ def run_looping(settings: Settings, role: str) -> int:
     try:
         if settings.metrics_port:
             _expose(service, database, runtime, role)
-        _await_database(service, database, lambda: runtime.stopping)
-        _require_schema(service, database)
+        _await_schema(service, database, lambda: runtime.stopping)
         if service.jobs_queue.address is not None:
             runtime.watch(service.jobs_queue.fileno())
         LOOPS[role](service, runtime, lambda: print(f"{role} ready", flush=True))  # noqa: T201  for the starter
@@ -270,11 +277,11 @@ def run_init(settings: Settings, flags: Sequence[str]) -> int:
     return 0
 
 
-def _await_database(
+def _await_schema(
     service: Service, database: SqlDatabase, stopping: Callable[[], bool] = lambda: False
 ) -> None:
-    """Returns once the database answers. Raises `Unavailable` when it does not within `START_PATIENCE_S`, or
-    when told to stop.
+    """As `_require_schema`, once the database answers. Raises `Unavailable` also when it does not within
+    `START_PATIENCE_S`, or when told to stop.
 
     A process that ends at each start makes its supervisor give up, or wait longer and longer: 1. a fault
     takes a role, 2. the database is away while it starts again, 3. it comes back, and the role does not.
@@ -284,15 +291,17 @@ def _await_database(
         if stopping():
             raise Unavailable("told to stop while the database was away")
 
-    if database.file is not None:
-        return  # a file is there, or it is not
-    persist(
+    if database.file is not None:  # a file is there, or it is not
+        _require_schema(service, database)
+        return
+    revision = persist(
         service.clock,
         service.randomness,
-        lambda: database.run(schema.revision_of),
+        lambda: database.single(schema.revision_of),
         within_s=START_PATIENCE_S,
         between=give_up_when_stopping,
     )
+    _accept(service, schema.check(revision))
 
 
 def _require_schema(service: Service, database: SqlDatabase) -> None:
@@ -302,7 +311,10 @@ def _require_schema(service: Service, database: SqlDatabase) -> None:
             f"REFERENCE_DATABASE_URL={service.settings.database_url!r}: no such file. "
             "Check the path, or run `python -m reference_service migrate`."
         )
-    revision = database.run(schema.require)
+    _accept(service, database.single(schema.require))
+
+
+def _accept(service: Service, revision: str) -> None:
     if revision != schema.HEAD:
         service.log.warning("the database is ahead of this version", revision=revision, known=schema.HEAD)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
@@ -126,35 +126,54 @@ class SqlDatabase:
     def _open_engine(self) -> Engine:
         if self.dialect == "sqlite":
             return _sqlite_engine(self._url, self._clock, self._busy_timeout_s)
-        statement_s = STATEMENT_S if self._answer_s is None else self._answer_s * SERVER_FIRST
-        engine = create_engine(
-            self._url,
-            pool_size=self._pool_size,
-            max_overflow=0,
-            pool_timeout=10,
-            use_native_hstore=False,  # nobody has one, and to ask costs each new connection four round trips
-            connect_args={
-                "connect_timeout": 2,
-                "application_name": "reference_service",
-                "options": f"-c statement_timeout={statement_s * 1000:.0f} "
-                "-c idle_in_transaction_session_timeout=15000",
-                "keepalives_idle": 10,
-                "tcp_user_timeout": 10_000,
-            },
-        )
-        if self._answer_s is not None:
-            self._set_deadline(engine, self._answer_s)
+        engine = _ready.pop(self._pool_size, None) or _postgresql_engine(self._pool_size)
+        event.listen(engine, "do_connect", self._connect)
         return engine
 
-    def _set_deadline(self, engine: Engine, answer_s: float) -> None:
-        from reference_service.store.deadline import connecting  # noqa: PLC0415  loads psycopg: not before use
+    def _connect(
+        self, dialect: Dialect, _record: object, _given: Sequence[Any], named: Mapping[str, Any]
+    ) -> Any:
+        from reference_service.store.deadline import Punctual  # noqa: PLC0415  loads psycopg: not before use
 
-        connect = connecting(answer_s, self._clock.monotonic)
+        self._rest()  # who waited in the pool until now need not find out again
+        statement_s = STATEMENT_S if self._answer_s is None else self._answer_s * SERVER_FIRST
+        options = (
+            f"-c statement_timeout={statement_s * 1000:.0f} -c idle_in_transaction_session_timeout=15000"
+        )
+        _, where = dialect.create_connect_args(self._url)
+        connection = Punctual.connect(**{**where, **named, "options": options})
+        if self._answer_s is not None:
+            connection.expect_answers(self._answer_s, self._clock.monotonic)
+        return connection
 
-        @event.listens_for(engine, "do_connect")
-        def _do_connect(_dialect: object, _record: object, arguments: Any, named: Any) -> Any:
-            self._rest()  # who waited in the pool until now need not find out again
-            return connect(*arguments, **named)
+
+_ready: dict[int, Engine] = {}  # by pool size: made beforehand, for whoever comes first
+
+
+def make_ready(pool_size: int) -> Engine:
+    """An engine for PostgreSQL that the next `SqlDatabase` of this size takes, here or in a fork.
+
+    It knows of no server yet. What it has compiled by then stays compiled.
+    """
+    engine = _ready[pool_size] = _postgresql_engine(pool_size)
+    return engine
+
+
+def _postgresql_engine(pool_size: int) -> Engine:
+    """Where it connects to, its `SqlDatabase` says."""
+    return create_engine(
+        "postgresql+psycopg://",
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        use_native_hstore=False,  # nobody has one, and to ask costs each new connection four round trips
+        connect_args={
+            "connect_timeout": 2,
+            "application_name": "reference_service",
+            "keepalives_idle": 10,
+            "tcp_user_timeout": 10_000,
+        },
+    )
 
 
 class _Disconnected(Unavailable):

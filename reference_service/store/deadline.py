@@ -7,6 +7,7 @@ that swaps) would be waited for without end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -20,26 +21,30 @@ class NoAnswer(psycopg.OperationalError):
     """The connection was closed for it: what was asked may have happened, and may happen yet."""
 
 
-def connecting(answer_s: float, monotonic: Callable[[], float]) -> Callable[..., psycopg.Connection[Any]]:
-    """`psycopg.connect`, for connections on which each answer may take `answer_s`, and no silence longer."""
+class Punctual(psycopg.Connection[Any]):
+    """A connection on which each answer may take `answer_s`, and no silence longer; without end at first."""
 
-    class Connection(psycopg.Connection[Any]):
-        def wait(self, gen: Generator[Any, Any, T], *given: Any, **named: Any) -> T:
-            return super().wait(self._punctual(gen), *given, **named)
+    _answer_s = math.inf
+    _monotonic: Callable[[], float] = staticmethod(lambda: 0.0)
 
-        def _punctual(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-            """Passes everything on. Only silence counts: after a pause of this process what came is read."""
-            until = monotonic() + answer_s
-            try:
-                wanted = next(gen)
-                while True:
-                    ready = yield wanted
-                    if ready == NOTHING_CAME and monotonic() >= until:
-                        self.pgconn.finish()
-                        raise NoAnswer(f"no answer within {answer_s:g} s")
-                    wanted = gen.send(ready)
-            except StopIteration as end:
-                result: T = end.value
-                return result
+    def expect_answers(self, answer_s: float, monotonic: Callable[[], float]) -> None:
+        """From now on. `monotonic`: a clock, in seconds."""
+        self._answer_s, self._monotonic = answer_s, monotonic
 
-    return Connection.connect
+    def wait(self, gen: Generator[Any, Any, T], *given: Any, **named: Any) -> T:
+        return super().wait(self._punctual(gen), *given, **named)
+
+    def _punctual(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+        """Passes everything on. Only silence counts: after a pause of this process what came is read."""
+        until = self._monotonic() + self._answer_s
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready == NOTHING_CAME and self._monotonic() >= until:
+                    self.pgconn.finish()
+                    raise NoAnswer(f"no answer within {self._answer_s:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result

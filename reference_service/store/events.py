@@ -95,6 +95,7 @@ PUT_OFF_DISCARD = (
 )
 DROP_DISCARD = delete(discards).where(discards.c.id == bindparam("b_discard"))
 REGISTER = insert(instances).values(started_at=database_now(), heartbeat_at=database_now())
+REGISTERED = ("id", "role", "boot_id", "pid", "address")  # its parameters
 _IS_BOOT = (instances.c.id == bindparam("b_instance"), instances.c.boot_id == bindparam("b_boot"))
 BEAT = (
     update(instances)
@@ -237,8 +238,8 @@ def register_instance(
     def work(connection: Connection) -> None:
         known = {"b_instance": instance, "b_boot": boot_id, "b_memory": None, "b_budget": None}
         if connection.execute(BEAT, known).first() is None:
-            row = {"id": instance, "role": role, "boot_id": boot_id, "pid": pid, "address": address}
-            connection.execute(REGISTER, row)
+            row = (instance, role, boot_id, pid, address)
+            connection.execute(REGISTER, dict(zip(REGISTERED, row, strict=True)))
 
     store.run(work)
 

@@ -50,7 +50,12 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def require(connection: Connection) -> str:
-    """The database's revision, which has all that this version of the service needs.
+    """As `check`, of this database."""
+    return check(revision_of(connection))
+
+
+def check(revision: str | None) -> str:
+    """The revision, if a database at it has all that this version of the service needs.
 
     One that this version does not know comes from a newer one, and is taken for good: 1. a deploy
     migrates, 2. a process of the version before dies, 3. its supervisor starts it again, and it has to
@@ -58,7 +63,6 @@ def require(connection: Connection) -> str:
 
     Raises `Unavailable` when a migration is missing.
     """
-    revision = revision_of(connection)
     if revision is None or revision in REVISIONS[:-1]:
         raise Unavailable(
             f"database: revision={revision or 'none'}: this version needs {HEAD}. "

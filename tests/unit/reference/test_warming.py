@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy.engine.interfaces import CacheStats
 
 from reference_service import api, aws
 from reference_service.aws import AwsAccess, OwnClient
+from reference_service.clock import SystemClock
 from reference_service.objects import S3Objects
-from reference_service.store import warming, work
+from reference_service.store import SqlDatabase, database, events, schema, warming, work
+
+POOL_SIZE = 3
 
 
 def access(endpoint: str | None) -> AwsAccess:
@@ -20,6 +24,7 @@ def access(endpoint: str | None) -> AwsAccess:
 def _nothing_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "_ready", {})
     monkeypatch.setattr(api, "_ready", [])
+    monkeypatch.setattr(database, "_ready", {})
 
 
 def test_a_client_that_is_ready_asks_the_endpoint_of_who_takes_it() -> None:
@@ -60,4 +65,31 @@ def test_every_kind_of_statement_is_compiled_beforehand() -> None:
     """Those that stand by themselves, and those with a fence and without."""
     found = {id(one) for one in warming.statements()}
     assert {*map(id, work.CLAIM.values()), *map(id, work.FINISH.values())} <= found
-    warming.warm_up()
+
+
+def test_a_statement_that_is_ready_is_not_compiled_again() -> None:
+    """What an engine has compiled before a server was known serves the calls of whoever takes it."""
+    engine = database.make_ready(POOL_SIZE)
+    warming._compile_all(engine)
+    taken = SqlDatabase("postgresql://x@127.0.0.1/x", SystemClock(), pool_size=POOL_SIZE)._own_engine()
+    assert taken is engine
+    for statement, names in (
+        (events.REGISTER, events.REGISTERED),
+        (events.BEAT, ("b_instance", "b_boot", "b_memory", "b_budget")),
+        (schema.CURRENT, ()),
+    ):
+        *_, found = statement._compile_w_cache(
+            taken.dialect, compiled_cache=taken._compiled_cache, column_keys=sorted(names)
+        )
+        assert found is CacheStats.CACHE_HIT
+
+
+def test_a_warm_up_leaves_one_engine_for_each_size() -> None:
+    """Of another size it is made, and is as good; nothing was connected to."""
+    warming.warm_up(SystemClock(), (POOL_SIZE,), rehearsals=1)
+    first, second = (
+        SqlDatabase("postgresql://x@127.0.0.1/x", SystemClock(), pool_size=POOL_SIZE)._own_engine()
+        for _ in range(2)
+    )
+    assert first is not second
+    assert database._ready == {}

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from unstuck.worlds.process.logs import Cut
 from unstuck.worlds.process.ports import LOOPBACK
 
-_PAUSE_FIRST_S = 0.005
-_PAUSE_GROWTH = 1.25
+_PAUSE_FIRST_S = 0.003
+_PAUSE_GROWTH = 1.1
 _PAUSE_MAX_S = 0.05
 _CHUNK_BYTES = 1024 * 1024
 _CHUNKS_A_LOOK = 8
-_ANSWER_WITHIN_PAUSES = 20  # a connection without an answer is dropped and made anew
+_ANSWER_WITHIN_PAUSES = 35  # a connection without an answer is dropped and made anew
 
 
 def loopback_address(url: str) -> tuple[str, int] | None:
@@ -137,7 +137,7 @@ Probe = LineProbe | UrlProbe | PortProbe
 
 
 class Pauses:
-    """How long to wait between two looks: 5 ms first, a quarter longer each time, 50 ms at most."""
+    """How long to wait between two looks: 3 ms first, a tenth longer each time, 50 ms at most."""
 
     def __init__(self) -> None:
         self._next_s = _PAUSE_FIRST_S
