@@ -30,9 +30,13 @@ def run_html(line: RunLine) -> str:
         body.append(tag("pre", line.error))
     if summary is not None:
         places = Places(summary)
+        doubted = [] if line.error is not None else _doubted(summary)
+        failed = summary.verdict is Verdict.FAIL
         body += [
-            *_reasons(summary, told=line.error is not None),
+            *(tag("p", tag("b", "note: "), note) for note in summary.notes),
+            *([] if failed else doubted),
             *broken_promises(summary, places),
+            *(doubted if failed else []),
             _figures(summary),
             *([command(summary.replay)] if summary.replay else []),
             tag("h2", "Timeline"),
@@ -48,15 +52,14 @@ def run_html(line: RunLine) -> str:
     return page(f"{line.word}: {line.title}", body, scripts=("page.js", "timeline.js"))
 
 
-def _reasons(summary: Summary, *, told: bool) -> list[Markup]:
-    """Notes, and why it is not a pass, unless an error has `told` that."""
-    notes = [tag("p", tag("b", "note: "), note) for note in summary.notes]
-    reasons = [] if told or summary.verdict is Verdict.PASS else doubts(summary)
+def _doubted(summary: Summary) -> list[Markup]:
+    """Why it proves nothing; of one that failed, what was wrong with the run besides."""
+    reasons = [] if summary.verdict is Verdict.PASS else doubts(summary)
     if not reasons:
-        return notes
-    why = "Why it proves nothing" if summary.verdict is Verdict.INCONCLUSIVE else "Besides"
+        return []
+    why = "Besides" if summary.verdict is Verdict.FAIL else "Why it proves nothing"
     listed = tag("ul", *(tag("li", reason) for reason in reasons))
-    return [*notes, tag("section", tag("h3", why), listed, class_=f"card {summary.verdict}")]
+    return [tag("section", tag("h3", why), listed, class_=f"card {summary.verdict}")]
 
 
 def _figures(summary: Summary) -> Markup:

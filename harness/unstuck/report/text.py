@@ -52,15 +52,35 @@ def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
         sheet.paragraph(summary.about, style="dim")
     for note in summary.notes:
         sheet.paragraph(note, first=Span("note: ", "yellow"))
-    for reason in () if line.error else doubts(summary):
-        sheet.paragraph(reason, first=Span("why:  ", STYLES[word]))
+    tell_why(sheet, line)
     _done(sheet, summary)
     _jobs(sheet, summary)
     _properties(sheet, summary)
     sheet.blank()
     sheet.extend(evidence_sheet(summary, width=width))
+    tell_besides(sheet, line)
     _where(sheet, summary)
     return sheet
+
+
+def tell_why(sheet: Sheet, line: RunLine) -> None:
+    """Why it proves nothing, unless an error told that. Of one that failed, its broken promises tell."""
+    for reason in _doubts_of(line, failed=False):
+        sheet.paragraph(reason, first=Span("why:  ", STYLES[line.word]))
+
+
+def tell_besides(sheet: Sheet, line: RunLine) -> None:
+    """Below those promises: what was wrong with the run as well."""
+    for nth, reason in enumerate(_doubts_of(line, failed=True)):
+        if nth == 0:
+            sheet.blank()
+        sheet.paragraph(reason, first=Span("besides: ", STYLES[line.word]))
+
+
+def _doubts_of(line: RunLine, *, failed: bool) -> list[str]:
+    if line.summary is None or line.error is not None or (line.summary.verdict is Verdict.FAIL) != failed:
+        return []
+    return doubts(line.summary)
 
 
 def evidence_sheet(summary: Summary, *, width: int = WIDTH) -> Sheet:

@@ -8,7 +8,16 @@ from typing import Final
 
 from unstuck.report.group import Group, RunLine
 from unstuck.report.sheet import WIDTH, Sheet, Span, cut
-from unstuck.report.text import MARKS, STYLES, done_text, doubts, evidence_sheet, jobs_text, recovery_text
+from unstuck.report.text import (
+    MARKS,
+    STYLES,
+    done_text,
+    evidence_sheet,
+    jobs_text,
+    recovery_text,
+    tell_besides,
+    tell_why,
+)
 from unstuck.report.words import plural, span, target_text
 
 _HEAD: Final = 17  # mark and verdict
@@ -81,9 +90,9 @@ def _trouble(sheet: Sheet, line: RunLine) -> None:
     summary = line.summary
     if summary is None:
         return
-    for reason in () if line.error else doubts(summary):
-        sheet.paragraph(reason, first=Span("why:  ", STYLES[line.word]))
+    tell_why(sheet, line)
     sheet.extend(evidence_sheet(summary, width=sheet.width))
+    tell_besides(sheet, line)
     if summary.folder:
         sheet.whole(f"  Replay  {summary.replay}")
 

@@ -59,6 +59,22 @@ def test_the_verdict_is_one_screen(
     golden(name, run_sheet(shown(line)).plain())
 
 
+def test_a_broken_promise_stands_above_what_else_was_wrong(tmp_path: Path) -> None:
+    """On every screen: that a fault never fired is no reason for a failure."""
+    _, line = recorded(tmp_path, stuck=1)
+    assert line.summary is not None
+    never = "fault 1 (pause) never fired"
+    doubted = replace(line, summary=replace(line.summary, reasons=(*line.summary.reasons, never)))
+    group = Group(name="gate", lines=(doubted,), seed=1, version="0", date="", duration_s=1.0)
+    for text in (run_sheet(doubted).plain(), group_sheet(group).plain()):
+        assert "why:" not in text
+        assert text.index("Broken: every_job_terminal") < text.index(f"besides: {never}")
+    page = run_html(doubted)
+    assert (
+        page.index("Broken promise: every_job_terminal") < page.index("<h3>Besides</h3>") < page.index(never)
+    )
+
+
 def test_reports_say_against_which_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its configuration, where the history has it: two runs to compare differ in nothing else."""
     monkeypatch.chdir(tmp_path)
