@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, LiteralString
+from collections.abc import Mapping
+from typing import Any, Final
 
 import psycopg
 
@@ -101,28 +101,6 @@ MANUAL_UPDATE: Final = """
 UPDATE jobs SET state = %s WHERE state = %s AND (%s::text IS NULL OR id = %s)
 AND (%s::text IS NULL OR starts_with(name, %s || '/')) RETURNING id
 """
-EVALUATED: Final = """
-SELECT count(*) FROM (SELECT max(evaluated_at) AS looked FROM alerts) AS last
-WHERE looked > (SELECT max(updated_at) FROM jobs)
-"""
-FIRING: Final = """
-SELECT name FROM alerts AS one WHERE state = 'firing'
-AND number = (SELECT max(number) FROM alerts AS other WHERE other.name = one.name)
-"""
-
-
-def alerts_settled(
-    expect: Mapping[str, Mapping[str, Any]], rows_of: Callable[[LiteralString], Sequence[Any]]
-) -> bool:
-    """Whether the rules were evaluated after the last move of any job, and those have ended that must.
-
-    True for a scenario that expects nothing of alerts. `rows_of` asks the database, whichever it is.
-    """
-    if "alerts" not in expect:
-        return True
-    if rows_of(EVALUATED)[0][0] == 0:
-        return False
-    return {row[0] for row in rows_of(FIRING)}.isdisjoint(expect["alerts"].get("ends", ()))
 
 
 class Observer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from reference_service.settings import GivenSettings
 from unstuck.scenario import RoleOptions, Scenario
 from unstuck.targets.reference.places import INTERNAL_TOKEN, REGION, Places, tokens
+from unstuck.targets.reference.settled_alerts import LOOKS
 from unstuck.worlds.port import ProcessSpec
 from unstuck.worlds.process.ports import free_port
 
@@ -177,13 +178,14 @@ def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, st
 
 def quiet_within_s(scenario: Scenario) -> float:
     """How long to wait for quiet once every job has ended: where alerts are judged, until their rules have
-    been evaluated twice, since one that must end does so a while after the last job, and not with it.
+    been evaluated often enough (`SettledAlerts`) and once more, since one that must end does so a while after
+    the last job, and not with it.
     """
     if "alerts" not in scenario.expect:
         return QUIET_WITHIN_S
     default = GivenSettings.model_fields["alerts_every_s"].default
     every_s = {**SETTINGS, **scenario.settings}.get("alerts_every_s", default)
-    return QUIET_WITHIN_S + 2 * float(every_s)
+    return QUIET_WITHIN_S + (LOOKS + 2) * float(every_s)
 
 
 def _unsafe(defences_off: tuple[str, ...]) -> dict[str, str]:

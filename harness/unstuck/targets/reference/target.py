@@ -22,7 +22,8 @@ from unstuck.targets.reference import operators, roles, upgrade
 from unstuck.targets.reference.client import Client
 from unstuck.targets.reference.dependencies import Dependencies
 from unstuck.targets.reference.look import FinalLook
-from unstuck.targets.reference.observer import MANUAL_UPDATE, OPERATOR, Observer, alerts_settled
+from unstuck.targets.reference.observer import MANUAL_UPDATE, OPERATOR, Observer
+from unstuck.targets.reference.settled_alerts import SettledAlerts
 from unstuck.targets.reference.versions import Versions, can_build
 from unstuck.targets.run_links import Linked, RunLinks
 from unstuck.targets.sink import Sink
@@ -132,6 +133,7 @@ class RunningReference(Linked):
         self._world = world
         self._scenario = scenario
         self.quiet_within_s = roles.quiet_within_s(scenario)
+        self._alerts = SettledAlerts(scenario.expect)
         self._folder = folder
         self._emit = emit
         self._points = points
@@ -212,7 +214,7 @@ class RunningReference(Linked):
         self._check_ourselves()
         with psycopg.connect(self._places.database_url, autocommit=True) as connection:
             row = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
-            alerts = alerts_settled(self._scenario.expect, lambda query: connection.execute(query).fetchall())
+            alerts = self._alerts.have(lambda query: connection.execute(query).fetchall())
         return alerts and row == (0,) and self._dependencies.depth(self._places.jobs_queue_url) == 0
 
     def _has_event(self, job: str) -> bool:

@@ -29,8 +29,8 @@ from unstuck.rng import split
 from unstuck.scenario import OnMessage, RoleOptions, Scenario
 from unstuck.targets.port import Emit, PointReached, Reply, Running
 from unstuck.targets.reference import operators, roles
-from unstuck.targets.reference.observer import alerts_settled
 from unstuck.targets.reference.places import TENANT, TOKEN
+from unstuck.targets.reference.settled_alerts import SettledAlerts
 from unstuck.targets.reference.simulated.api import STOP, SimApi
 from unstuck.targets.reference.simulated.client import SimClient
 from unstuck.targets.reference.simulated.database import ActorDatabase, MemoryDatabase
@@ -130,6 +130,7 @@ class RunningSimulated:
         self._world = world
         self._scenario = scenario
         self.quiet_within_s = roles.quiet_within_s(scenario)
+        self._alerts = SettledAlerts(scenario.expect)
         self._folder = folder
         self._emit = emit
         self._points = points
@@ -219,9 +220,7 @@ class RunningSimulated:
     def quiet(self) -> bool:
         """Nothing waits in the outbox or in the queue of events, and alerts that are judged have settled."""
         waiting: int = self._database.run(lambda c: c.execute(WAITING).scalar_one())
-        alerts = alerts_settled(
-            self._scenario.expect, lambda query: self._database.run(lambda c: c.execute(text(query)).all())
-        )
+        alerts = self._alerts.have(lambda query: self._database.run(lambda c: c.execute(text(query)).all()))
         return alerts and waiting == 0 and not self._jobs_queue.held.bodies()
 
     def look(self) -> None:
