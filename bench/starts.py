@@ -46,16 +46,20 @@ def starts(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, How, floa
     """(role, how, seconds) of each start that got ready; how: at once, alone, again.
 
     A worker's second life under one name is `again`; that of any other role is `alone`, as is a first life
-    after the first fault.
+    that began after the first fault had struck.
     """
     lives: dict[str, int] = {}
+    hows: dict[str, How] = {}
     struck = False
     for event in events:
-        struck = struck or (event["kind"] == "fault" and event["phase"] == "fired")
-        if event["kind"] != "process" or event["phase"] != "ready":
+        kind, phase, name = event["kind"], event["phase"], event["process"]
+        struck = struck or (kind == "fault" and phase == "fired")
+        if kind != "process" or phase not in {"start", "ready"}:
             continue
-        name, role = event["process"], event["data"]["role"]
-        lives[name] = lives.get(name, 0) + 1
-        again = lives[name] > 1 and role == "worker"
-        how: How = "again" if again else "alone" if struck else "at once"
-        yield role, how, float(event["data"]["after_s"])
+        role = event["data"]["role"]
+        if phase == "start":
+            lives[name] = lives.get(name, 0) + 1
+            again = lives[name] > 1 and role == "worker"
+            hows[name] = "again" if again else "alone" if struck else "at once"
+        else:
+            yield role, hows[name], float(event["data"]["after_s"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -31,9 +32,8 @@ from reference_service.sink import HttpSink
 from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
-POOL_SIZE = 1
-API_POOL_SIZE = 8
-REHEARSALS = 10  # the interpreter adapts code by its eighth run (PEP 659)
+POOL_SIZE = 8  # an API answers in so many threads; the others take one connection of it
+REHEARSALS = 10  # CPython 3.11 adapts code by its eighth call (`store.warming`)
 START_PATIENCE_S = 10.0  # for a database that is away while a process starts
 Loop = Callable[[Service, Runtime, Callable[[], None]], None]
 
@@ -65,7 +65,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         database = SqlDatabase(
             settings.database_url,
             clock,
-            pool_size=API_POOL_SIZE if role == "api" else POOL_SIZE,
+            pool_size=POOL_SIZE,
             answer_s=_answer_s(settings, role),
         )
         points = _points(settings)
@@ -94,7 +94,8 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
 
 
 def warm_up() -> None:
-    """Does beforehand what every role does at its start and at its first calls; opens nothing.
+    """Does beforehand what every role does at its start and at its first calls; reaches nobody, and leaves
+    nothing open.
 
     For a process that forks roles. What it makes fits a role whose region, keys and waits are the defaults;
     another makes its own.
@@ -105,13 +106,13 @@ def warm_up() -> None:
     given = {"database_url": "postgresql://", "sink_url": NO_SINK}
     settings = GivenSettings.model_validate(given)
     aws.warm_up(_access(settings, None), {"sqs": read_s(settings.receive_wait_s)})
-    warming.warm_up(SystemClock(), (POOL_SIZE, API_POOL_SIZE), rehearsals=REHEARSALS)
+    warming.warm_up(SystemClock(), POOL_SIZE, rehearsals=REHEARSALS)
     api.warm_up()
-    for _ in range(REHEARSALS):
+    roles = itertools.cycle((*LOOPS, "api"))
+    for role in itertools.islice(roles, REHEARSALS):
         with contextlib.suppress(BadSettings):  # of this process's environment: it is not the roles'
             read_settings(**given)
-        for role in (*LOOPS, "api"):
-            build(settings, role)
+        build(settings, role)
 
 
 def run(settings: Settings, role: str, flags: Sequence[str] = ()) -> int:
@@ -301,7 +302,7 @@ def _await_schema(
         within_s=START_PATIENCE_S,
         between=give_up_when_stopping,
     )
-    _accept(service, schema.check(revision))
+    _accept(service, schema.sufficient(revision))
 
 
 def _require_schema(service: Service, database: SqlDatabase) -> None:

@@ -127,10 +127,10 @@ class SqlDatabase:
         if self.dialect == "sqlite":
             return _sqlite_engine(self._url, self._clock, self._busy_timeout_s)
         engine = _ready.pop(self._pool_size, None) or _postgresql_engine(self._pool_size)
-        event.listen(engine, "do_connect", self._connect)
+        event.listen(engine, "do_connect", self._open_connection)
         return engine
 
-    def _connect(
+    def _open_connection(
         self, dialect: Dialect, _record: object, _given: Sequence[Any], named: Mapping[str, Any]
     ) -> Any:
         from reference_service.store.deadline import Punctual  # noqa: PLC0415  loads psycopg: not before use

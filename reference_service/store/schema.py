@@ -50,11 +50,11 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def require(connection: Connection) -> str:
-    """As `check`, of this database."""
-    return check(revision_of(connection))
+    """As `sufficient`, of this database."""
+    return sufficient(revision_of(connection))
 
 
-def check(revision: str | None) -> str:
+def sufficient(revision: str | None) -> str:
     """The revision, if a database at it has all that this version of the service needs.
 
     One that this version does not know comes from a newer one, and is taken for good: 1. a deploy

@@ -1,13 +1,14 @@
 """Does beforehand, in a process that forks others, what the store does at a role's start and first calls.
 
-An engine that is ready keeps the statements that it has compiled, so a fork has only the pages to copy that
-it writes to. Compiled and run a few times, code is written to no more: the interpreter has adapted it by then
-(PEP 659), and the pages that hold it stay shared.
+An engine that is ready keeps the statements that it has compiled. And CPython writes to code that it only
+runs, until it has adapted it to what it is called with (PEP 659; in 3.11 by the eighth call): who has run
+before a fork leaves fewer pages to copy behind it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -33,26 +34,34 @@ from reference_service.store import (
 from reference_service.store.database import SqlDatabase, make_ready
 
 MODULES = (alerting, breakers, core, events, lifecycle, recovery, recovery_runs, schema, stuck, work)
-
-NOWHERE = "postgresql://nobody@/none?host=/nonexistent"  # libpq takes the path for that of a socket's folder
-NOBODYS = 2  # pool size: no role's, so its engine is made anew each time
+UNREACHABLE = "postgresql://nobody:none@/none?host=/nonexistent"  # libpq takes that for a socket's folder
 
 
-def warm_up(clock: Clock, pool_sizes: Sequence[int], *, rehearsals: int) -> None:
-    """Makes an engine ready for each size, and goes through small transactions so many times; connects to
-    nothing.
-    """
-    for pool_size in pool_sizes:
-        _compile_all(make_ready(pool_size))
-    for _ in range(rehearsals):
-        with contextlib.suppress(Unavailable):
-            SqlDatabase(NOWHERE, clock, pool_size=NOBODYS, answer_s=1).run(schema.revision_of)
+def warm_up(clock: Clock, pool_size: int, *, rehearsals: int) -> None:
+    """Goes through small transactions so many times, reaching nobody. Makes an engine of that size ready."""
+    with _without_libpq_settings():
+        for _ in range(rehearsals):
+            with contextlib.suppress(Unavailable):
+                SqlDatabase(UNREACHABLE, clock, answer_s=1).run(schema.revision_of)
     database = SqlDatabase("sqlite://", clock)
     question = text("SELECT 1 AS one, :two AS two")
     for _ in range(rehearsals):
         for call in (database.run, database.single):
             call(lambda connection: connection.execute(question, {"two": 2}).all())
     database.close()
+    _compile_all(make_ready(pool_size))
+
+
+@contextlib.contextmanager
+def _without_libpq_settings() -> Iterator[None]:
+    """`PGHOSTADDR` and the like come before what a URL says, and would have somebody connected to."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    for name in kept:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _compile_all(engine: Engine) -> None:
@@ -70,14 +79,15 @@ def _compile_all(engine: Engine) -> None:
 
 
 def _compile(engine: Engine, statement: ClauseElement, names: Sequence[str]) -> None:
-    """As for a call with parameters of these names. There is no public way without a server to call; a test
-    sees that it has its effect.
+    """As for a call with parameters of these names. There is no public way without a server to call: where
+    SQLAlchemy has none of these names any more, roles compile for themselves. A test sees that it has them.
     """
-    statement._compile_w_cache(  # noqa: SLF001  see above
-        engine.dialect,
-        compiled_cache=engine._compiled_cache,  # noqa: SLF001  see above
-        column_keys=sorted(names),
-    )
+    with contextlib.suppress(AttributeError, TypeError):
+        statement._compile_w_cache(  # noqa: SLF001  see above
+            engine.dialect,
+            compiled_cache=engine._compiled_cache,  # noqa: SLF001  see above
+            column_keys=sorted(names),
+        )
 
 
 def statements() -> Iterator[ClauseElement]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +104,23 @@ def test_a_killed_guardian_takes_its_run_with_it(session: Session, programs: Pat
     world.close()
     assert other.running("tree") == ["tree"]
     other.close()
+
+
+def test_a_zygote_without_a_descriptor_to_spare_fails_one_run_only(programs: Path, tmp_path: Path) -> None:
+    """The others go on, and so does the next one when there is room again."""
+    with Session(scratch=tmp_path) as session:
+        before = session.world("before")
+        zygote = session.zygote_pid
+        assert zygote is not None
+        limit = resource.prlimit(zygote, resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir(f"/proc/{zygote}/fd")}
+        lowest_free = next(number for number in itertools.count() if number not in used)
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+        with pytest.raises(HarnessError, match=r"guardian: its socket did not come: .*ulimit -n"):
+            session.world("without")
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, limit)
+        before.start(tree_spec(programs, tmp_path / "before.json"))
+        session.world("after").start(tree_spec(programs, tmp_path / "after.json"))
 
 
 def test_a_killed_zygote_ends_the_session(programs: Path, tmp_path: Path) -> None:

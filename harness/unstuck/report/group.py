@@ -44,10 +44,11 @@ class RunLine:
     @property
     def took(self) -> str:
         """How long it took, in the time of whoever waited; of a run in the sim its virtual time, too."""
+        kept_s = round(self.duration_s, 3)  # as `verdict.json` has it, so that it reads the same later
         if self.summary is None or not self.summary.in_sim:
-            return span(self.duration_s)
+            return span(kept_s)
         virtual = f"{span(self.summary.duration_s)} of virtual time"
-        return f"{span(self.duration_s)} ({virtual})" if self.duration_s else virtual
+        return f"{span(kept_s)} ({virtual})" if kept_s else virtual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import random
@@ -28,9 +30,24 @@ def limits(argv: Sequence[str]) -> int:
     return wait(argv)
 
 
+class Full(io.StringIO):
+    """A stream on a disk without room."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def leave(argv: Sequence[str]) -> object:
-    """Ends as told: `return 3`, `exit 3`, `text`, `raise`."""
+    """Ends as told: `return 3`, `exit 3`, `text`, `raise`, `interrupt`, `closed`, `full`."""
     how = argv[0]
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "closed":
+        sys.stdout.close()
+        return 0
+    if how == "full":
+        sys.stdout = Full()
+        return 0
     if how == "return":
         return int(argv[1])
     if how == "exit":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +13,35 @@ from unstuck.targets.reference import catalogue
 CATALOGUE = catalogue()
 
 
-def ready(process: str, after_s: float) -> Mapping[str, Any]:
-    role = process.rsplit("-", 1)[0]
-    return {
-        "kind": "process",
-        "phase": "ready",
-        "process": process,
-        "data": {"role": role, "after_s": after_s},
-    }
+def event(phase: str, process: str, after_s: float | None = None) -> Mapping[str, Any]:
+    data = {"role": process.rsplit("-", 1)[0], "after_s": after_s}
+    return {"kind": "process", "phase": phase, "process": process, "data": data}
 
 
-FIRED: Mapping[str, Any] = {"kind": "fault", "phase": "fired", "data": {}}
+def started(process: str, after_s: float) -> Sequence[Mapping[str, Any]]:
+    return event("start", process), event("ready", process, after_s)
+
+
+FIRED: Mapping[str, Any] = {"kind": "fault", "phase": "fired", "process": None, "data": {}}
 
 
 def test_starts_are_told_apart() -> None:
     """What starts before the first blow starts at once with others; a worker's name is taken again."""
     events = [
-        ready("api-1", 0.07),
-        ready("worker-1", 0.06),
+        *started("api-1", 0.07),
+        *started("worker-1", 0.06),
+        event("start", "relay-1"),
         FIRED,
-        ready("api-1", 0.03),
-        ready("worker-1", 0.4),
-        ready("worker-2", 0.02),
+        event("ready", "relay-1", 0.05),
+        *started("api-1", 0.03),
+        event("start", "worker-1"),
+        *started("worker-1", 0.4),
+        *started("worker-2", 0.02),
     ]
     assert list(starts(events)) == [
         ("api", "at once", 0.07),
         ("worker", "at once", 0.06),
+        ("relay", "at once", 0.05),
         ("api", "alone", 0.03),
         ("worker", "again", 0.4),
         ("worker", "alone", 0.02),

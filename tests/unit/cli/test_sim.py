@@ -40,6 +40,8 @@ def test_a_real_run_has_the_length_that_it_was_given(here: Path) -> None:
     _, line = recorded(here)
     assert line.summary is not None
     assert line.took == "4.25 s"
+    told, kept = (replace(line, duration_s=each).took for each in (0.1346, 0.135))
+    assert told == kept, "rounded as it is kept, whether it has been or not"
     virtual = replace(line, summary=replace(line.summary, in_sim=True, duration_s=50.7))
     assert virtual.took == "4.25 s (50.7 s of virtual time)"
     assert "took 4.25 s (50.7 s of virtual time)" in run_html(virtual)

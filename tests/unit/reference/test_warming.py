@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import socket
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import CacheStats
 
-from reference_service import api, aws
+from reference_service import api, app, aws
 from reference_service.aws import AwsAccess, OwnClient
 from reference_service.clock import SystemClock
 from reference_service.objects import S3Objects
+from reference_service.settings import GivenSettings
 from reference_service.store import SqlDatabase, database, events, schema, warming, work
 
 POOL_SIZE = 3
@@ -84,12 +89,45 @@ def test_a_statement_that_is_ready_is_not_compiled_again() -> None:
         assert found is CacheStats.CACHE_HIT
 
 
-def test_a_warm_up_leaves_one_engine_for_each_size() -> None:
-    """Of another size it is made, and is as good; nothing was connected to."""
-    warming.warm_up(SystemClock(), (POOL_SIZE,), rehearsals=1)
+def test_a_warm_up_leaves_one_engine() -> None:
+    """For the first who comes; the next one's is made, and is as good."""
+    warming.warm_up(SystemClock(), POOL_SIZE, rehearsals=1)
+    [(size, ready)] = database._ready.items()
+    assert size == POOL_SIZE
     first, second = (
         SqlDatabase("postgresql://x@127.0.0.1/x", SystemClock(), pool_size=POOL_SIZE)._own_engine()
         for _ in range(2)
     )
-    assert first is not second
-    assert database._ready == {}
+    assert first is ready
+    assert second is not ready
+
+
+def test_a_warm_up_reaches_nobody(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever the environment says of a server; it is there again afterwards, and nothing was printed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(listener.getsockname()[1]))
+        monkeypatch.setenv("PGCONNECT_TIMEOUT", "1")
+        warming.warm_up(SystemClock(), POOL_SIZE, rehearsals=2)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert os.environ["PGHOSTADDR"] == "127.0.0.1"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_another_version_of_sqlalchemy_breaks_no_warm_up() -> None:
+    """An engine without that cache: roles then compile for themselves."""
+    without = SimpleNamespace(dialect=database.make_ready(POOL_SIZE).dialect)
+    warming._compile(cast("Engine", without), schema.CURRENT, ())
+
+
+def test_a_role_takes_what_the_warm_up_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sizes agree."""
+    app.warm_up()
+    [ready] = database._ready.values()
+    given = GivenSettings(database_url="postgresql://x@127.0.0.1/x", sink_url="http://127.0.0.1:9")
+    for role in ("api", "worker", "relay"):
+        monkeypatch.setattr(database, "_ready", {app.POOL_SIZE: ready})
+        _, made = app.build(given, role)
+        assert made._own_engine() is ready

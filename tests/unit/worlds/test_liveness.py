@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
+from unstuck import clock
 from unstuck.worlds.process import liveness
 from unstuck.worlds.process.liveness import TIMEOUT_NS, Liveness
 
@@ -15,8 +18,8 @@ class Answers:
 
     now = True
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, *, answer_within_s: float) -> None:
+        self.url, self.answer_within_s = url, answer_within_s
 
     def ready(self) -> bool:
         return Answers.now
@@ -51,3 +54,27 @@ def test_who_answers_lives_and_who_does_not_is_given_up(monkeypatch: pytest.Monk
     over_ns = until_over(one, began_ns, 20)
     assert over_ns is not None
     assert over_ns - began_ns >= 3 * TIMEOUT_NS
+
+
+def test_an_answer_counts_for_as_long_as_a_question_lasts() -> None:
+    """One connection a question: a service that takes most of its time is asked once, and lives."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/livez"
+        began_ns = clock.monotonic_ns()
+        one = Liveness(url, every_s=0.01, failures_max=1, now_ns=began_ns)
+        answer_ns = began_ns + int(0.8 * TIMEOUT_NS)
+        client: socket.socket | None = None
+        while clock.monotonic_ns() < answer_ns:
+            assert one.look(clock.monotonic_ns())
+            if client is None and one._probe is not None:
+                client, _ = listener.accept()
+            clock.sleep(0.02)
+        assert client is not None
+        client.sendall(b"HTTP/1.1 200 OK\r\n")
+        until_ns = clock.monotonic_ns() + TIMEOUT_NS
+        while clock.monotonic_ns() < until_ns and one._probe is not None:
+            assert one.look(clock.monotonic_ns())
+            clock.sleep(0.005)
+        assert one._probe is None, "the answer came on the connection that had asked"
+        client.close()
+        one.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import tracemalloc
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from unstuck import clock
 from unstuck.worlds.process.readiness import (
     LineProbe,
     Pauses,
@@ -91,6 +93,41 @@ def test_a_server_that_closes_is_asked_again(listener: socket.socket) -> None:
             client.shutdown(socket.SHUT_WR)
             assert any(probe.ready() for _ in range(looks)) == (b"200" in answer)
     probe.close()
+
+
+def test_a_connection_without_an_answer_is_dropped_in_time(listener: socket.socket) -> None:
+    """Whoever accepted it may be gone; not before, since an answer may be on its way."""
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    patient, hasty = UrlProbe(url, answer_within_s=60), UrlProbe(url, answer_within_s=0)
+    assert not patient.ready()
+    first, _ = listener.accept()
+    assert not any(patient.ready() for _ in range(100))
+    first.sendall(b"HTTP/1.1 200 OK\r\n")
+    assert patient.ready()
+    assert not any(hasty.ready() for _ in range(2))
+    for _ in range(2):
+        client, _ = listener.accept()
+        client.close()
+    first.close()
+    hasty.close()
+
+
+def test_a_full_backlog_holds_nobody_up() -> None:
+    """Who looks has other processes to look after, and deadlines to keep."""
+    with socket.socket() as full, contextlib.ExitStack() as held:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        for _ in range(4):
+            client = held.enter_context(socket.socket())
+            client.settimeout(0)
+            client.connect_ex(address)
+        probes = UrlProbe(f"http://127.0.0.1:{address[1]}/"), PortProbe(address[1])
+        began_ns = clock.monotonic_ns()
+        assert not any(probe.ready() for probe in probes)
+        assert clock.monotonic_ns() - began_ns < 150_000_000
+        for probe in probes:
+            probe.close()
 
 
 def test_nobody_listening_is_not_ready() -> None:

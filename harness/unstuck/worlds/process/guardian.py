@@ -79,8 +79,10 @@ class Guardian:
         self._wakeup_writer = writer  # kept open as long as we live
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        for number in ends:
             signal.signal(number, lambda *_: self._leave())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)  # the zygote holds them until we can hear them
         return reader
 
     def _leave(self) -> None:

@@ -26,7 +26,9 @@ class Liveness:
         if now_ns < self.due_at_ns:
             return True
         if self._probe is None:
-            self._probe, self._give_up_ns = UrlProbe(self._url), now_ns + TIMEOUT_NS
+            # One connection for each question: whoever drops it asks twice.
+            self._probe = UrlProbe(self._url, answer_within_s=TIMEOUT_NS / 1e9)
+            self._give_up_ns = now_ns + TIMEOUT_NS
         if self._probe.ready():
             self._failures = 0
             self._rest(now_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import threading
@@ -43,10 +44,11 @@ def free_port() -> int:
 
 
 def is_answered(host: str, port: int) -> bool:
-    """Whether somebody accepts connections there now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+    """Whether somebody accepts connections there now, as far as we can know: not without a descriptor."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
         client.settimeout(0.5)
         return client.connect_ex((host, port)) == 0
+    return False
 
 
 def _ephemeral_from() -> int:

@@ -7,6 +7,7 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from unstuck import clock
 from unstuck.worlds.process.logs import Cut
 from unstuck.worlds.process.ports import LOOPBACK
 
@@ -15,7 +16,8 @@ _PAUSE_GROWTH = 1.1
 _PAUSE_MAX_S = 0.05
 _CHUNK_BYTES = 1024 * 1024
 _CHUNKS_A_LOOK = 8
-_ANSWER_WITHIN_PAUSES = 35  # a connection without an answer is dropped and made anew
+ANSWER_WITHIN_S = 0.7  # then a connection without an answer is dropped, and made anew
+_ACCEPTED_WITHIN_S = 0.02  # the loopback accepts or refuses at once, unless a backlog is full
 
 
 def loopback_address(url: str) -> tuple[str, int] | None:
@@ -64,46 +66,48 @@ class LineProbe:
 
 
 class UrlProbe:
-    """Asks a URL; one connection at a time, looked at again and again without waiting for it."""
+    """Asks a URL; one connection at a time, looked at again and again. No look waits for anybody."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        """`answer_within_s`: so old is a connection without an answer that is dropped."""
         address = loopback_address(url)
         assert address is not None, "checked before the start"
         self._address = address
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._request = f"GET {target} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode()
+        self._answer_within_ns = int(answer_within_s * 1e9)
         self._client: socket.socket | None = None
+        self._unsent = b""
         self._answer = b""
-        self._looks = 0
+        self._until_ns = 0
 
     def ready(self) -> bool:
         try:
             if self._client is None:
                 self._connect()
-            return self._read()
+            return self._ask()
+        except BlockingIOError:  # not accepted yet (its backlog is full), or no answer yet
+            if clock.monotonic_ns() >= self._until_ns:
+                self.close()
+            return False
         except OSError:
             self.close()
             return False
 
     def _connect(self) -> None:
         client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._client, self._answer, self._looks = client, b"", 0
-        # The loopback accepts or refuses at once, so this does not wait for a slow server.
-        client.settimeout(0.2)
-        client.connect(self._address)
-        client.sendall(self._request)
         client.settimeout(0)
+        self._client, self._unsent, self._answer = client, self._request, b""
+        self._until_ns = clock.monotonic_ns() + self._answer_within_ns
+        with contextlib.suppress(BlockingIOError):
+            client.connect(self._address)
 
-    def _read(self) -> bool:
+    def _ask(self) -> bool:
         assert self._client is not None
-        self._looks += 1
-        try:
-            data = self._client.recv(4096)
-        except BlockingIOError:
-            if self._looks > _ANSWER_WITHIN_PAUSES:
-                self.close()
-            return False
+        while self._unsent:
+            self._unsent = self._unsent[self._client.send(self._unsent) :]
+        data = self._client.recv(4096)
         self._answer += data
         status_line, separator, _ = self._answer.partition(b"\r\n")
         if separator or not data:
@@ -124,10 +128,11 @@ class PortProbe:
         self._address = (LOOPBACK, port)
 
     def ready(self) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
-            client.settimeout(0.2)  # the loopback accepts or refuses at once
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.settimeout(_ACCEPTED_WITHIN_S)
             # A socket that was given this very port by the system may get connected to itself.
             return client.connect_ex(self._address) == 0 and client.getsockname() != self._address
+        return False  # no descriptor for it now
 
     def close(self) -> None:
         """Nothing is held between two looks."""

@@ -225,7 +225,10 @@ class Session:
             socket.send_fds(self._control, [wire.encode(message)], [theirs.fileno()])
         except OSError:
             raise HarnessError("zygote: it has ended unasked; see the lines above") from None
-        pid = self._zygote_says(_GUARDIAN_READY_WITHIN_S)["guardian"]
+        said = self._zygote_says(_GUARDIAN_READY_WITHIN_S)
+        if "error" in said:
+            raise HarnessError(f"guardian: {said['error']}")
+        pid = said["guardian"]
         assert isinstance(pid, int)
         return pid
 

@@ -23,6 +23,7 @@ from unstuck.worlds.process.wire import PRELOAD, Launch
 How = Literal["fork", "exec"]
 
 _ERROR_FD = 3
+_UNFLUSHED = 120
 
 
 class SpawnError(Exception):
@@ -122,7 +123,11 @@ def _child(
             reason = "was not found; install it or give its path"
         os.write(error_fd, f"{step}: {reason}".encode())
         os._exit(127)
-    os._exit(_call(launch))
+    code = 1
+    try:
+        code = _call(launch)
+    finally:
+        os._exit(code)  # whatever happens, this is no second guardian
 
 
 def _reset_signals(how: How) -> None:
@@ -187,12 +192,28 @@ def _call(launch: Launch) -> int:
         code = _exit_code(getattr(importlib.import_module(module), name)(list(launch.argv)))
     except SystemExit as error:
         code = _exit_code(error.code)
+    except KeyboardInterrupt:
+        code = _die_of_interrupt()
     except BaseException:  # noqa: BLE001  what the interpreter would do: print it, exit 1
         traceback.print_exc()
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # The interpreter makes 120 of a stdout that cannot be flushed, and nothing of one that is closed.
+        try:
+            stream.flush()
+        except OSError:
+            code = code or (_UNFLUSHED if stream is sys.stdout else 0)
+        except (AttributeError, ValueError):  # set to None, or closed
+            continue
     return code
+
+
+def _die_of_interrupt() -> int:
+    """As the interpreter does: the parent sees SIGINT. The code is for where that is blocked."""
+    traceback.print_exc()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    return 128 + signal.SIGINT
 
 
 def _exit_code(value: object) -> int:

@@ -88,6 +88,7 @@ class Supervised:
         launch = self.launch
         self._check_port()
         self._log_offset = logs.size_of(self._log)
+        started_ns = clock.monotonic_ns()
         how = self._spawn()
         now_ns = clock.monotonic_ns()
         self._starts += 1
@@ -101,7 +102,7 @@ class Supervised:
             self.tree_pids,
             limited_by=launch.memory_limited_by,
         )
-        self._started_ns, self._sample_at_ns = now_ns, now_ns + self._meter.every_ns
+        self._started_ns, self._sample_at_ns = started_ns, now_ns + self._meter.every_ns
         self._log_at_ns = now_ns + logs.CHECK_EVERY_NS
         self.state = "starting"
         self._tell(

@@ -8,6 +8,7 @@ what is forked from it would inherit half of them. `UNSTUCK_CGROUPS=off` makes i
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import json
@@ -27,6 +28,8 @@ from unstuck.worlds.process.guardian import Charge, Guardian
 
 _GUARDIANS_END_WITHIN_S = 8.0
 _TICK_S = 0.5
+_RAISE_OPEN = "close what is open, or raise `ulimit -n`"
+_END_SOME = "end processes, or raise `ulimit -u`"
 
 
 class Zygote:
@@ -133,8 +136,10 @@ class Zygote:
         for message in self._lines.feed(data):
             if message["do"] == "close":
                 self._leave()
-            else:
+            elif handles:
                 self._fork_guardian(message, handles.pop(0), inherited)
+            else:  # the kernel drops what there is no room for
+                self._send({"error": f"its socket did not come: {os.strerror(errno.EMFILE)}; {_RAISE_OPEN}"})
 
     def _fork_guardian(self, message: dict[str, Any], handle: int, inherited: list[Any]) -> None:
         charge = Charge(
@@ -147,7 +152,15 @@ class Zygote:
             packages=frozenset(name.partition(".")[0] for name in self._preload),
             harness=self._harness,
         )
-        pid = os.fork()
+        # A signal that comes before the guardian has handlers of its own must not be told to our copy.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+        try:
+            pid = os.fork()
+        except OSError as error:  # no more processes, or no memory: the other runs go on
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(handle)
+            self._send({"error": f"cannot be forked: {error.strerror}; {_END_SOME}"})
+            return
         if pid == 0:
             try:
                 # No copy of the zygote's own sockets may stay open here: their other ends would never
@@ -159,6 +172,7 @@ class Zygote:
             except BaseException:  # noqa: BLE001  a guardian must never go on as a second zygote
                 traceback.print_exc()
             os._exit(1)  # the zygote takes away what it left
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         os.close(handle)
         self._guardians[pid] = charge
         self._charges.append(charge)
