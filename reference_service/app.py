@@ -32,7 +32,8 @@ from reference_service.sink import HttpSink
 from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
-POOL_SIZE = 8  # an API answers in so many threads; the others take one connection of it
+POOL_SIZE = 1
+API_POOL_SIZE = 8  # it answers in so many threads
 REHEARSALS = 10  # CPython 3.11 adapts code by its eighth call (`store.warming`)
 START_PATIENCE_S = 10.0  # for a database that is away while a process starts
 Loop = Callable[[Service, Runtime, Callable[[], None]], None]
@@ -65,7 +66,7 @@ def build(settings: Settings, role: str) -> tuple[Service, SqlDatabase]:
         database = SqlDatabase(
             settings.database_url,
             clock,
-            pool_size=POOL_SIZE,
+            pool_size=API_POOL_SIZE if role == "api" else POOL_SIZE,
             answer_s=_answer_s(settings, role),
         )
         points = _points(settings)
@@ -106,7 +107,7 @@ def warm_up() -> None:
     given = {"database_url": "postgresql://", "sink_url": NO_SINK}
     settings = GivenSettings.model_validate(given)
     aws.warm_up(_access(settings, None), {"sqs": read_s(settings.receive_wait_s)})
-    warming.warm_up(SystemClock(), POOL_SIZE, rehearsals=REHEARSALS)
+    warming.warm_up(SystemClock(), (POOL_SIZE, API_POOL_SIZE), rehearsals=REHEARSALS)
     api.warm_up()
     roles = itertools.cycle((*LOOPS, "api"))
     for role in itertools.islice(roles, REHEARSALS):

@@ -37,8 +37,8 @@ MODULES = (alerting, breakers, core, events, lifecycle, recovery, recovery_runs,
 UNREACHABLE = "postgresql://nobody:none@/none?host=/nonexistent"  # libpq takes that for a socket's folder
 
 
-def warm_up(clock: Clock, pool_size: int, *, rehearsals: int) -> None:
-    """Goes through small transactions so many times, reaching nobody. Makes an engine of that size ready."""
+def warm_up(clock: Clock, pool_sizes: Sequence[int], *, rehearsals: int) -> None:
+    """Goes through small transactions so many times, reaching nobody; makes engines of these sizes ready."""
     with _without_libpq_settings():
         for _ in range(rehearsals):
             with contextlib.suppress(Unavailable):
@@ -49,7 +49,8 @@ def warm_up(clock: Clock, pool_size: int, *, rehearsals: int) -> None:
         for call in (database.run, database.single):
             call(lambda connection: connection.execute(question, {"two": 2}).all())
     database.close()
-    _compile_all(make_ready(pool_size))
+    for pool_size in pool_sizes:
+        _compile_all(make_ready(pool_size))
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ def test_a_statement_that_is_ready_is_not_compiled_again() -> None:
 
 def test_a_warm_up_leaves_one_engine() -> None:
     """For the first who comes; the next one's is made, and is as good."""
-    warming.warm_up(SystemClock(), POOL_SIZE, rehearsals=1)
+    warming.warm_up(SystemClock(), (POOL_SIZE,), rehearsals=1)
     [(size, ready)] = database._ready.items()
     assert size == POOL_SIZE
     first, second = (
@@ -109,7 +109,7 @@ def test_a_warm_up_reaches_nobody(monkeypatch: pytest.MonkeyPatch, capfd: pytest
         monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(listener.getsockname()[1]))
         monkeypatch.setenv("PGCONNECT_TIMEOUT", "1")
-        warming.warm_up(SystemClock(), POOL_SIZE, rehearsals=2)
+        warming.warm_up(SystemClock(), (POOL_SIZE,), rehearsals=2)
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert os.environ["PGHOSTADDR"] == "127.0.0.1"
@@ -122,12 +122,11 @@ def test_another_version_of_sqlalchemy_breaks_no_warm_up() -> None:
     warming._compile(cast("Engine", without), schema.CURRENT, ())
 
 
-def test_a_role_takes_what_the_warm_up_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("role", ["api", "worker", "relay"])
+def test_a_role_takes_what_the_warm_up_has_made(role: str) -> None:
     """The sizes agree."""
     app.warm_up()
-    [ready] = database._ready.values()
+    ready = list(database._ready.values())
     given = GivenSettings(database_url="postgresql://x@127.0.0.1/x", sink_url="http://127.0.0.1:9")
-    for role in ("api", "worker", "relay"):
-        monkeypatch.setattr(database, "_ready", {app.POOL_SIZE: ready})
-        _, made = app.build(given, role)
-        assert made._own_engine() is ready
+    _, made = app.build(given, role)
+    assert made._own_engine() in ready
