@@ -32,7 +32,7 @@ from reference_service.sink import HttpSink
 from reference_service.store import SqlDatabase, Store, schema
 from reference_service.vision import HttpVision
 
-POOL_SIZE = 1
+POOL_SIZE = 1  # and all that a sweeper reads of its own clock is the pool's, with none to spare: clock-ahead
 API_POOL_SIZE = 8  # it answers in so many threads
 REHEARSALS = 10  # CPython 3.11 adapts code by its eighth call (`store.warming`)
 START_PATIENCE_S = 10.0  # for a database that is away while a process starts

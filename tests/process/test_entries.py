@@ -26,10 +26,13 @@ PATH = {"PATH": os.environ["PATH"]}
         (("text",), (1, None)),
         (("raise",), (1, None)),
         (("interrupt",), (None, "SIGINT")),
-        (("closed",), (0, None)),
-        (("full",), (120, None)),
+        (("closed", "0"), (0, None)),
+        (("closed", "3"), (3, None)),
+        (("full-stdout", "0"), (120, None)),
+        (("full-stdout", "3"), (120, None)),
+        (("full-stderr", "0"), (120, None)),
     ],
-    ids=lambda value: str(value[0]) if isinstance(value[0], str) else "",
+    ids=lambda value: "-".join(value) if isinstance(value[0], str) else "",
 )
 def test_a_forked_entry_ends_as_an_interpreter_would(
     world: ProcessWorld,
@@ -61,6 +64,7 @@ def test_a_forked_entry_ends_as_an_interpreter_would(
         assert ("said at the end" in text) == (how[0] == "text")
         assert ("RuntimeError: raised on purpose" in text) == (how[0] == "raise")
         assert ("KeyboardInterrupt" in text) == (how[0] == "interrupt")
+        assert ("half" in text) == (how[0] == "interrupt"), "what was said before is not lost"
         assert "guardian" not in text, "no second one"
 
 
@@ -105,3 +109,27 @@ def test_an_entry_outside_of_the_preloaded_packages_is_executed(
     with pytest.raises(TargetError, match="cannot import name 'no_such_function'"):
         world.start(spec)
     assert recorder.of("one", "start")[0].data["how"] == "exec"
+
+
+def test_a_signal_amidst_the_start_makes_no_second_guardian(
+    world: ProcessWorld, recorder: Recorder, tmp_path: Path
+) -> None:
+    """SIGINT that comes before the entry runs waits until it raises where it is caught."""
+    log = tmp_path / "log"
+    for number in range(20):
+        name = f"one-{number}"
+        world.start(
+            ProcessSpec(
+                name=name,
+                role="role",
+                entry=f"{ENTRIES}:wait",
+                log=str(log),
+                restart=Restart(policy="never"),
+            )
+        )
+        world.signal(name, "SIGINT")
+        data = recorder.wait(name, "exit").data
+        assert (data["code"], data["signal"]) == (None, "SIGINT")
+    text = log.read_text()
+    assert "SpawnError" not in text
+    assert "Bad file descriptor" not in text

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,22 @@ def test_a_killed_guardian_takes_its_run_with_it(session: Session, programs: Pat
     world.close()
     assert other.running("tree") == ["tree"]
     other.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_guardian_that_is_told_to_end_takes_its_run_away(
+    number: signal.Signals, programs: Path, tmp_path: Path
+) -> None:
+    """It hears what the zygote held back while it was made; so do its processes."""
+    with Session(scratch=tmp_path / ".") as session:
+        world = session.world("told")
+        world.start(tree_spec(programs, tmp_path / "tree.json"))
+        processes = processes_of(tmp_path / "tree.json")
+        for pid in (world.guardian_pid, *(process.pid for process in processes)):
+            status = Path(f"/proc/{pid}/status").read_text()
+            assert int(status.partition("SigBlk:")[2].split()[0], 16) == 0
+        os.kill(world.guardian_pid, number)
+        assert proctree.wait_gone(processes, 10)
 
 
 def test_a_zygote_without_a_descriptor_to_spare_fails_one_run_only(programs: Path, tmp_path: Path) -> None:

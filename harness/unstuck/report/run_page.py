@@ -15,7 +15,7 @@ from unstuck.report.model import FaultLine, JobLine, ProcessLine, PropertyLine, 
 from unstuck.report.page import badge, command, header, page, table
 from unstuck.report.places import Places, window
 from unstuck.report.plots import memory_svg, recovery_svg, stage_memory_svg
-from unstuck.report.text import classes_told, doubts, fault_fate, jobs_text
+from unstuck.report.text import classes_told, doubts_of, fault_fate, jobs_text
 from unstuck.report.timeline import ordered, timeline
 from unstuck.report.words import plural, size, span, target_text
 
@@ -30,7 +30,7 @@ def run_html(line: RunLine) -> str:
         body.append(tag("pre", line.error))
     if summary is not None:
         places = Places(summary)
-        doubted = [] if line.error is not None else _doubted(summary)
+        doubted = _doubted(line)
         failed = summary.verdict is Verdict.FAIL
         body += [
             *(tag("p", tag("b", "note: "), note) for note in summary.notes),
@@ -52,14 +52,15 @@ def run_html(line: RunLine) -> str:
     return page(f"{line.word}: {line.title}", body, scripts=("page.js", "timeline.js"))
 
 
-def _doubted(summary: Summary) -> list[Markup]:
+def _doubted(line: RunLine) -> list[Markup]:
     """Why it proves nothing; of one that failed, what was wrong with the run besides."""
-    reasons = [] if summary.verdict is Verdict.PASS else doubts(summary)
+    failed = line.summary is not None and line.summary.verdict is Verdict.FAIL
+    reasons = doubts_of(line, failed=failed)
     if not reasons:
         return []
-    why = "Besides" if summary.verdict is Verdict.FAIL else "Why it proves nothing"
     listed = tag("ul", *(tag("li", reason) for reason in reasons))
-    return [tag("section", tag("h3", why), listed, class_=f"card {summary.verdict}")]
+    heading = tag("h3", "Besides" if failed else "Why it proves nothing")
+    return [tag("section", heading, listed, class_=f"card {'fail' if failed else 'inconclusive'}")]
 
 
 def _figures(summary: Summary) -> Markup:

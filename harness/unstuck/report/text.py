@@ -65,22 +65,26 @@ def run_sheet(line: RunLine, *, width: int = WIDTH) -> Sheet:
 
 def tell_why(sheet: Sheet, line: RunLine) -> None:
     """Why it proves nothing, unless an error told that. Of one that failed, its broken promises tell."""
-    for reason in _doubts_of(line, failed=False):
+    for reason in doubts_of(line, failed=False):
         sheet.paragraph(reason, first=Span("why:  ", STYLES[line.word]))
 
 
 def tell_besides(sheet: Sheet, line: RunLine) -> None:
     """Below those promises: what was wrong with the run as well."""
-    for nth, reason in enumerate(_doubts_of(line, failed=True)):
+    for nth, reason in enumerate(doubts_of(line, failed=True)):
         if nth == 0:
             sheet.blank()
         sheet.paragraph(reason, first=Span("besides: ", STYLES[line.word]))
 
 
-def _doubts_of(line: RunLine, *, failed: bool) -> list[str]:
-    if line.summary is None or line.error is not None or (line.summary.verdict is Verdict.FAIL) != failed:
+def doubts_of(line: RunLine, *, failed: bool) -> list[str]:
+    """`doubts` of a run that failed, or of one that did not; empty for the other kind."""
+    if line.summary is None or (line.summary.verdict is Verdict.FAIL) != failed:
         return []
-    return doubts(line.summary)
+    if line.error is None:
+        return doubts(line.summary)
+    # An error that ended a run tells why it proves nothing; of a failure it tells of itself only.
+    return [reason for reason in doubts(line.summary) if line.error not in reason] if failed else []
 
 
 def evidence_sheet(summary: Summary, *, width: int = WIDTH) -> Sheet:

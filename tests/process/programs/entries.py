@@ -38,16 +38,21 @@ class Full(io.StringIO):
 
 
 def leave(argv: Sequence[str]) -> object:
-    """Ends as told: `return 3`, `exit 3`, `text`, `raise`, `interrupt`, `closed`, `full`."""
+    """Ends as told: `return 3`, `exit 3`, `text`, `raise`, `interrupt`, `closed 3`, `full-stdout 3`,
+    `full-stderr 3`.
+    """
     how = argv[0]
     if how == "interrupt":
+        print("half", end="")
         raise KeyboardInterrupt
     if how == "closed":
         sys.stdout.close()
-        return 0
-    if how == "full":
+    if how == "full-stdout":
         sys.stdout = Full()
-        return 0
+    if how == "full-stderr":
+        sys.stderr = Full()
+    if how in {"closed", "full-stdout", "full-stderr"}:
+        return int(argv[1])
     if how == "return":
         return int(argv[1])
     if how == "exit":

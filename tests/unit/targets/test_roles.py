@@ -122,9 +122,13 @@ def test_alerts_that_are_judged_have_time_to_be_evaluated() -> None:
     """One that must end does so a while after the last job; elsewhere the final look waits for a moment."""
     judged = dataclasses.replace(scenario(), expect={"alerts": {"ends": ["dependency_away"]}})
     assert roles.quiet_within_s(changed()) == roles.QUIET_WITHIN_S
-    assert roles.quiet_within_s(judged) == roles.QUIET_WITHIN_S + 4 * 15, "the service's default"
+    least_s = roles.QUIET_WITHIN_S + roles.RELAY_RESTS_S
+    assert roles.quiet_within_s(judged) == least_s + 4 * 15, "the service's default"
     often = dataclasses.replace(judged, settings={"alerts_every_s": 0.5})
-    assert roles.quiet_within_s(often) == roles.QUIET_WITHIN_S + 2
+    assert roles.quiet_within_s(often) == least_s + 2
+    two = dataclasses.replace(often, roles={"relay": RoleOptions(replicas=2)})
+    assert roles.evaluators(two) == 2
+    assert roles.quiet_within_s(two) == least_s + 3
 
 
 def test_another_version_is_executed_from_its_own_folder() -> None:

@@ -69,3 +69,13 @@ def test_without_an_evaluation_nothing_has_settled() -> None:
     """Nobody evaluates where that defence is off: the wait for quiet has an end of its own."""
     database, alerts = Database(), SettledAlerts(ENDS)
     assert not any(alerts.have(database.rows_of) for _ in range(10))
+
+
+def test_each_of_two_evaluators_may_have_measured_before_the_last_move() -> None:
+    """1. Both measure. 2. The last job ends, and we come. 3. Both record. 4. One of them has begun anew."""
+    database = Database()
+    alerts = SettledAlerts({"alerts": {"fires": ["failures"]}}, evaluators=2)
+    seen = []
+    for database.evaluated_at in (0.9, 1.1, 1.12, 1.3, 1.32):
+        seen.append(alerts.have(database.rows_of))
+    assert seen == [False, False, False, False, True]

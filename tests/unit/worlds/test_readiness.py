@@ -112,6 +112,30 @@ def test_a_connection_without_an_answer_is_dropped_in_time(listener: socket.sock
     hasty.close()
 
 
+def test_a_slow_server_gets_longer_with_each_connection(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes a second for each answer is ready all the same, after a few."""
+    now_ns = 0
+    monkeypatch.setattr(clock, "monotonic_ns", lambda: now_ns)
+    probe = UrlProbe(f"http://127.0.0.1:{listener.getsockname()[1]}/", answer_within_s=0.7)
+    asked: list[tuple[int, socket.socket]] = []
+    listener.settimeout(0)
+    for now_ns in range(0, 4_000_000_000, 50_000_000):
+        if probe.ready():
+            break
+        with contextlib.suppress(BlockingIOError):
+            asked.append((now_ns, listener.accept()[0]))
+        for at_ns, client in asked:
+            if now_ns - at_ns == 1_000_000_000:
+                with contextlib.suppress(OSError):  # nobody waits for it any more
+                    client.sendall(b"HTTP/1.1 200 OK\r\n")
+    assert 1_700_000_000 <= now_ns <= 1_900_000_000, "the second was given 1.4 s"
+    assert len(asked) == 2
+    for _, client in asked:
+        client.close()
+
+
 def test_a_full_backlog_holds_nobody_up() -> None:
     """Who looks has other processes to look after, and deadlines to keep."""
     with socket.socket() as full, contextlib.ExitStack() as held:

@@ -53,6 +53,7 @@ FRAMERS: Mapping[str, str] = {
 }
 
 QUIET_WITHIN_S = 3.0
+RELAY_RESTS_S = 5.0  # at most, after it found a dependency away
 
 SETTINGS: Mapping[str, str | int | float | bool] = {
     "upload_deadline_s": 8.0,  # within every budget: an announcement that nobody heard of expires in time
@@ -176,16 +177,21 @@ def _chosen(name: str, scenario: Scenario, options: RoleOptions) -> dict[str, st
     }
 
 
+def evaluators(scenario: Scenario) -> int:
+    """How many processes evaluate the rules of alerts, at most: it is either relays or sweepers."""
+    return max(1, *(_replicas(scenario, role, REPLICAS[role]) for role in ("relay", "sweeper")))
+
+
 def quiet_within_s(scenario: Scenario) -> float:
     """How long to wait for quiet once every job has ended: where alerts are judged, until their rules have
     been evaluated often enough (`SettledAlerts`) and once more, since one that must end does so a while after
-    the last job, and not with it.
+    the last job, and not with it. Whoever evaluates may rest then, since a dependency was away.
     """
     if "alerts" not in scenario.expect:
         return QUIET_WITHIN_S
     default = GivenSettings.model_fields["alerts_every_s"].default
     every_s = {**SETTINGS, **scenario.settings}.get("alerts_every_s", default)
-    return QUIET_WITHIN_S + (LOOKS + 2) * float(every_s)
+    return QUIET_WITHIN_S + RELAY_RESTS_S + (LOOKS * evaluators(scenario) + 2) * float(every_s)
 
 
 def _unsafe(defences_off: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,10 @@ TIMEOUT_NS = 1_000_000_000  # of one question
 
 
 class Liveness:
-    """Asks every so often; too many questions in a row without a 200 in time, and it does not live."""
+    """Asks every so often; too many questions in a row without a 200 in time, and it does not live.
+
+    A question that is answered otherwise is asked again, until its second is over.
+    """
 
     def __init__(self, url: str, *, every_s: float, failures_max: int, now_ns: int) -> None:
         self._url = url
@@ -26,7 +29,7 @@ class Liveness:
         if now_ns < self.due_at_ns:
             return True
         if self._probe is None:
-            # One connection for each question: whoever drops it asks twice.
+            # Silence lasts as long as the question: whoever drops the connection sooner asks twice.
             self._probe = UrlProbe(self._url, answer_within_s=TIMEOUT_NS / 1e9)
             self._give_up_ns = now_ns + TIMEOUT_NS
         if self._probe.ready():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from urllib.parse import urlsplit
@@ -16,8 +17,8 @@ _PAUSE_GROWTH = 1.1
 _PAUSE_MAX_S = 0.05
 _CHUNK_BYTES = 1024 * 1024
 _CHUNKS_A_LOOK = 8
-ANSWER_WITHIN_S = 0.7  # then a connection without an answer is dropped, and made anew
-_ACCEPTED_WITHIN_S = 0.02  # the loopback accepts or refuses at once, unless a backlog is full
+ANSWER_WITHIN_S = 0.7  # then a connection without an answer is dropped, and made anew; for twice as long
+_ANSWER_WITHIN_MAX_S = 8.0
 
 
 def loopback_address(url: str) -> tuple[str, int] | None:
@@ -69,7 +70,9 @@ class UrlProbe:
     """Asks a URL; one connection at a time, looked at again and again. No look waits for anybody."""
 
     def __init__(self, url: str, *, answer_within_s: float = ANSWER_WITHIN_S) -> None:
-        """`answer_within_s`: so old is a connection without an answer that is dropped."""
+        """`answer_within_s`: so old is the first connection that is dropped. The next one gets twice the
+        time: whoever accepted may be gone, and may as well be slow.
+        """
         address = loopback_address(url)
         assert address is not None, "checked before the start"
         self._address = address
@@ -86,22 +89,20 @@ class UrlProbe:
         try:
             if self._client is None:
                 self._connect()
-            return self._ask()
-        except BlockingIOError:  # not accepted yet (its backlog is full), or no answer yet
-            if clock.monotonic_ns() >= self._until_ns:
+            if self._ask():
+                return True
+        except OSError as error:
+            # Not accepted yet (its backlog is full; macOS says ENOTCONN), or no answer yet.
+            if error.errno not in {errno.EAGAIN, errno.ENOTCONN}:
                 self.close()
-            return False
-        except OSError:
+        if self._client is not None and clock.monotonic_ns() >= self._until_ns:
             self.close()
-            return False
+            self._answer_within_ns = min(2 * self._answer_within_ns, int(_ANSWER_WITHIN_MAX_S * 1e9))
+        return False
 
     def _connect(self) -> None:
-        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        client.settimeout(0)
-        self._client, self._unsent, self._answer = client, self._request, b""
+        self._client, self._unsent, self._answer = _connecting(self._address), self._request, b""
         self._until_ns = clock.monotonic_ns() + self._answer_within_ns
-        with contextlib.suppress(BlockingIOError):
-            client.connect(self._address)
 
     def _ask(self) -> bool:
         assert self._client is not None
@@ -126,16 +127,40 @@ class PortProbe:
 
     def __init__(self, port: int) -> None:
         self._address = (LOOPBACK, port)
+        self._client: socket.socket | None = None
 
     def ready(self) -> bool:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
-            client.settimeout(_ACCEPTED_WITHIN_S)
+        try:
+            if self._client is None:
+                self._client = _connecting(self._address)
+            error = self._client.connect_ex(self._address)  # again: what has become of it
+            if error in {errno.EALREADY, errno.EINPROGRESS}:
+                return False
             # A socket that was given this very port by the system may get connected to itself.
-            return client.connect_ex(self._address) == 0 and client.getsockname() != self._address
-        return False  # no descriptor for it now
+            accepted = error in {0, errno.EISCONN} and self._client.getsockname() != self._address
+        except OSError:  # refused, or no descriptor for it now
+            accepted = False
+        self.close()
+        return accepted
 
     def close(self) -> None:
-        """Nothing is held between two looks."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _connecting(address: tuple[str, int]) -> socket.socket:
+    """A socket that is connected, or will be. Raises `OSError` when it is refused, or cannot be had."""
+    client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        client.settimeout(0)
+        client.connect(address)
+    except BlockingIOError:
+        pass
+    except OSError:
+        client.close()
+        raise
+    return client
 
 
 Probe = LineProbe | UrlProbe | PortProbe

@@ -7,6 +7,7 @@ and the part of PID 1 for its descendants (it adopts their orphans, as in a cont
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pwd
@@ -14,7 +15,7 @@ import resource
 import signal
 import sys
 import traceback
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TextIO
 
 from unstuck.worlds.process import disks, linux
 from unstuck.worlds.process.cgroups import MemoryGroup
@@ -69,7 +70,10 @@ def spawn(launch: Launch, log: str, how: How, group: MemoryGroup | None) -> int:
         try:
             pid = os.fork()
             if pid == 0:
-                _child(launch, log, how, group, writer, guardian_pid)
+                try:
+                    _child(launch, log, how, group, writer, guardian_pid)
+                finally:
+                    os._exit(127)  # whatever happens, this is no second guardian
         except OSError as error:  # the guardian has to live on: it is who takes the others away
             raise SpawnError(
                 f"cannot be forked: {error.strerror}; end processes, or raise `ulimit -u`"
@@ -111,8 +115,8 @@ def _child(
             resource.setrlimit(resource.RLIMIT_NOFILE, (launch.descriptors_max, launch.descriptors_max))
         if sys.platform.startswith("linux") and not linux.die_with_parent(guardian_pid):
             os._exit(1)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if how == "exec":
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             command = command_of(launch)
             step = f"command={command[0]!r}"
             os.execvpe(command[0], command, dict(launch.environment))  # noqa: S606  no shell wanted
@@ -123,11 +127,7 @@ def _child(
             reason = "was not found; install it or give its path"
         os.write(error_fd, f"{step}: {reason}".encode())
         os._exit(127)
-    code = 1
-    try:
-        code = _call(launch)
-    finally:
-        os._exit(code)  # whatever happens, this is no second guardian
+    os._exit(_call(launch))
 
 
 def _reset_signals(how: How) -> None:
@@ -180,7 +180,32 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 
 def _call(launch: Launch) -> int:
-    """Runs the entry in this fork; its exit code. Its threads end with it, like multiprocessing's."""
+    """Runs the entry in this fork; its exit code. Its threads end with it, like multiprocessing's.
+
+    What comes after it is as in CPython: streams are flushed, one that cannot be makes 120 of any code, and
+    who did not catch SIGINT dies of it.
+    """
+    interrupted = False
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # from here on SIGINT raises where it is caught
+        code = _run_entry(launch)
+    except SystemExit as error:
+        code = _exit_code(error.code)
+    except KeyboardInterrupt:
+        _print_exception()
+        code, interrupted = 128 + signal.SIGINT, True
+    except BaseException:  # noqa: BLE001  what the interpreter would do: print it, exit 1
+        _print_exception()
+        code = 1
+    if not all([_is_flushed(sys.stdout), _is_flushed(sys.stderr)]):
+        code = _UNFLUSHED
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return code
+
+
+def _run_entry(launch: Launch) -> int:
     assert launch.entry is not None
     os.environ.clear()
     os.environ.update(launch.environment)
@@ -188,32 +213,23 @@ def _call(launch: Launch) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     module, _, name = launch.entry.partition(":")
-    try:
-        code = _exit_code(getattr(importlib.import_module(module), name)(list(launch.argv)))
-    except SystemExit as error:
-        code = _exit_code(error.code)
-    except KeyboardInterrupt:
-        code = _die_of_interrupt()
-    except BaseException:  # noqa: BLE001  what the interpreter would do: print it, exit 1
+    return _exit_code(getattr(importlib.import_module(module), name)(list(launch.argv)))
+
+
+def _print_exception() -> None:
+    with contextlib.suppress(Exception):  # nobody hears of it where stderr is closed
         traceback.print_exc()
-        code = 1
-    for stream in (sys.stdout, sys.stderr):
-        # The interpreter makes 120 of a stdout that cannot be flushed, and nothing of one that is closed.
-        try:
-            stream.flush()
-        except OSError:
-            code = code or (_UNFLUSHED if stream is sys.stdout else 0)
-        except (AttributeError, ValueError):  # set to None, or closed
-            continue
-    return code
 
 
-def _die_of_interrupt() -> int:
-    """As the interpreter does: the parent sees SIGINT. The code is for where that is blocked."""
-    traceback.print_exc()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
-    return 128 + signal.SIGINT
+def _is_flushed(stream: TextIO | None) -> bool:
+    """Also when there is nothing to flush any more."""
+    if stream is None or getattr(stream, "closed", False):
+        return True
+    try:
+        stream.flush()
+    except Exception:  # noqa: BLE001  of whatever stands there
+        return False
+    return True
 
 
 def _exit_code(value: object) -> int:
@@ -222,5 +238,6 @@ def _exit_code(value: object) -> int:
         return 0
     if isinstance(value, int):
         return value & 0xFF
-    print(value, file=sys.stderr)  # noqa: T201  as sys.exit does
+    with contextlib.suppress(Exception):
+        print(value, file=sys.stderr)  # noqa: T201  as sys.exit does
     return 1

@@ -130,7 +130,7 @@ class RunningSimulated:
         self._world = world
         self._scenario = scenario
         self.quiet_within_s = roles.quiet_within_s(scenario)
-        self._alerts = SettledAlerts(scenario.expect)
+        self._alerts = SettledAlerts(scenario.expect, evaluators=roles.evaluators(scenario))
         self._folder = folder
         self._emit = emit
         self._points = points
