@@ -105,14 +105,19 @@ def measure(kills: int) -> Iterator[Figure]:
 
 
 def help_figures() -> Iterator[Figure]:
-    """CPU time of `unstuck --help`, the least of five."""
+    """CPU time of `unstuck --help`."""
+    yield Figure(name="unstuck --help, CPU", value=cpu_s("-m", "unstuck", "--help"), unit="s", most=0.25)
+
+
+def cpu_s(*words: str) -> float:
+    """CPU time of a Python with these words, the least of five."""
     cpu = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run([sys.executable, "-m", "unstuck", "--help"])
+        run([sys.executable, *words])
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    yield Figure(name="unstuck --help, CPU", value=min(cpu), unit="s", most=0.25)
+    return min(cpu)
 
 
 def check_figures() -> Iterator[Figure]:
@@ -159,22 +164,12 @@ def start_figures(rounds: int = 5) -> Iterator[Figure]:
         name = f"{role}, alone, start to ready, p50"
         yield Figure(name=name, value=statistics.median(alone) * 1000, unit="ms", most=60)
         yield Figure(name="… the slowest", value=max(alone) * 1000, unit="ms")
-    yield Figure(name="the zygote, once a session, CPU", value=zygote_cpu_s(), unit="s")
+    preload = cpu_s("-c", "import reference_service.preload")  # imports, and rehearses
+    yield Figure(name="the zygote, once a session, CPU", value=preload, unit="s")
     at_once = [s for role, how, s in found if how == "at once" and role != "links"]
     yield Figure(name="all roles at once, p50", value=statistics.median(at_once) * 1000, unit="ms")
     again = [s for _, how, s in found if how == "again"]
     yield Figure(name="worker, again under its name, p50", value=statistics.median(again) * 1000, unit="ms")
-
-
-def zygote_cpu_s() -> float:
-    """To import what roles need, and to rehearse their starts; the least of three."""
-    cpu = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run([sys.executable, "-c", "import reference_service.preload"])
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(cpu)
 
 
 def explore_figures() -> Iterator[Figure]:

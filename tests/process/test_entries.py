@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,25 +114,15 @@ def test_an_entry_outside_of_the_preloaded_packages_is_executed(
     assert recorder.of("one", "start")[0].data["how"] == "exec"
 
 
-def test_a_signal_amidst_the_start_makes_no_second_guardian(
-    world: ProcessWorld, recorder: Recorder, tmp_path: Path
-) -> None:
-    """SIGINT that comes before the entry runs waits until it raises where it is caught."""
-    log = tmp_path / "log"
-    for number in range(20):
-        name = f"one-{number}"
-        world.start(
-            ProcessSpec(
-                name=name,
-                role="role",
-                entry=f"{ENTRIES}:wait",
-                log=str(log),
-                restart=Restart(policy="never"),
-            )
-        )
-        world.signal(name, "SIGINT")
-        data = recorder.wait(name, "exit").data
-        assert (data["code"], data["signal"]) == (None, "SIGINT")
-    text = log.read_text()
-    assert "SpawnError" not in text
-    assert "Bad file descriptor" not in text
+def test_a_signal_amidst_the_start_makes_no_second_guardian(programs: Path, tmp_path: Path) -> None:
+    """SIGINT waits until it raises where it is caught: the child never comes back out of `spawn`."""
+    log, paths = tmp_path / "log", os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, str(programs / "interrupted.py"), str(log)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(-signal.SIGINT)]
+    assert "SpawnError" not in log.read_text()
