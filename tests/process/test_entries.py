@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -112,17 +109,3 @@ def test_an_entry_outside_of_the_preloaded_packages_is_executed(
     with pytest.raises(TargetError, match="cannot import name 'no_such_function'"):
         world.start(spec)
     assert recorder.of("one", "start")[0].data["how"] == "exec"
-
-
-def test_a_signal_amidst_the_start_makes_no_second_guardian(programs: Path, tmp_path: Path) -> None:
-    """SIGINT waits until it raises where it is caught: the child never comes back out of `spawn`."""
-    log, paths = tmp_path / "log", os.pathsep.join(path for path in sys.path if path)
-    done = subprocess.run(
-        [sys.executable, str(programs / "interrupted.py"), str(log)],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == [str(-signal.SIGINT)]
-    assert "SpawnError" not in log.read_text()
